@@ -1,0 +1,217 @@
+package definition
+
+import (
+	"math"
+	"math/big"
+	"slices"
+	"sort"
+	"strings"
+)
+
+// booker books the measurements of one session for one experiment and variant.
+type booker struct {
+	r      *Result
+	key    Key // without status, point, attributes, minute
+	totals map[string]*running
+	order  []string
+	pairs  [][2]string
+	paired map[string]*big.Int // "status\x00a*b": sum booked so far
+}
+
+// running is what a session has booked for one status, point and attributes.
+type running struct {
+	status, point, attributes string
+	hits                      int64
+	x                         *big.Int
+}
+
+func (b *booker) figure(status, point, attributes string, t int64) *Figure {
+	k := b.key
+	k.Status, k.Point, k.Attributes, k.Minute = status, point, attributes, floorDiv(t, 60000)
+	f := b.r.Figures[k]
+	if f == nil {
+		f = &Figure{Sum: new(big.Int), SumSq: new(big.Int)}
+		b.r.Figures[k] = f
+	}
+	return f
+}
+
+func (b *booker) total(status, point, attributes string) *running {
+	k := status + "\x00" + point + "\x00" + attributes
+	t := b.totals[k]
+	if t == nil {
+		t = &running{status: status, point: point, attributes: attributes, x: new(big.Int)}
+		b.totals[k] = t
+		b.order = append(b.order, k)
+	}
+	return t
+}
+
+// book books one measurement of v millionths at time t.
+func (b *booker) book(status, point, attributes string, v *big.Int, t int64) {
+	f, run := b.figure(status, point, attributes, t), b.total(status, point, attributes)
+	f.Hits++
+	f.Sum.Add(f.Sum, v)
+	if run.hits == 0 {
+		f.Sessions++
+	}
+	f.SumSq.Sub(f.SumSq, new(big.Int).Mul(run.x, run.x))
+	run.x = new(big.Int).Add(run.x, v)
+	f.SumSq.Add(f.SumSq, new(big.Int).Mul(run.x, run.x))
+	run.hits++
+	if attributes == "" {
+		b.pair(status, point, t)
+	}
+}
+
+// pair brings the pairs that name point to their product.
+func (b *booker) pair(status, point string, t int64) {
+	for _, p := range b.pairs {
+		if p[0] != point && p[1] != point {
+			continue
+		}
+		product := new(big.Int).Mul(b.total(status, p[0], "").x, b.total(status, p[1], "").x)
+		name := p[0] + "*" + p[1]
+		k := status + "\x00" + name
+		old := b.paired[k]
+		if old == nil {
+			old = new(big.Int)
+		}
+		f := b.figure(status, name, "", t)
+		f.Sum.Add(f.Sum, new(big.Int).Sub(product, old))
+		b.paired[k] = product
+	}
+}
+
+// retract takes back all that is booked so far, in the minute of t.
+func (b *booker) retract(t int64) {
+	for _, k := range b.order {
+		run := b.totals[k]
+		if run.hits == 0 {
+			continue
+		}
+		f := b.figure(run.status, run.point, run.attributes, t)
+		f.Hits -= run.hits
+		f.Sessions--
+		f.Sum.Sub(f.Sum, run.x)
+		f.SumSq.Sub(f.SumSq, new(big.Int).Mul(run.x, run.x))
+	}
+	for k, booked := range b.paired {
+		status, name, _ := strings.Cut(k, "\x00")
+		f := b.figure(status, name, "", t)
+		f.Sum.Sub(f.Sum, booked)
+	}
+}
+
+// session books one session for every experiment of its tenant.
+func (r *Result) session(cfg Config, k sessionKey, beacons []counted) {
+	tenant := cfg.Tenants[k.tenant]
+	key := Key{Tenant: k.tenant, Dims: dims(tenant.Dimensions, beacons[0].beacon)}
+	for i := range tenant.Experiments {
+		e := &tenant.Experiments[i]
+		r.experiment(e, tenant, key, beacons)
+	}
+	if tenant.AllTraffic {
+		key.Experiment, key.Variant = "_all", "_all"
+		b := r.booker(key, tenant)
+		b.book("assigned", "visit", "", one, beacons[0].beacon.Time)
+		b.book("qualified", "visit", "", one, beacons[0].beacon.Time)
+		for _, c := range beacons {
+			b.measurements("assigned", c)
+			b.measurements("qualified", c)
+		}
+	}
+}
+
+var one = big.NewInt(1_000_000)
+
+func (r *Result) booker(key Key, tenant Tenant) *booker {
+	return &booker{r: r, key: key, totals: map[string]*running{}, pairs: tenant.Pairs, paired: map[string]*big.Int{}}
+}
+
+func (r *Result) experiment(e *Experiment, tenant Tenant, key Key, beacons []counted) {
+	variant, phase := "", 0
+	var b *booker
+	qualified, crossed := false, false
+	for _, c := range beacons {
+		t := c.beacon.Time
+		carried := e.variantOf(c.beacon)
+		switch {
+		case b == nil && carried != "" && e.runs(t):
+			variant, phase = carried, e.phase(t)
+			key.Experiment, key.Variant = e.ID, variant
+			b = r.booker(key, tenant)
+			b.book("assigned", "visit", "", one, t)
+		case b == nil:
+			continue
+		case !crossed && carried != "" && carried != variant && e.phase(t) == phase:
+			crossed = true
+			if e.Exclude {
+				b.retract(t)
+				b.totals, b.paired = map[string]*running{}, map[string]*big.Int{}
+			}
+			b.book("assigned", "crossover", "", one, t)
+			if e.Exclude {
+				return
+			}
+		}
+		if !qualified {
+			qualified = e.Qualify == "" || slices.ContainsFunc(c.measured, func(m Measurement) bool { return m.Point == e.Qualify })
+			if qualified {
+				b.book("qualified", "visit", "", one, t)
+			}
+		}
+		b.measurements("assigned", c)
+		if qualified {
+			b.measurements("qualified", c)
+		}
+	}
+}
+
+func (b *booker) measurements(status string, c counted) {
+	for _, m := range c.measured {
+		v, _ := big.NewFloat(math.RoundToEven(m.Value * 1e6)).Int(nil)
+		b.book(status, m.Point, "", v, c.beacon.Time)
+		if attributes := labels(m.Attributes); attributes != "" {
+			b.book(status, m.Point, attributes, v, c.beacon.Time)
+		}
+	}
+}
+
+func labels(m map[string]string) string {
+	names := make([]string, 0, len(m))
+	for name, value := range m {
+		if value != "" {
+			names = append(names, name)
+		}
+	}
+	sort.Strings(names)
+	var s strings.Builder
+	for _, name := range names {
+		s.WriteString(name + "=" + m[name] + "\n")
+	}
+	return s.String()
+}
+
+func dims(all []Dimension, first Beacon) string {
+	m := map[string]string{}
+	for _, d := range all {
+		v := first.path(d.Path).label()
+		switch {
+		case v == "":
+			v = d.Default
+		case d.Values != nil && !slices.Contains(d.Values, v):
+			v = "_other"
+		}
+		m[d.Name] = v
+	}
+	return labels(m)
+}
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
