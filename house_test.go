@@ -1,0 +1,123 @@
+// Package pharos_test enforces who may import whom.
+package pharos_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/seed-6a2d649b/pharos/"
+
+// rule says what the packages below a folder may import: of the project, and of
+// other modules (prefixes). The standard library is free to all.
+type rule struct {
+	own, others []string
+	why         string
+}
+
+var house = map[string]rule{
+	"abi":             {nil, nil, "the contract is a leaf: guests, host and conformance kit must agree on it without dragging anything in"},
+	"abi/tck":         {[]string{"abi"}, nil, "the kit runs against any host, so it must know none"},
+	"host/beacon":     {[]string{"abi"}, nil, "decoding is the hot path and depends on nothing but the columns that it fills"},
+	"host/config":     {nil, []string{"go.yaml.in/yaml/v3"}, "the engine must not depend on how it is configured, nor the config on the engine"},
+	"host/experiment": {nil, nil, "assignment is a definition: pure functions of their arguments"},
+	"host/metric":     {nil, []string{"google.golang.org/protobuf", "github.com/cespare/xxhash"}, "stages, stores and readers share figures and nothing else"},
+	"host/wasm":       {[]string{"abi"}, []string{"github.com/tetratelabs/wazero"}, "the sandbox knows the contract, not what beacons or plugins are"},
+	"host/rules":      {[]string{"abi"}, []string{"cel.dev/cel-go"}, "rules are one more guest of the ABI"},
+	"host/plugin": {[]string{"abi", "host/wasm", "host/rules", "host/beacon", "host/metric"}, []string{"github.com/santhosh-tekuri/jsonschema", "github.com/hashicorp/go-hclog"},
+		"plugins turn rows into verdicts; where rows come from and go to is the stages' business"},
+	"host/broker": {nil, []string{"github.com/twmb/franz-go", "github.com/hashicorp/go-hclog", "golang.org/x/sys"}, "nobody but the command may know that a broker is embedded: stages speak Kafka"},
+	"host/kafka":  {nil, []string{"github.com/twmb/franz-go", "github.com/hashicorp/go-hclog", "github.com/cenkalti/backoff", "github.com/prometheus/client_golang"}, "one way to build clients, used by every stage"},
+	"host/dispatch": {[]string{"abi", "host/beacon", "host/kafka", "host/metric"}, stageLibraries,
+		"a stage declares the plugins it calls as interfaces; the pipeline wires them"},
+	"host/session": {[]string{"abi", "host/beacon", "host/experiment", "host/kafka", "host/metric"}, stageLibraries,
+		"a stage declares the plugins it calls as interfaces; the pipeline wires them"},
+	"host/ship":       {[]string{"host/metric", "host/kafka"}, stageLibraries, "ship sees stores through its Writer only"},
+	"host/query":      {[]string{"host/metric", "host/kafka"}, append([]string{"github.com/expr-lang/expr"}, stageLibraries...), "query sees stores through its Reader only"},
+	"host/page":       {nil, nil, "the page speaks the public HTTP API, as anybody could"},
+	"host/generate":   {nil, nil, "synthetic beacons must not depend on the engine that they try"},
+	"host/definition": {nil, nil, "the second implementation shares no code with what it checks"},
+	"host/pipeline":   {[]string{"abi", "host/", "sinks/"}, []string{""}, "the one place that knows all parts"},
+	"sinks":           {[]string{"host/metric"}, []string{"github.com/prometheus/", "github.com/hashicorp/go-hclog"}, "a store knows figures, never a stage"},
+	"sdk":             {[]string{"abi", "sdk/"}, nil, "guests build without the host"},
+	"plugins":         {[]string{"abi", "sdk/"}, nil, "shipped plugins are guests like anybody's"},
+	"cmd/pharos":      {[]string{"host/pipeline", "host/config", "host/generate", "host/plugin", "host/kafka"}, []string{"github.com/spf13/cobra", "github.com/hashicorp/go-hclog", "github.com/klauspost/compress", "github.com/twmb/franz-go", "golang.org/x/term"}, "the command line is thin: it parses flags and calls the pipeline"},
+}
+
+var stageLibraries = []string{"github.com/twmb/franz-go", "github.com/hashicorp/go-hclog", "github.com/cenkalti/backoff", "github.com/prometheus/client_golang", "golang.org/x/sync"}
+
+func TestWhoImportsWhom(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Standard", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		path, ok := strings.CutPrefix(p.ImportPath, module)
+		if !ok {
+			continue // this package
+		}
+		folder, r := ruleOf(path)
+		if folder == "" {
+			t.Errorf("%s has no rule: say in this table what it may import, and why", path)
+			continue
+		}
+		seen[folder] = true
+		for _, imported := range p.Imports {
+			if !r.allows(imported, folder) {
+				t.Errorf("%s imports %s: %s", path, imported, r.why)
+			}
+		}
+	}
+	for folder := range house {
+		if !seen[folder] {
+			t.Errorf("no package below %s: take its rule out", folder)
+		}
+	}
+}
+
+// ruleOf gives the rule of the longest folder that holds path.
+func ruleOf(path string) (folder string, r rule) {
+	for f, candidate := range house {
+		if (path == f || strings.HasPrefix(path, f+"/")) && len(f) > len(folder) {
+			folder, r = f, candidate
+		}
+	}
+	return folder, r
+}
+
+func (r rule) allows(imported, folder string) bool {
+	if own, ok := strings.CutPrefix(imported, module); ok {
+		if own == folder || strings.HasPrefix(own, folder+"/") {
+			return true
+		}
+		for _, prefix := range r.own {
+			if own == prefix || strings.HasSuffix(prefix, "/") && strings.HasPrefix(own, prefix) {
+				return own != "host/definition"
+			}
+		}
+		return false
+	}
+	if first, _, _ := strings.Cut(imported, "/"); !strings.Contains(first, ".") {
+		return true
+	}
+	for _, prefix := range r.others {
+		if strings.HasPrefix(imported, prefix) {
+			return true
+		}
+	}
+	return false
+}
