@@ -104,29 +104,31 @@ const (
 
 // Limits of what a guest may ask and answer.
 const (
-	MaxRows                = 65536 // of a batch
-	MaxMeasurementsPerRow  = 256
-	MaxTextPerRow          = 64 << 10 // bytes of guest-made attribute texts, a row of the batch
-	MaxFields              = 256
-	MaxReasons             = 256
-	MaxRoutes              = 1024
-	MaxPoints              = 1024
-	MaxAttributes          = 16 // of a point
-	MaxCells               = 16
-	MaxCounters            = 32
-	MaxNameBytes           = 128 // of a point, reason, route; of a plugin's name and version
-	MaxIdentifierBytes     = 64  // of an attribute, cell, counter
-	MaxFieldBytes          = 256 // of a field's name
-	MaxManifestBytes       = 1 << 20
-	MaxPlanBytes           = 1 << 20
-	MaxConfigBytes         = 1 << 20  // of the plugin's config as JSON
-	MaxDataBytes           = 64 << 20 // of all data files together
-	MaxErrorBytes          = 4 << 10  // of pharos_error's text; the rest is cut off
-	MaxModuleBytes         = 32 << 20
-	MaxGoldenBytes         = 16 << 20
-	PageBytes              = 65536
-	DefaultMemory    int64 = 32 << 20 // of one instance
-	MaxMemory        int64 = 1 << 30  // that a config may give
+	MaxRows                     = 65536 // of a batch
+	MaxMeasurementsPerRow       = 256
+	MaxTuples                   = 1 << 20  // of a call
+	MaxTextBytes                = 16 << 20 // of guest-made attribute texts, a call
+	MaxValueBytes               = 64 << 20 // of the texts of all attributes, a call
+	MaxFields                   = 256
+	MaxReasons                  = 256
+	MaxRoutes                   = 1024
+	MaxPoints                   = 1024
+	MaxAttributes               = 16 // of a point
+	MaxCells                    = 16
+	MaxCounters                 = 32
+	MaxNameBytes                = 128 // of a point, reason, route; of a plugin's name and version
+	MaxIdentifierBytes          = 64  // of an attribute, cell, counter
+	MaxFieldBytes               = 256 // of a field's name
+	MaxManifestBytes            = 1 << 20
+	MaxPlanBytes                = 1 << 20
+	MaxConfigBytes              = 1 << 20  // of the plugin's config as JSON
+	MaxDataBytes                = 64 << 20 // of all data files together
+	MaxErrorBytes               = 4 << 10  // of pharos_error's text; the rest is cut off
+	MaxModuleBytes              = 32 << 20
+	MaxGoldenBytes              = 16 << 20
+	PageBytes                   = 65536
+	DefaultMemory         int64 = 32 << 20 // of one instance
+	MaxMemory             int64 = 1 << 30  // that a config may give
 )
 
 // Names of the exports of a guest.

@@ -121,4 +121,7 @@ type Output struct {
 	Attributes [][][]byte
 	Counters   []uint64 // increments of the plan's counters by this call
 	BadValues  []uint32 // extract: a row for each measurement whose value was no number
+
+	values [][]byte // backs the tuples of Attributes
+	text   []byte   // backs values
 }
