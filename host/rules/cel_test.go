@@ -1,0 +1,214 @@
+package rules
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"testing"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/parser"
+	"pgregory.net/rapid"
+
+	"github.com/seed-6a2d649b/pharos/abi"
+)
+
+// TestAgreesWithCEL compares the tree walk with cel-go's interpreter wherever
+// the two languages are the same: every field is there, has the type that the
+// expression uses it as, and numbers are doubles.
+func TestAgreesWithCEL(t *testing.T) {
+	env, err := cel.NewEnv(
+		cel.Variable("n", cel.DynType), cel.Variable("m", cel.DynType),
+		cel.Variable("s", cel.DynType), cel.Variable("u", cel.DynType),
+		cel.Variable("b", cel.DynType), cel.Variable("z", cel.DynType),
+		cel.Variable("o", cel.DynType))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		num := func(name string) float64 { return rapid.SampledFrom(numbers).Draw(t, name) }
+		text := func(name string) string { return rapid.SampledFrom(texts).Draw(t, name) }
+		n, m, on := num("n"), num("m"), num("o.n")
+		s, u, os := text("s"), text("u"), text("o.s")
+		b := rapid.Bool().Draw(t, "b")
+		source := boolExpr(t, rapid.IntRange(1, 5).Draw(t, "depth"))
+
+		tree, issues := env.Parse(source)
+		if issues.Err() != nil {
+			t.Fatalf("%s: %v", source, issues.Err())
+		}
+		program, err := env.Program(tree)
+		if err != nil {
+			t.Fatalf("%s: %v", source, err)
+		}
+		out, _, err := program.Eval(map[string]any{
+			"n": n, "m": m, "s": s, "u": u, "b": b, "z": nil, "o": map[string]any{"n": on, "s": os},
+		})
+		if err != nil {
+			// CEL refuses to order NaN, where a rule's comparison is false.
+			if strings.Contains(err.Error(), "NaN") {
+				return
+			}
+			t.Fatalf("%s: %v", source, err)
+		}
+
+		c, node := compileExpression(source)
+		if node == nil {
+			t.Fatalf("%s: %v", source, c.errors)
+		}
+		fields := map[string]field{
+			"n": numberField(n), "m": numberField(m), "o.n": numberField(on),
+			"s": {abi.String, s}, "u": {abi.String, u}, "o.s": {abi.String, os},
+			"b": {map[bool]abi.ValueKind{true: abi.True, false: abi.False}[b], ""},
+			"z": {abi.Null, ""},
+		}
+		var columns []abi.Column
+		for _, f := range c.program.plan.Fields {
+			columns = append(columns, column([]field{fields[f.Name]}))
+		}
+		if got, want := node.eval(row{columns, 0}), showCEL(t, out); show(got) != want {
+			t.Fatalf("%s\nrules: %s\nCEL:   %s", source, show(got), want)
+		}
+	})
+}
+
+var (
+	numbers = []float64{0, 1, -1, 2, 3.5, 0.1, 1e300, -1e-300, 9007199254740993, math.Copysign(0, -1)}
+	texts   = []string{"", "a", "b", "ab", "aB", "naïve", "日本", "z", "\x00", "5"}
+)
+
+func numberField(f float64) field {
+	return field{abi.Number, strconv.FormatFloat(f, 'g', -1, 64)}
+}
+
+func showCEL(t *rapid.T, v ref.Val) string {
+	b, ok := v.(types.Bool)
+	if !ok {
+		t.Fatalf("CEL gave %v", v)
+	}
+	return fmt.Sprint(bool(b))
+}
+
+// boolExpr draws an expression of a condition.
+func boolExpr(t *rapid.T, depth int) string {
+	if depth <= 0 {
+		return rapid.SampledFrom([]string{"b", "true", "false", "has(o.n)", "has(o.x)"}).Draw(t, "bool")
+	}
+	condition := func() string { return boolExpr(t, depth-1) }
+	number := func() string { return numExpr(t, depth-1) }
+	text := func() string { return textExpr(t, depth-1) }
+	compare := rapid.SampledFrom([]string{"==", "!=", "<", "<=", ">", ">="})
+	switch rapid.IntRange(0, 11).Draw(t, "kind") {
+	case 0:
+		return "(" + condition() + " && " + condition() + ")"
+	case 1:
+		return "(" + condition() + " || " + condition() + ")"
+	case 2:
+		return "!(" + condition() + ")"
+	case 3:
+		return "(" + condition() + " ? " + condition() + " : " + condition() + ")"
+	case 4, 5:
+		return "(" + number() + " " + compare.Draw(t, "op") + " " + number() + ")"
+	case 6:
+		return "(" + text() + " " + compare.Draw(t, "op") + " " + text() + ")"
+	case 7:
+		return "((" + condition() + ") " + compare.Draw(t, "op") + " (" + condition() + "))"
+	case 8:
+		return "(" + text() + " in [" + text() + ", " + text() + ", z, " + text() + "])"
+	case 9:
+		return "(" + number() + " in [" + number() + ", " + number() + "])"
+	case 10:
+		size := rapid.SampledFrom([]string{"size(%s)", "(%s).size()"}).Draw(t, "size")
+		return "(" + fmt.Sprintf(size, text()) + " " + compare.Draw(t, "op") + " " + number() + ")"
+	default:
+		method := rapid.SampledFrom([]string{"startsWith", "endsWith", "contains"}).Draw(t, "method")
+		if rapid.Bool().Draw(t, "regexp") {
+			return "(" + text() + ").matches(" + strconv.Quote(rapid.SampledFrom([]string{"a", "^a", "b$", "(?i)B", "[^a]", ""}).Draw(t, "re")) + ")"
+		}
+		return "(" + text() + ")." + method + "(" + text() + ")"
+	}
+}
+
+// numExpr draws an expression of a number.
+func numExpr(t *rapid.T, depth int) string {
+	if depth <= 0 {
+		literal := rapid.SampledFrom([]string{"0.0", "1.0", "2.5", "-1.0", "1e9"})
+		return rapid.OneOf(rapid.SampledFrom([]string{"n", "m", "o.n", `o["n"]`}), literal).Draw(t, "number")
+	}
+	if rapid.IntRange(0, 5).Draw(t, "kind") == 0 {
+		return "(" + boolExpr(t, depth-1) + " ? " + numExpr(t, depth-1) + " : " + numExpr(t, depth-1) + ")"
+	}
+	op := rapid.SampledFrom([]string{"+", "-", "*", "/", "neg"}).Draw(t, "op")
+	if op == "neg" {
+		return "-(" + numExpr(t, depth-1) + ")"
+	}
+	return "(" + numExpr(t, depth-1) + " " + op + " " + numExpr(t, depth-1) + ")"
+}
+
+// textExpr draws an expression of a text.
+func textExpr(t *rapid.T, depth int) string {
+	if depth > 0 && rapid.IntRange(0, 3).Draw(t, "kind") == 0 {
+		return "(" + boolExpr(t, depth-1) + " ? " + textExpr(t, depth-1) + " : " + textExpr(t, depth-1) + ")"
+	}
+	return rapid.SampledFrom([]string{"s", "u", "o.s", `"a"`, `"b"`, `""`, `'naïve'`, `"5"`}).Draw(t, "text")
+}
+
+// FuzzCompile looks for sources that break the compile step, or that cel-go's
+// other parser takes for another expression.
+func FuzzCompile(f *testing.F) {
+	for _, source := range []string{
+		`type == "view"`, `!(a.b[0]["c"] in [1, "x", null]) && has(d)`, `a ? b : -c * 1.5e3`,
+		`x.matches("(?i)a+") || size(y) > 3`, `a.exists(b, b)`, "a.`x-y` != 'z'", `!!a`, `a - -1`, `r'\d' == "\u00e9" // end`,
+	} {
+		f.Add(source)
+	}
+	f.Fuzz(func(t *testing.T, source string) {
+		c, n := compileExpression(source)
+		if (n == nil) != (len(c.errors) > 0) {
+			t.Fatalf("%q: node %v, errors %v", source, n, c.errors)
+		}
+		for _, e := range c.errors {
+			if e.Message == "" || (e.Line > 0) != (e.Column > 0) {
+				t.Fatalf("%q: %#v", source, e)
+			}
+		}
+		if n == nil {
+			return
+		}
+		rows := make([]field, abi.Object+1)
+		for kind := range rows {
+			rows[kind] = field{abi.ValueKind(kind), "1"}
+		}
+		var columns []abi.Column
+		for range c.program.plan.Fields {
+			columns = append(columns, column(rows))
+		}
+		for i := range rows {
+			n.eval(row{columns, i})
+		}
+		if ours, theirs := unparse(t, source, false), unparse(t, source, true); ours != theirs {
+			t.Fatalf("%q is %q, and %q to the other parser", source, ours, theirs)
+		}
+	})
+}
+
+// unparse parses a source by one of cel-go's parsers, and writes it out again.
+func unparse(t *testing.T, source string, pratt bool) string {
+	p, err := parser.NewParser(parser.EnablePrattParser(pratt), parser.MaxRecursionDepth(10*MaxDepth))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, errs := p.Parse(common.NewTextSource(source))
+	if len(errs.GetErrors()) > 0 {
+		return errs.ToDisplayString()
+	}
+	text, err := parser.Unparse(tree.Expr(), tree.SourceInfo())
+	if err != nil {
+		return err.Error()
+	}
+	return text
+}

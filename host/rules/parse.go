@@ -1,0 +1,165 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"cel.dev/cel-go/common"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/parser"
+)
+
+// maxSyntaxErrors are said of one expression: later ones mostly follow from
+// the first.
+const maxSyntaxErrors = 3
+
+// parse parses by cel-go's grammar without macros, so that has() and whatever
+// else is a macro in CEL comes out as the call that was written. cel-go has a
+// second parser that takes a little more, but says better what is wrong with
+// the rest: the errors are its.
+func parse(source string) (*ast.AST, []*common.Error) {
+	tree, errs := parseBy(source, parser.EnablePrattParser(false))
+	if len(errs) == 0 {
+		return tree, nil
+	}
+	if _, better := parseBy(source, parser.EnablePrattParser(true)); len(better) > 0 {
+		errs = better
+	}
+	return nil, errs
+}
+
+func parseBy(source string, choice parser.Option) (*ast.AST, []*common.Error) {
+	p, err := parser.NewParser(choice, parser.MaxRecursionDepth(MaxDepth), parser.ExpressionSizeCodePointLimit(MaxExpression))
+	if err != nil {
+		return nil, []*common.Error{{Location: common.NoLocation, Message: err.Error()}}
+	}
+	tree, errs := p.Parse(common.NewTextSource(source))
+	return tree, errs.GetErrors()
+}
+
+// expression parses and checks one expression of a rule. Where it is at fault
+// the fault is noted and the result is nil.
+func (c *compiler) expression(rule int, part, source string) *node {
+	if len(source) > MaxExpression {
+		c.fail(rule, part, fmt.Sprintf("an expression of %d bytes, and %d are allowed", len(source), MaxExpression))
+		return nil
+	}
+	if !utf8.ValidString(source) {
+		c.fail(rule, part, "the expression is not UTF-8")
+		return nil
+	}
+	tree, found := parse(source)
+	if len(found) > 0 {
+		for _, e := range found[:min(len(found), maxSyntaxErrors)] {
+			line, column := e.Location.Line(), e.Location.Column()
+			c.errors = append(c.errors, &Error{rule, part, max(line, 1), max(column, 0) + 1, parseMessage(e.Message)})
+		}
+		return nil
+	}
+	k := &checker{compiler: c, rule: rule, part: part, source: source, info: tree.SourceInfo()}
+	k.doubled(source)
+	n := k.check(tree.Expr())
+	if k.failed {
+		return nil
+	}
+	return n
+}
+
+// parseMessage is what the parser says, in the tone of our own messages.
+func parseMessage(message string) string {
+	message = strings.TrimPrefix(message, "Syntax error: ")
+	if name, ok := strings.CutPrefix(message, "reserved identifier: "); ok {
+		return fmt.Sprintf("%q is a reserved word of CEL: give the field a further name in its source", name)
+	}
+	if strings.HasPrefix(message, "expression recursion limit") {
+		return fmt.Sprintf("the expression is more than %d levels deep", MaxDepth)
+	}
+	return message
+}
+
+// checker turns the tree of one expression into nodes.
+type checker struct {
+	*compiler
+	rule   int
+	part   string
+	source string
+	info   *ast.SourceInfo
+	failed bool
+}
+
+// refuse notes a fault at a character offset.
+func (k *checker) refuse(offset int32, format string, args ...any) *node {
+	l := k.info.GetLocationByOffset(offset)
+	k.errors = append(k.errors, &Error{k.rule, k.part, l.Line(), l.Column() + 1, fmt.Sprintf(format, args...)})
+	k.failed = true
+	return nil
+}
+
+// offset is where an expression's own token stands: an operator, a dot, a name.
+func (k *checker) offset(e ast.Expr) int32 {
+	r, _ := k.info.GetOffsetRange(e.ID())
+	return r.Start
+}
+
+// doubled refuses `!!x` and `--x`. CEL's parser takes both for x, which holds
+// of CEL's types, but not of a rule's: `!!x` would be true of what x is not.
+func (k *checker) doubled(source string) {
+	const operand = 'x'
+	last := rune(0) // the last token: '!' or '-' if unary, operand, or another operator's character
+	for i := 0; i < len(source); {
+		rest := source[i:]
+		ch, size := utf8.DecodeRuneInString(rest)
+		switch {
+		case ch == ' ' || ch == '\t' || ch == '\n' || ch == '\r' || ch == '\f':
+		case strings.HasPrefix(rest, "//"):
+			if size = strings.IndexByte(rest, '\n'); size < 0 {
+				size = len(rest)
+			}
+		case strings.HasPrefix(rest, "!="):
+			size, last = 2, '='
+		case ch == '!' || ch == '-' && last != operand && last != ')' && last != ']':
+			if last == ch {
+				k.refuse(int32(utf8.RuneCountInString(source[:i])), "%c%c is no double negation here: %s", ch, ch,
+					map[rune]string{'!': "write x == true", '-': "leave both out"}[ch])
+				return
+			}
+			last = ch
+		case ch == '-': // of two operands
+			last = '+'
+		case ch == '"' || ch == '\'' || ch == '`':
+			size, last = literal(rest, false), operand
+		case isWord(ch):
+			for size < len(rest) && isWord(rune(rest[size])) {
+				size++
+			}
+			if size < len(rest) && (rest[size] == '"' || rest[size] == '\'') { // the prefix of a literal
+				size += literal(rest[size:], strings.ContainsAny(rest[:size], "rR"))
+			}
+			last = operand
+		default:
+			last = ch
+		}
+		i += size
+	}
+}
+
+func isWord(ch rune) bool {
+	return ch == '_' || ch >= '0' && ch <= '9' || ch >= 'a' && ch <= 'z' || ch >= 'A' && ch <= 'Z'
+}
+
+// literal is the length of the quoted literal that s starts with.
+func literal(s string, raw bool) int {
+	quote := s[:1]
+	if strings.HasPrefix(s, strings.Repeat(quote, 3)) && quote != "`" {
+		quote = s[:3]
+	}
+	i := len(quote)
+	for i < len(s) && !strings.HasPrefix(s[i:], quote) {
+		if s[i] == '\\' && !raw {
+			i++
+		}
+		i++
+	}
+	return min(i+len(quote), len(s))
+}

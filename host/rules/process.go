@@ -1,0 +1,162 @@
+package rules
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/seed-6a2d649b/pharos/abi"
+)
+
+// Process answers a batch into out, whose memory it reuses: a filter sets Keep
+// and Reasons, a splitter Routes, an extractor Measurements, Attributes and
+// BadValues. Attribute values point into the batch. The error is that of a
+// cancelled context, or of a batch that does not have the planned columns.
+func (p *Program) Process(ctx context.Context, b *abi.Batch, out *abi.Output) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := p.check(b); err != nil {
+		return err
+	}
+	out.Counters = out.Counters[:0]
+	switch p.kind {
+	case abi.Filter:
+		p.filter(b, out)
+	case abi.Split:
+		p.split(b, out)
+	default:
+		p.extract(b, out)
+	}
+	return nil
+}
+
+// check finds a batch of another plan before it is read.
+func (p *Program) check(b *abi.Batch) error {
+	if len(b.Columns) != len(p.plan.Fields) {
+		return fmt.Errorf("a batch of %d columns where the plan has %d", len(b.Columns), len(p.plan.Fields))
+	}
+	for i := range b.Columns {
+		c := &b.Columns[i]
+		if c.Type != abi.Any || len(c.Kinds) < b.Rows || len(c.Offsets) < b.Rows+1 {
+			return fmt.Errorf("column %q is not an any column of %d rows", p.plan.Fields[i].Name, b.Rows)
+		}
+	}
+	return nil
+}
+
+// first is the answer of the first rule that holds, or -1.
+func (p *Program) first(r row) int {
+	for i := range p.rules {
+		if p.rules[i].when.eval(r).isTrue() {
+			return p.rules[i].answer
+		}
+	}
+	return -1
+}
+
+func (p *Program) filter(b *abi.Batch, out *abi.Output) {
+	out.Keep = resize(out.Keep, (b.Rows+7)/8)
+	out.Reasons = resize(out.Reasons, b.Rows)
+	clear(out.Keep)
+	clear(out.Reasons)
+	for i := range b.Rows {
+		if reason := p.first(row{b.Columns, i}); reason >= 0 {
+			out.Reasons[i] = uint8(reason)
+		} else {
+			out.Keep[i/8] |= 1 << (i % 8)
+		}
+	}
+}
+
+func (p *Program) split(b *abi.Batch, out *abi.Output) {
+	out.Routes = resize(out.Routes, b.Rows)
+	for i := range b.Rows {
+		out.Routes[i] = abi.NoRoute
+		if route := p.first(row{b.Columns, i}); route >= 0 {
+			out.Routes[i] = uint16(route)
+		}
+	}
+}
+
+func (p *Program) extract(b *abi.Batch, out *abi.Output) {
+	out.Measurements = out.Measurements[:0]
+	out.Attributes = out.Attributes[:0]
+	out.BadValues = out.BadValues[:0]
+	for i := range b.Rows {
+		r := row{b.Columns, i}
+		for j := range p.rules {
+			if p.rules[j].when.eval(r).isTrue() {
+				p.measure(&p.rules[j], r, out)
+			}
+		}
+	}
+}
+
+func (p *Program) measure(rule *rule, r row, out *abi.Output) {
+	x := 1.0
+	if rule.value != nil {
+		var ok bool
+		if x, ok = rule.value.eval(r).number(); !ok {
+			out.BadValues = append(out.BadValues, uint32(r.index))
+			return
+		}
+	}
+	out.Measurements = append(out.Measurements, abi.Measurement{
+		Row:        uint32(r.index),
+		Point:      uint32(rule.answer),
+		Attributes: p.tuple(rule, r, out),
+		Value:      x,
+	})
+}
+
+// tuple adds the texts of a measurement's attributes to the output and is
+// what refers to them: 0 where none has a value.
+func (p *Program) tuple(rule *rule, r row, out *abi.Output) uint32 {
+	var tuple [][]byte
+	for _, a := range rule.attrs {
+		text := r.attribute(a.field)
+		if text == nil {
+			continue
+		}
+		if tuple == nil {
+			tuple = appendTuple(out, len(p.plan.Points[rule.answer].Attributes))
+		}
+		tuple[a.slot] = text
+	}
+	if tuple == nil {
+		return 0
+	}
+	return uint32(len(out.Attributes))
+}
+
+// attribute is the text of a field as an attribute, nil where it has none.
+func (r row) attribute(field int) []byte {
+	switch r.kind(field) {
+	case abi.False, abi.True, abi.Number, abi.String, abi.Untyped:
+		if text := r.text(field); len(text) > 0 {
+			return text
+		}
+	}
+	return nil
+}
+
+// appendTuple adds a tuple of n nils, in memory of an earlier batch if it can.
+func appendTuple(out *abi.Output, n int) [][]byte {
+	i := len(out.Attributes)
+	if i < cap(out.Attributes) {
+		out.Attributes = out.Attributes[:i+1]
+	} else {
+		out.Attributes = append(out.Attributes, nil)
+	}
+	out.Attributes[i] = resize(out.Attributes[i], n)
+	clear(out.Attributes[i])
+	return out.Attributes[i]
+}
+
+// resize gives s the length n, with whatever it holds.
+func resize[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
+}
