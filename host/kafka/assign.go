@@ -1,0 +1,218 @@
+package kafka
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// onAssign is called by the client with newly assigned partitions before they
+// are read; what it returns is where they are read from.
+func (l *Loop) onAssign(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	var parts []TopicPartition
+	for topic, ps := range offsets {
+		for p := range ps {
+			parts = append(parts, TopicPartition{topic, p})
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	assigned, err := l.assign(ctx, parts)
+	if err != nil {
+		if errors.Is(err, ErrStop) {
+			l.stop = err
+			l.rebalanceWaits() // wakes the poll, so that Run ends
+		}
+		l.log.Error("partitions cannot be taken on", "group", l.cfg.Group, "error", err)
+		return nil, err
+	}
+	for _, a := range assigned {
+		offsets[a.Topic][a.Partition] = kgo.NewOffset().At(a.Start)
+	}
+	return offsets, nil
+}
+
+// onRevoke is called by the client, between transactions, with partitions that
+// are no longer ours.
+func (l *Loop) onRevoke(_ context.Context, _ *kgo.Client, revoked map[string][]int32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var parts []TopicPartition
+	for topic, ps := range revoked {
+		for _, p := range ps {
+			if tp := (TopicPartition{topic, p}); l.owned[tp] != nil {
+				parts = append(parts, tp)
+			}
+		}
+	}
+	l.revoke(parts)
+}
+
+// assign looks up what the cluster knows of the partitions and gives them to
+// the stage. l.mu is held.
+func (l *Loop) assign(ctx context.Context, parts []TopicPartition) ([]*Assigned, error) {
+	if len(parts) == 0 {
+		return nil, nil
+	}
+	// A partition comes a second time where the client was interrupted
+	// between taking it on and reading it.
+	var again []TopicPartition
+	for _, tp := range parts {
+		if l.owned[tp] != nil {
+			again = append(again, tp)
+		}
+	}
+	l.revoke(again)
+
+	topics := map[string]bool{}
+	for _, tp := range parts {
+		topics[tp.Topic] = true
+	}
+	names := slices.Sorted(maps.Keys(topics))
+	committed, err := CommittedOffsets(ctx, l.cl, l.cfg.Group, names...)
+	if err != nil {
+		return nil, err
+	}
+	infos, err := Topics(ctx, l.cl, names...)
+	if err != nil {
+		return nil, err
+	}
+	bounds, err := OffsetBounds(ctx, l.cl, names...)
+	if err != nil {
+		return nil, err
+	}
+	assigned := make([]*Assigned, 0, len(parts))
+	for _, tp := range parts {
+		b, ok := bounds[tp]
+		if !ok {
+			return nil, fmt.Errorf("kafka: %s/%d is assigned but not there", tp.Topic, tp.Partition)
+		}
+		a := &Assigned{
+			Topic: tp.Topic, TopicID: infos[tp.Topic].ID, Partition: tp.Partition, Partitions: infos[tp.Topic].Partitions,
+			Committed: -1, LogStart: b.Start, Start: b.Start,
+		}
+		if c, ok := committed[tp]; ok {
+			a.Committed, a.Metadata = c.Offset, c.Metadata
+			if a.Start = max(c.Offset, b.Start); c.Offset < b.Start {
+				l.log.Error("retention deleted records before they were read", "topic", tp.Topic, "partition", tp.Partition,
+					"from", c.Offset, "to", b.Start)
+			}
+		}
+		assigned = append(assigned, a)
+	}
+	slices.SortFunc(assigned, func(a, b *Assigned) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	if err := l.stage.Assign(ctx, assigned); err != nil {
+		return nil, fmt.Errorf("assign: %w", err)
+	}
+	now := time.Now()
+	l.placesMu.Lock()
+	defer l.placesMu.Unlock()
+	for _, a := range assigned {
+		a.Start = max(a.Start, a.LogStart)
+		tp := TopicPartition{a.Topic, a.Partition}
+		l.owned[tp] = a
+		l.places[tp] = &place{next: a.Start, end: bounds[tp].End, known: now}
+		l.counts[a.Topic] = a.Partitions
+	}
+	l.log.Info("partitions assigned", "group", l.cfg.Group, "partitions", len(assigned), "owned", len(l.owned))
+	return assigned, nil
+}
+
+// revoke takes partitions from the stage. l.mu is held.
+func (l *Loop) revoke(parts []TopicPartition) {
+	if len(parts) == 0 {
+		return
+	}
+	for _, tp := range parts {
+		delete(l.owned, tp)
+	}
+	l.placesMu.Lock()
+	for _, tp := range parts {
+		delete(l.places, tp)
+	}
+	l.placesMu.Unlock()
+	l.tx.forget(parts)
+	l.stage.Revoke(parts)
+	l.log.Info("partitions revoked", "group", l.cfg.Group, "partitions", len(parts), "owned", len(l.owned))
+}
+
+func (l *Loop) ownedParts() []TopicPartition {
+	return slices.Collect(maps.Keys(l.owned))
+}
+
+// refresh keeps ends and partition counts known, also of partitions that
+// nothing comes from.
+func (l *Loop) refresh(ctx context.Context, cl *kgo.Client) {
+	ticker := time.NewTicker(refreshEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		asked := time.Now()
+		reqCtx, cancel := context.WithTimeout(ctx, refreshEvery)
+		infos, err := Topics(reqCtx, cl, l.cfg.Topics...)
+		var bounds map[TopicPartition]Bounds
+		if err == nil {
+			bounds, err = OffsetBounds(reqCtx, cl, l.cfg.Topics...)
+		}
+		cancel()
+		if err != nil {
+			l.log.Debug("ends of partitions not known", "error", err)
+			continue
+		}
+		l.placesMu.Lock()
+		for topic, info := range infos {
+			l.counts[topic] = info.Partitions
+		}
+		for tp, p := range l.places {
+			if b, ok := bounds[tp]; ok {
+				p.end, p.known = max(p.end, b.End), asked
+			}
+		}
+		l.placesMu.Unlock()
+	}
+}
+
+const (
+	refreshEvery = 5 * time.Second
+	staleAfter   = 15 * time.Second // what was learnt before is no knowledge
+)
+
+// read notes what a fetch said.
+func (l *Loop) read(tp TopicPartition, next, end int64, now time.Time) {
+	l.placesMu.Lock()
+	defer l.placesMu.Unlock()
+	if p := l.places[tp]; p != nil {
+		p.next = next
+		if end >= p.end {
+			p.end, p.known = end, now
+		}
+	}
+}
+
+func (l *Loop) lag(tp TopicPartition, now time.Time) int64 {
+	l.placesMu.Lock()
+	defer l.placesMu.Unlock()
+	p := l.places[tp]
+	if p == nil || now.Sub(p.known) > staleAfter {
+		return -1
+	}
+	return max(0, p.end-p.next)
+}
+
+func (l *Loop) partitionCount(topic string) int32 {
+	l.placesMu.Lock()
+	defer l.placesMu.Unlock()
+	return l.counts[topic]
+}

@@ -1,0 +1,95 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Stage is what a Loop drives. Its methods are never called at the same time.
+type Stage interface {
+	// Assign gives the stage partitions, before their first record; their
+	// state starts here. It may lower (or raise) each one's Start. It can come
+	// between two calls of Batch within one transaction.
+	Assign(ctx context.Context, parts []*Assigned) error
+	// Revoke takes partitions away: after what they gave is committed, or
+	// when they are lost, or after an abort (then all are revoked and assigned
+	// anew). It never comes within a transaction that goes on.
+	Revoke(parts []TopicPartition)
+	// Batch takes records, those of a partition together and in order, and is
+	// also called without any about each second. It may be called several
+	// times within one transaction. An error aborts the transaction, after
+	// which the partitions are assigned anew; one that wraps ErrStop ends Run.
+	Batch(ctx context.Context, records []*kgo.Record, tx *Tx) error
+}
+
+// Committer is a stage that has something to add at a transaction's end.
+type Committer interface {
+	// BeforeCommit is called once before a transaction is committed, after
+	// its last Batch: what it produces comes last on every partition that it
+	// produces to. It is not called where neither Batch nor a Commit wanted
+	// a transaction.
+	BeforeCommit(ctx context.Context, tx *Tx) error
+}
+
+// ErrStop in a stage's error says that trying again cannot help: Run returns it.
+var ErrStop = errors.New("stop")
+
+// Assigned is a partition as a stage gets it.
+type Assigned struct {
+	Topic      string
+	TopicID    [16]byte
+	Partition  int32
+	Partitions int32  // of the topic
+	Committed  int64  // the group's offset; -1: none yet
+	Metadata   string // what was committed with it
+	LogStart   int64  // the first offset that is still there
+	Start      int64  // where reading starts: Committed, or LogStart where that is higher or nothing is committed; the stage may change it
+}
+
+// LoopConfig configures a Loop. Zero durations and counts take the defaults.
+type LoopConfig struct {
+	Kafka Config
+	Group string
+	// TransactionalID is this worker's own. A worker that starts with the id
+	// of one that crashed ends that one's open transaction at once.
+	TransactionalID    string
+	Topics             []string
+	MaxRecords         int           // of one Batch; default 10,000
+	CommitInterval     time.Duration // transactions are at least this far apart under load; default 1s
+	TickInterval       time.Duration // between calls of Batch without records; default 1s
+	TransactionTimeout time.Duration // default 10s
+	SessionTimeout     time.Duration // default 10s
+	Logger             hclog.Logger  // nil: silent
+}
+
+func (c LoopConfig) withDefaults() LoopConfig {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	def(&c.CommitInterval, time.Second)
+	def(&c.TickInterval, time.Second)
+	def(&c.TransactionTimeout, 10*time.Second)
+	def(&c.SessionTimeout, 10*time.Second)
+	if c.MaxRecords <= 0 {
+		c.MaxRecords = 10_000
+	}
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	return c
+}
+
+// Stats counts what a loop has done since it was made.
+type Stats struct {
+	Records  int64 // given to Batch
+	Produced int64 // given to Tx.Produce
+	Commits  int64 // transactions
+	Aborts   int64
+	Restarts int64 // clients made anew after a failure
+}
