@@ -75,9 +75,6 @@ func (c *Column) put(r int, v Value, codes map[string]uint32) {
 		case False, True, Number, String, Untyped:
 			text, valid = v.Text, true
 		}
-		if v.Kind == False || v.Kind == True {
-			text = []byte(strconv.FormatBool(v.Kind == True))
-		}
 	case JSON:
 		if v.Kind == Array || v.Kind == Object {
 			text, valid = v.Text, true
@@ -85,7 +82,7 @@ func (c *Column) put(r int, v Value, codes map[string]uint32) {
 	case Any:
 		c.Kinds[r] = v.Kind
 		valid = v.Kind != Missing
-		if v.Kind >= Number {
+		if v.Kind > Null {
 			text = v.Text
 		}
 	case Bool:

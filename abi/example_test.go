@@ -1,0 +1,166 @@
+package abi
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the example of SPEC.md anew")
+
+const exampleMark = "<!-- example -->\n"
+
+// TestSpecExample generates the worked example of SPEC.md and compares.
+func TestSpecExample(t *testing.T) {
+	spec, err := os.ReadFile("SPEC.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, have, ok := strings.Cut(string(spec), exampleMark)
+	if !ok {
+		t.Fatalf("SPEC.md has no %q", exampleMark)
+	}
+	want := example(t)
+	if *update {
+		if err := os.WriteFile("SPEC.md", []byte(head+exampleMark+want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if have != want {
+		t.Errorf("the example of SPEC.md is not what the package writes: go test ./abi -run TestSpecExample -update")
+	}
+}
+
+func example(t *testing.T) string {
+	const planText = `{"fields": [{"name": "type", "type": "str", "dict": true}, {"name": "price", "type": "f64"},
+            {"name": "qty", "type": "i64"}, {"name": "member", "type": "bool"}, {"name": "img", "type": "str"},
+            {"name": "q", "type": "any"}],
+ "points": [{"name": "order"}, {"name": "click", "attributes": ["image", "slot"]}],
+ "counters": ["clicks"]}`
+	beacons := []string{
+		`{"type": "buy", "price": 1.5, "qty": 2, "member": true}`,
+		`{"type": "click", "img": "a.png", "q": [1]}`,
+		`{"type": "buy", "price": "free", "qty": 1e3, "member": false, "q": null}`,
+	}
+	plan, err := ParsePlan(Extract, []byte(planText))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &Vector{}
+	for _, b := range beacons {
+		var m map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(b), &m); err != nil {
+			t.Fatal(err)
+		}
+		v.Beacons = append(v.Beacons, m)
+	}
+	var b Batch
+	if err := v.Batch(plan.Fields, &b); err != nil {
+		t.Fatal(err)
+	}
+	l := NewLayout(Extract, plan)
+	size, err := l.Place(&b, Capacity{Measurements: 4, Tuples: 2, Text: 16})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mem := make([]byte, size)
+	l.Write(mem, &b)
+
+	names := map[int]string{0: "header", HeaderSize: "column descriptors"}
+	for i, p := range l.columns {
+		n := "column " + plan.Fields[i].Name
+		names[p.valid] = n + ": valid"
+		if p.data > 0 {
+			names[p.data] = n + ": data"
+		}
+		if p.offsets > 0 {
+			names[p.offsets] = n + ": offsets"
+			if p.bytesLen > 0 {
+				names[p.bytes] = n + ": bytes"
+			}
+		}
+	}
+	names[l.counters] = "counters"
+	names[l.measurements], names[l.tuples], names[l.text] = "measurements (4 fit)", "tuples (2 fit)", "text (16 bytes)"
+
+	var s strings.Builder
+	fmt.Fprintf(&s, "\n```json\n%s\n```\n\nThe beacons:\n\n```json\n%s\n```\n", planText, strings.Join(beacons, "\n"))
+	fmt.Fprintf(&s, "\nThe batch before the call, %d bytes, with room for 4 measurements, 2 tuples and 16 bytes of text:\n\n```\n", size)
+	for at := 0; at < size; at += 8 {
+		if n, ok := names[at]; ok {
+			fmt.Fprintf(&s, "%s\n", n)
+		}
+		fmt.Fprintf(&s, "  %4d  % x\n", at, mem[at:at+8])
+	}
+	s.WriteString("```\n")
+
+	before := bytes.Clone(mem)
+	exampleGuest(mem)
+	s.WriteString("\nWhat the guest writes: an order of 3 at row 0; a click at row 1 with the image from the column's bytes and the slot `top` from the text output; an order without a number at row 2; one click counted.\n\n```\n")
+	name := ""
+	for at := 0; at < size; at += 8 {
+		if n, ok := names[at]; ok {
+			name = n
+		}
+		if !bytes.Equal(before[at:at+8], mem[at:at+8]) {
+			if name != "" {
+				fmt.Fprintf(&s, "%s\n", name)
+				name = ""
+			}
+			fmt.Fprintf(&s, "  %4d  % x\n", at, mem[at:at+8])
+		}
+	}
+	var out Output
+	if err := l.Read(mem, &out); err != nil {
+		t.Fatal(err)
+	}
+	s.WriteString("```\n\nAs the expect of a golden vector, without the counter:\n\n```json\n[")
+	for row := range uint32(3) {
+		if row > 0 {
+			s.WriteString(", ")
+		}
+		if row == 2 {
+			s.WriteString(`[{"point":"order","value":null}]`)
+			continue
+		}
+		s.WriteString(extracted(plan, &out, row))
+	}
+	s.WriteString("]\n```\n")
+	if got := extracted(plan, &out, 2); got != "[] and 1 bad values" || out.Counters[0] != 1 {
+		t.Errorf("row 2 is %s, the counter %d", got, out.Counters[0])
+	}
+	return s.String()
+}
+
+// exampleGuest finds everything by the header, as a guest must.
+func exampleGuest(mem []byte) {
+	u32 := func(at uint32) uint32 { return binary.LittleEndian.Uint32(mem[at:]) }
+	put := func(at, v uint32) { binary.LittleEndian.PutUint32(mem[at:], v) }
+	img := u32(HColumnsAt) + 4*ColumnSize
+	imgOffsets, imgBytes := u32(img+COffsetsAt), u32(img+CBytesAt)
+	tuple, text, counter := u32(HTuplesAt), u32(HTextAt), u32(HCountersAt)
+	copy(mem[text:], "top")
+	put(tuple+VAt, imgBytes+u32(imgOffsets+4))
+	put(tuple+VLen, u32(imgOffsets+8)-u32(imgOffsets+4))
+	put(tuple+8+VAt, text)
+	put(tuple+8+VLen, 3)
+	for i, m := range []Measurement{{0, 0, 0, 3}, {1, 1, 1, 1}, {2, 0, 0, math.NaN()}} {
+		at := u32(HMeasurementsAt) + uint32(i)*MeasurementSize
+		put(at+MRow, m.Row)
+		put(at+MPoint, m.Point)
+		put(at+MAttributes, m.Attributes)
+		put(at+MZero, 0)
+		binary.LittleEndian.PutUint64(mem[at+MValue:], math.Float64bits(m.Value))
+	}
+	put(HMeasurementCount, 3)
+	put(HTupleCount, 1)
+	put(HTextCount, 3)
+	put(counter, u32(counter)+1)
+}
