@@ -1,0 +1,379 @@
+package query
+
+import (
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/seed-6a2d649b/pharos/host/metric"
+)
+
+// LiveOptions configures a live view.
+type LiveOptions struct {
+	Partitions int32         // of the metrics topic
+	Lateness   time.Duration // session.lateness
+	Routes     []string      // all routes of the generation
+	// Keep is how long a minute stays after it became final (live_keep); 0 is
+	// 15 minutes. It stays longer while its store is known not to have it.
+	Keep time.Duration
+	// MaxFigures is how many figures are held before final minutes go that the
+	// store has, and after Keep those that it has not; 0 is 2 million.
+	MaxFigures int
+	Now        func() time.Time // the wall clock; nil is time.Now
+}
+
+// Live keeps the minutes of the metrics topic that are open, and final ones for
+// a while. For the minutes that it holds of a partition it holds every figure,
+// so it replaces what a store says of them.
+//
+// Its memory is about 100 bytes a figure and 500 a series that has one: a
+// figure is held for each series and minute with a booking from lateness plus
+// Keep ago until now. Safe for concurrent use.
+type Live struct {
+	keep  time.Duration
+	limit int
+	now   func() time.Time
+
+	mu       sync.RWMutex
+	parts    []livePart
+	groups   map[group]map[string]*liveSeries // by the series' key
+	figures  int
+	newest   map[string]int64 // by tenant: newest minute with a figure
+	complete int64            // first minute that is not final, never falls
+	final    bool             // something is final
+	counts   metric.Counts
+	since    time.Time // append time of the first record seen
+	buf      []byte
+}
+
+// group is what a request selects series by.
+type group struct{ tenant, experiment, status, point string }
+
+type liveSeries struct {
+	series    *metric.Series
+	partition int32
+	minutes   []minuteFigure // ascending
+}
+
+type minuteFigure struct {
+	minute int64
+	figure metric.Figure
+}
+
+// livePart is one partition of the metrics topic.
+type livePart struct {
+	started bool
+	next    int64 // offset; lower ones have been seen
+	caught  int64 // the end as of the start
+	from    int64 // minutes from here on are held, all of them
+	whole   bool  // read from the topic's start: from falls to the first minute seen
+	awaits  bool  // shipped is told
+	shipped int64 // minutes up to it are in the store; NoMinute: none
+	horizon *metric.Horizon
+	final   int64 // minutes before it are final; NoMinute: unknown
+	became  []finalSince
+}
+
+// finalSince says when the minutes before one became final.
+type finalSince struct {
+	before int64
+	at     time.Time
+}
+
+// unheld is the from of a partition that holds no minute.
+const unheld = math.MaxInt64
+
+// NewLive returns a view that has seen nothing.
+func NewLive(o LiveOptions) *Live {
+	l := &Live{keep: o.Keep, limit: o.MaxFigures, now: o.Now, parts: make([]livePart, o.Partitions), groups: map[group]map[string]*liveSeries{}, newest: map[string]int64{}}
+	if l.keep == 0 {
+		l.keep = 15 * time.Minute
+	}
+	if l.limit == 0 {
+		l.limit = 2_000_000
+	}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	for i := range l.parts {
+		l.parts[i] = livePart{from: unheld, shipped: metric.NoMinute, final: metric.NoMinute, horizon: metric.NewHorizon(o.Lateness, o.Routes)}
+	}
+	return l
+}
+
+// Configure takes the lateness and the routes of a new generation. What is
+// final stays so.
+func (l *Live) Configure(lateness time.Duration, routes []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.parts {
+		p := &l.parts[i]
+		h := metric.NewHorizon(lateness, routes)
+		for _, known := range p.horizon.Partitions() {
+			h.Observe(0, known)
+		}
+		p.horizon = h
+		l.advance(p)
+	}
+}
+
+// Start says where reading of a partition begins, and its end now: the view is
+// ready when it has come to the end of every partition. Minutes up to the safe
+// point's horizon are the store's. A partition is started once.
+func (l *Live) Start(partition int32, at metric.SafePoint, end int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := &l.parts[partition]
+	p.started, p.next, p.caught = true, at.Offset, end
+	if at.Horizon == metric.NoMinute {
+		p.whole = true
+		return
+	}
+	p.from, p.final, p.shipped = at.Horizon+1, at.Horizon+1, at.Horizon
+	l.advance(p)
+}
+
+// Observe books a record of a started partition; appended is its append time.
+// A record that has been seen changes nothing.
+func (l *Live) Observe(partition int32, offset int64, appended time.Time, f *metric.Frame) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := &l.parts[partition]
+	if offset < p.next {
+		return
+	}
+	p.next = offset + 1
+	if l.since.IsZero() || appended.Before(l.since) {
+		l.since = appended
+	}
+	for i := range f.Deltas {
+		l.book(partition, &f.Deltas[i])
+	}
+	for _, c := range f.Counts {
+		l.counts.Add(c)
+	}
+	for _, g := range f.Progress {
+		p.horizon.Observe(f.Generation, g)
+	}
+	if len(f.Progress) > 0 {
+		l.advance(p)
+		l.expire(partition)
+	}
+}
+
+// Position says that nothing more comes of a partition below an offset.
+func (l *Live) Position(partition int32, next int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := &l.parts[partition]
+	p.next = max(p.next, next)
+}
+
+// Shipped says up to which minute the store has a partition's figures
+// (metric.NoMinute: it has none). Once said, minutes wait for it.
+func (l *Live) Shipped(partition int32, horizon int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := &l.parts[partition]
+	p.awaits, p.shipped = true, max(p.shipped, horizon)
+	l.expire(partition)
+}
+
+// Expire lets go of what need not be held any longer. Observe does so too;
+// without it nothing would be let go while the topic is silent.
+func (l *Live) Expire() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.parts {
+		l.expire(int32(i))
+	}
+}
+
+// Ready tells whether every partition has been read to its end as of the
+// start. Before, open minutes can be too low.
+func (l *Live) Ready() bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	for i := range l.parts {
+		if p := &l.parts[i]; !p.started || p.next < p.caught {
+			return false
+		}
+	}
+	return true
+}
+
+// FinalBefore returns the first minute that is not final; false while nothing
+// is known to be. It never falls.
+func (l *Live) FinalBefore() (minute int64, ok bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.complete, l.final
+}
+
+// partitions counts the partitions of the metrics topic.
+func (l *Live) partitions() int32 { return int32(len(l.parts)) }
+
+// Figures returns how many figures are held.
+func (l *Live) Figures() int {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.figures
+}
+
+// Beacons returns what became of the beacons of the tenants, those given and
+// those seen, as counted since the view began to read, and when that record was
+// appended. A view that did not start at the topic's start can begin between
+// the count of a beacon as in and that of its outcome.
+func (l *Live) Beacons(tenants []string) (*metric.Summary, time.Time) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.counts.Summary(tenants), l.since
+}
+
+func (l *Live) book(partition int32, d *metric.Delta) {
+	p := &l.parts[partition]
+	if p.whole && d.Minute < p.from {
+		p.from = d.Minute
+	}
+	if d.Minute < p.from {
+		return
+	}
+	s := d.Series
+	g := group{s.Tenant, s.Experiment, s.Status, s.Point}
+	members := l.groups[g]
+	if members == nil {
+		members = map[string]*liveSeries{}
+		l.groups[g] = members
+	}
+	l.buf = s.AppendKey(l.buf[:0])
+	e := members[string(l.buf)]
+	if e == nil {
+		e = &liveSeries{series: s, partition: partition}
+		members[string(l.buf)] = e
+	}
+	at, found := slices.BinarySearchFunc(e.minutes, d.Minute, func(m minuteFigure, minute int64) int {
+		return int(m.minute - minute)
+	})
+	if !found {
+		e.minutes = slices.Insert(e.minutes, at, minuteFigure{minute: d.Minute})
+		l.figures++
+	}
+	e.minutes[at].figure.Add(d.Figure)
+	if newest, ok := l.newest[s.Tenant]; !ok || d.Minute > newest {
+		l.newest[s.Tenant] = d.Minute
+	}
+}
+
+// advance takes note of what became final by the partition's progress.
+func (l *Live) advance(p *livePart) {
+	if m, ok := p.horizon.FinalBefore(); ok && m > p.final {
+		p.final = m
+		p.became = append(p.became, finalSince{m, l.now()})
+	}
+	lowest := int64(math.MaxInt64)
+	for i := range l.parts {
+		if l.parts[i].final == metric.NoMinute {
+			return
+		}
+		lowest = min(lowest, l.parts[i].final)
+	}
+	if !l.final || lowest > l.complete {
+		l.complete, l.final = lowest, true
+	}
+}
+
+func (l *Live) expire(partition int32) {
+	p := &l.parts[partition]
+	old := l.now().Add(-l.keep)
+	before := int64(metric.NoMinute)
+	for _, m := range p.became {
+		if m.at.After(old) {
+			break
+		}
+		before = m.before
+	}
+	crowded := l.figures >= l.limit
+	switch {
+	case crowded && p.awaits:
+		before = max(before, min(p.final, p.shipped+1))
+	case p.awaits:
+		before = min(before, p.shipped+1)
+	}
+	if before <= metric.NoMinute+1 {
+		return
+	}
+	p.became = slices.DeleteFunc(p.became, func(m finalSince) bool { return m.before <= before })
+	if p.from >= before && p.from != unheld {
+		return
+	}
+	p.from, p.whole = before, false
+	for g, members := range l.groups {
+		for key, e := range members {
+			if e.partition != partition {
+				continue
+			}
+			n := 0
+			for n < len(e.minutes) && e.minutes[n].minute < before {
+				n++
+			}
+			l.figures -= n
+			if e.minutes = slices.Delete(e.minutes, 0, n); len(e.minutes) == 0 {
+				delete(members, key)
+			}
+		}
+		if len(members) == 0 {
+			delete(l.groups, g)
+		}
+	}
+}
+
+// look is one consistent look at the view.
+type look struct {
+	from      []int64 // by partition: minutes from there on are the view's
+	complete  int64   // first minute that is not final
+	final     bool    // complete is known
+	newest    int64   // newest minute with a figure of the tenant
+	hasNewest bool
+}
+
+// holds tells whether the look, not the store, has a series' minute.
+func (k *look) holds(s *metric.Series, minute int64) bool {
+	return minute >= k.from[metric.PartitionOf(s, int32(len(k.from)))]
+}
+
+// look gives each the figures that a selector with one experiment, its points
+// and its status takes.
+func (l *Live) look(sel *metric.Selector, each func(s *metric.Series, minute int64, f metric.Figure)) look {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	k := look{from: make([]int64, len(l.parts)), complete: l.complete, final: l.final}
+	for i := range l.parts {
+		k.from[i] = l.parts[i].from
+	}
+	k.newest, k.hasNewest = l.newest[sel.Tenant]
+	for _, experiment := range sel.Experiments {
+		for _, point := range sel.Points {
+			for _, e := range l.groups[group{sel.Tenant, experiment, sel.Status, point}] {
+				for i := range e.minutes {
+					if m := &e.minutes[i]; sel.Holds(m.minute) {
+						each(e.series, m.minute, m.figure)
+					}
+				}
+			}
+		}
+	}
+	return k
+}
+
+// edge returns the newest minute that is known for a tenant: with a figure, or
+// final.
+func (l *Live) edge(tenant string) (minute int64, ok bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	minute, ok = l.newest[tenant]
+	if l.final && (!ok || l.complete-1 > minute) {
+		minute, ok = l.complete-1, true
+	}
+	return minute, ok
+}

@@ -1,0 +1,97 @@
+package query
+
+import (
+	"time"
+
+	"github.com/seed-6a2d649b/pharos/host/metric"
+)
+
+// Status is how a host and what it can see of the stream are doing. Times are
+// ms since 1970; a watermark or time that is not known is null.
+type Status struct {
+	Host       string         `json:"host"`
+	Version    string         `json:"version"`
+	Started    *int64         `json:"started"`
+	Generation uint64         `json:"generation"`
+	Roles      []RoleStatus   `json:"roles"`
+	Plugins    []PluginStatus `json:"plugins"`
+	Stores     []StoreStatus  `json:"stores"`
+	Faults     []string       `json:"faults"` // what an operator should look at
+	// What follows is filled in by the API from the live view.
+	CompleteThrough *int64                           `json:"complete_through"` // the last final minute
+	LiveFigures     int                              `json:"live_figures"`
+	LiveReady       bool                             `json:"live_ready"`
+	BeaconsSince    *int64                           `json:"beacons_since"` // append time of the first record counted
+	Beacons         map[string]*metric.TenantSummary `json:"beacons"`       // by tenant
+	Undecodable     map[string]int64                 `json:"undecodable"`   // by cause
+	BadValue        map[string]int64                 `json:"bad_value"`     // by tenant
+}
+
+// RoleStatus is one role that this host runs.
+type RoleStatus struct {
+	Name       string            `json:"name"`  // dispatch, session, ship, query
+	State      string            `json:"state"` // running, starting, waiting, failed
+	Detail     string            `json:"detail,omitempty"`
+	Partitions []PartitionStatus `json:"partitions"` // that the role reads here
+}
+
+// PartitionStatus is how far a role has come with one partition.
+type PartitionStatus struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`
+	Lag       *int64 `json:"lag"`       // records behind the end; null: unknown
+	Watermark *int64 `json:"watermark"` // null: none, or the role has none
+}
+
+// PluginStatus is one plugin of the generation.
+type PluginStatus struct {
+	Name    string `json:"name"`
+	Kind    string `json:"kind"`
+	Version string `json:"version"`
+	Digest  string `json:"digest,omitempty"`
+	State   string `json:"state"` // running, failed, broken
+	Rows    int64  `json:"rows"`  // seen by this host
+	Traps   int64  `json:"traps"`
+	Error   string `json:"error,omitempty"` // the last one
+}
+
+// StoreStatus is one store that figures are shipped to.
+type StoreStatus struct {
+	Name           string `json:"name"`
+	Type           string `json:"type"`
+	ShippedThrough *int64 `json:"shipped_through"` // the last minute that it has
+	Error          string `json:"error,omitempty"`
+}
+
+// complete fills in what the live view knows. Lists and maps are never null in
+// JSON.
+func (s *Status) complete(live *Live, tenants []string) {
+	if final, ok := live.FinalBefore(); ok {
+		s.CompleteThrough = millis(final - 1)
+	}
+	s.LiveFigures, s.LiveReady = live.Figures(), live.Ready()
+	summary, since := live.Beacons(tenants)
+	s.Beacons, s.Undecodable, s.BadValue = summary.Tenants, summary.Undecodable, summary.BadValue
+	s.BeaconsSince = Millis(since)
+	for i := range s.Roles {
+		s.Roles[i].Partitions = listed(s.Roles[i].Partitions)
+	}
+	s.Roles, s.Plugins, s.Stores, s.Faults = listed(s.Roles), listed(s.Plugins), listed(s.Stores), listed(s.Faults)
+}
+
+func listed[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+// Millis returns a time as a Status holds it; the zero time is not known.
+func Millis(t time.Time) *int64 {
+	if t.IsZero() {
+		return nil
+	}
+	ms := t.UnixMilli()
+	return &ms
+}
