@@ -12,8 +12,8 @@ import (
 )
 
 // commit ends the transaction in hand: the stage's last words, all records
-// written, the offsets, the end. An error that is not fatal means that the
-// transaction is to be aborted. l.mu is held and no rebalance can happen.
+// written, the offsets, the end. An error that is not fatal means that this
+// client can abort it and go on. l.mu is held and no rebalance can happen.
 func (l *Loop) commit(ctx context.Context) error {
 	tx := l.tx
 	if c, ok := l.stage.(Committer); ok {
@@ -22,36 +22,44 @@ func (l *Loop) commit(ctx context.Context) error {
 		}
 	}
 	tx.dirty = false
-	if tx.ctx == nil {
-		return tx.failed() // nothing was produced: the offsets wait
-	}
-	if err := l.cl.Flush(tx.ctx); err != nil {
-		return &fatalError{fmt.Errorf("write out the transaction: %w", err)}
+	if tx.ctx != nil {
+		if err := l.cl.Flush(tx.ctx); err != nil {
+			return &fatalError{fmt.Errorf("write out the transaction: %w", err)}
+		}
 	}
 	if err := tx.failed(); err != nil {
-		return err
+		return &fatalError{err}
+	}
+	if tx.ctx == nil {
+		return nil // nothing was produced: the offsets wait
 	}
 	if len(tx.commits) > 0 {
-		if err := l.commitOffsets(tx.ctx); err != nil {
+		if err := l.commitOffsets(tx.ctx); isGroupError(err) {
 			return fmt.Errorf("commit offsets: %w", err)
+		} else if err != nil {
+			return &fatalError{fmt.Errorf("commit offsets: %w", err)}
 		}
 	}
 	if err := l.cl.EndTransaction(tx.ctx, kgo.TryCommit); err != nil {
-		// Whether it was committed may be unknown now. The abort that follows
-		// makes it certain, and the partitions are assigned from what holds.
-		return fmt.Errorf("end the transaction: %w", err)
+		// Whether it was committed may be unknown now. The offsets that the
+		// next client finds, once they are stable, say so.
+		return &fatalError{fmt.Errorf("end the transaction: %w", err)}
 	}
 	l.commits.Add(1)
 	tx.reset()
 	return nil
 }
 
+// abortTimeout bounds an abort; what is not aborted then, the broker's own
+// transaction timeout aborts.
+const abortTimeout = 5 * time.Second
+
 // abort ends the transaction in hand without a trace. An error means that the
 // client is of no more use. l.mu is held and no rebalance can happen.
 func (l *Loop) abort(why error) error {
 	l.aborts.Add(1)
 	l.log.Warn("transaction aborted, its work is done again", "group", l.cfg.Group, "error", why)
-	ctx, cancel := context.WithTimeout(context.Background(), 2*l.cfg.TransactionTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), abortTimeout)
 	defer cancel()
 	if err := l.cl.AbortBufferedRecords(ctx); err != nil {
 		return fmt.Errorf("abort after %q: %w", why, err)
@@ -96,7 +104,7 @@ func (l *Loop) commitOffsets(ctx context.Context) error {
 		return err
 	}
 	add := kmsg.NewPtrAddOffsetsToTxnRequest()
-	add.TransactionalID, add.ProducerID, add.ProducerEpoch, add.Group = l.cfg.TransactionalID, id, epoch, l.cfg.Group
+	add.TransactionalID, add.ProducerID, add.ProducerEpoch, add.Group = l.txnID, id, epoch, l.cfg.Group
 	for {
 		resp, err := add.RequestWith(ctx, l.cl)
 		if err == nil {
@@ -130,7 +138,7 @@ func (l *Loop) commitOffsets(ctx context.Context) error {
 
 func (l *Loop) txnOffsetCommit(ctx context.Context, id int64, epoch int16, member string, generation int32) error {
 	req := kmsg.NewPtrTxnOffsetCommitRequest()
-	req.TransactionalID, req.ProducerID, req.ProducerEpoch = l.cfg.TransactionalID, id, epoch
+	req.TransactionalID, req.ProducerID, req.ProducerEpoch = l.txnID, id, epoch
 	req.Group, req.MemberID, req.Generation = l.cfg.Group, member, generation
 	at := map[string]int{}
 	for tp, c := range l.tx.commits {
@@ -158,6 +166,18 @@ func (l *Loop) txnOffsetCommit(ctx context.Context, id int64, epoch int16, membe
 		}
 	}
 	return nil
+}
+
+// isGroupError says whether the group, and nothing else, refused the offsets.
+func isGroupError(err error) bool {
+	for _, e := range []error{
+		kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.RebalanceInProgress, kerr.GroupIDNotFound,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // pause waits a little before the next try.

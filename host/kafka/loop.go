@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
@@ -30,6 +31,7 @@ type Loop struct {
 
 	mu    sync.Mutex // held while the stage or tx is used
 	cl    *kgo.Client
+	txnID string // of cl
 	tx    *Tx
 	owned map[TopicPartition]*Assigned
 
@@ -120,6 +122,7 @@ func (l *Loop) session(ctx context.Context) error {
 	clientCtx, kill := context.WithCancel(context.WithoutCancel(ctx))
 	defer kill()
 	l.mu.Lock() // the client joins the group at once, and may assign at once
+	l.txnID = l.cfg.TransactionalID + "-" + rand.Text()
 	cl, err := NewClient(l.cfg.Kafka, append(l.options(), kgo.WithContext(clientCtx))...)
 	if err != nil {
 		l.mu.Unlock()
@@ -175,7 +178,10 @@ func (l *Loop) options() []kgo.Opt {
 		kgo.KeepControlRecords(), // a transaction's markers take offsets: without them lag never falls to 0
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchMaxPartitionBytes(4 << 20),
-		kgo.TransactionalID(l.cfg.TransactionalID),
+		// Every client has an id of its own: it is the group's generation that
+		// fences, and an id that is never used again stays right where a
+		// broker's crash leaves a transaction without its end.
+		kgo.TransactionalID(l.txnID),
 		kgo.TransactionTimeout(l.cfg.TransactionTimeout),
 		kgo.MaxBufferedRecords(100_000),
 		kgo.MaxBufferedBytes(128 << 20),
@@ -247,9 +253,7 @@ func (l *Loop) turn(ctx, stageCtx context.Context, fetches kgo.Fetches, t *turns
 	switch {
 	case err == nil:
 		return true, nil
-	case errors.As(err, &fatal):
-		return true, err
-	case errors.Is(err, ErrStop), ctx.Err() != nil:
+	case errors.As(err, &fatal), errors.Is(err, ErrStop), ctx.Err() != nil:
 		return true, errors.Join(err, l.abort(err))
 	}
 	t.failures++

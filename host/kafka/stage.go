@@ -52,11 +52,9 @@ type Assigned struct {
 
 // LoopConfig configures a Loop. Zero durations and counts take the defaults.
 type LoopConfig struct {
-	Kafka Config
-	Group string
-	// TransactionalID is this worker's own. A worker that starts with the id
-	// of one that crashed ends that one's open transaction at once.
-	TransactionalID    string
+	Kafka              Config
+	Group              string
+	TransactionalID    string // what the worker's transactional ids begin with (for ACLs); each client adds its own end
 	Topics             []string
 	MaxRecords         int           // of one Batch; default 10,000
 	CommitInterval     time.Duration // transactions are at least this far apart under load; default 1s
