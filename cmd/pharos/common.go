@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/seed-6a2d649b/pharos/host/config"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+func configFlag(c *cobra.Command, file *string) {
+	c.Flags().StringVarP(file, "config", "c", "", "config file (see 'pharos config docs')")
+}
+
+func load(file string) (*config.Config, error) {
+	if file == "" {
+		return nil, usagef("-c is missing: name the config file, or try 'pharos up --demo'")
+	}
+	return config.Load(file)
+}
+
+// newLogger logs for people on a terminal and as JSON otherwise.
+func newLogger(level string) hclog.Logger {
+	terminal := term.IsTerminal(int(os.Stderr.Fd()))
+	o := &hclog.LoggerOptions{Name: "pharos", Level: hclog.LevelFromString(level), Output: os.Stderr, JSONFormat: !terminal}
+	if terminal {
+		o.Color = hclog.AutoColor
+		o.TimeFormat = "15:04:05"
+	}
+	return hclog.New(o)
+}
+
+func logFlag(c *cobra.Command, level *string) {
+	c.Flags().StringVar(level, "log-level", "info", "trace, debug, info, warn or error")
+}
+
+// progress shows how far a long job is: over one line on a terminal, a line every
+// ten seconds otherwise.
+func progress(out *os.File) func(format string, args ...any) {
+	terminal := term.IsTerminal(int(out.Fd()))
+	return func(format string, args ...any) {
+		if terminal {
+			fmt.Fprintf(out, "\r\x1b[K"+format, args...)
+			return
+		}
+		fmt.Fprintf(out, format+"\n", args...)
+	}
+}

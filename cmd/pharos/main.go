@@ -1,0 +1,96 @@
+// Command pharos turns beacons into exact experiment figures: see pharos --help.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/seed-6a2d649b/pharos/host/config"
+	"github.com/spf13/cobra"
+)
+
+// Exit codes.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(execute(ctx, os.Args[1:]))
+}
+
+func execute(ctx context.Context, args []string) int {
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var faults config.Faults
+	if errors.As(err, &faults) {
+		fmt.Fprintln(os.Stderr, err)
+		return exitUsage
+	}
+	fmt.Fprintln(os.Stderr, "pharos:", err)
+	var usage usageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// usageError is a command line that is wrong.
+type usageError struct{ error }
+
+// Unwrap gives the cause.
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "pharos",
+		Short: "Beacons in, exact experiment figures out",
+		Long: `Pharos consumes beacons (page views, clicks, orders, server log lines) from
+Kafka, filters and routes them with WebAssembly plugins, keeps sessions, and
+turns them into figures of A/B experiments that are right to the last digit,
+served as charts within seconds.
+
+Start here:
+  pharos up --demo                   everything in one process, with a generated shop
+  pharos replay -c FILE --in F       figures of a file of beacons, no broker needed
+  pharos check -c FILE               what a config file means
+  pharos config docs                 every key of the config file`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usagef("%w\nSee 'pharos %s --help'", err, c.Name())
+	})
+	root.AddCommand(newUp(), newRun(), newReplay(), newSend(), newGenerate(), newCheck(), newConfig(), newPlugin(), newStatus())
+	for _, c := range root.Commands() {
+		strict(c)
+	}
+	return root
+}
+
+// strict makes wrong arguments a usage error.
+func strict(c *cobra.Command) {
+	if args := c.Args; args != nil {
+		c.Args = func(c *cobra.Command, given []string) error {
+			if err := args(c, given); err != nil {
+				return usagef("%w\nSee 'pharos %s --help'", err, c.Name())
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		strict(sub)
+	}
+}

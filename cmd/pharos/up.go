@@ -1,0 +1,57 @@
+package main
+
+import (
+	"github.com/seed-6a2d649b/pharos/host/config"
+	"github.com/seed-6a2d649b/pharos/host/pipeline"
+	"github.com/spf13/cobra"
+)
+
+func newUp() *cobra.Command {
+	var file, level, listen, data string
+	var demo bool
+	c := &cobra.Command{
+		Use:   "up [-c FILE] [--demo]",
+		Short: "Run everything in one process, on an embedded broker and store",
+		Long: `Up runs all stages in this process, with a Kafka broker and a time-series store
+of its own below the data directory. Nothing else has to be installed. The page
+is at the address that it prints; send it beacons with 'pharos send', or with
+any Kafka client at the broker's address.
+
+With --demo it makes a shop's traffic, with experiments whose true effects are
+known; the demo's config is written below the data directory, to look at.`,
+		Example: `  pharos up --demo
+  pharos up -c pharos.yaml`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			var cfg *config.Config
+			var err error
+			switch {
+			case demo && file != "":
+				return usagef("--demo brings its own config: leave out -c")
+			case demo:
+				if data == "" {
+					data = "data/demo"
+				}
+				cfg, err = pipeline.DemoConfig(data)
+			default:
+				cfg, err = load(file)
+			}
+			if err != nil {
+				return err
+			}
+			if data != "" {
+				cfg.Data = config.Path(data)
+			}
+			if listen != "" {
+				cfg.HTTP.Listen = listen
+			}
+			return pipeline.Up(c.Context(), cfg, pipeline.UpOptions{Demo: demo, Log: newLogger(level), Out: c.OutOrStdout()})
+		},
+	}
+	configFlag(c, &file)
+	logFlag(c, &level)
+	c.Flags().BoolVar(&demo, "demo", false, "generate a shop's traffic")
+	c.Flags().StringVar(&listen, "listen", "", "address of the page and the API, instead of the config's http.listen")
+	c.Flags().StringVar(&data, "data", "", "data directory, instead of the config's (with --demo: data/demo)")
+	return c
+}
