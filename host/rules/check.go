@@ -82,8 +82,8 @@ func (k *checker) path(e ast.Expr) *node {
 	if !ok {
 		return nil
 	}
-	if len(path) > MaxPath {
-		return k.refuse(k.offset(e), "a path of %d bytes, and %d are allowed", len(path), MaxPath)
+	if len(path) > abi.MaxFieldBytes {
+		return k.refuse(k.offset(e), "a path of %d bytes, and %d are allowed", len(path), abi.MaxFieldBytes)
 	}
 	return &node{op: opField, field: k.field(path)}
 }

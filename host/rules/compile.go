@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/seed-6a2d649b/pharos/abi"
@@ -21,6 +20,11 @@ func Compile(kind abi.Kind, rules Rules) (*Program, error) {
 		c.fail(-1, "rules", fmt.Sprintf("these are rules of a %s, and a %s is wanted", got, kind))
 	} else {
 		c.compile(rules)
+	}
+	if len(c.errors) == 0 {
+		if err := c.program.plan.Validate(kind); err != nil {
+			c.fail(-1, "rules", err.Error())
+		}
 	}
 	if len(c.errors) > 0 {
 		return nil, c.errors
@@ -40,37 +44,29 @@ func (c *compiler) fail(rule int, part, message string) {
 }
 
 func (c *compiler) compile(rules Rules) {
-	switch c.program.kind {
-	case abi.Filter:
-		c.bound("drop", len(rules.Drop), MaxRules)
-		for i, r := range rules.Drop {
-			c.name(i, "reason", r.Reason)
-			c.add(rule{when: c.when(i, r.When), answer: indexOf(&c.program.plan.Reasons, r.Reason)})
-		}
-		c.bound("distinct reasons of drop", len(c.program.plan.Reasons), MaxReasons)
-	case abi.Split:
-		c.bound("split", len(rules.Split), MaxRules)
-		for i, r := range rules.Split {
-			c.name(i, "route", r.Route)
-			c.add(rule{when: c.when(i, r.When), answer: indexOf(&c.program.plan.Routes, r.Route)})
-		}
-	default:
-		c.bound("extract", len(rules.Extract), MaxMeasures)
-		c.points(rules.Extract)
-		for i, r := range rules.Extract {
-			c.extract(i, r)
-		}
+	n, limit := len(rules.Drop)+len(rules.Split), MaxRules
+	if c.program.kind == abi.Extract {
+		n, limit = len(rules.Extract), MaxMeasures
+	}
+	if n > limit {
+		c.fail(-1, "rules", fmt.Sprintf("%d rules, and %d are allowed in one list", n, limit))
+		return
+	}
+	for i, r := range rules.Drop {
+		c.name(i, "reason", abi.Plan{Reasons: []string{r.Reason}})
+		c.add(rule{when: c.when(i, r.When), answer: indexOf(&c.program.plan.Reasons, r.Reason)})
+	}
+	for i, r := range rules.Split {
+		c.name(i, "route", abi.Plan{Routes: []string{r.Route}})
+		c.add(rule{when: c.when(i, r.When), answer: indexOf(&c.program.plan.Routes, r.Route)})
+	}
+	c.points(rules.Extract)
+	for i, r := range rules.Extract {
+		c.extract(i, r)
 	}
 }
 
 func (c *compiler) add(r rule) { c.program.rules = append(c.program.rules, r) }
-
-// bound refuses a list that is too long.
-func (c *compiler) bound(what string, n, limit int) {
-	if n > limit {
-		c.fail(-1, "rules", fmt.Sprintf("%d %s, and %d are allowed", n, what, limit))
-	}
-}
 
 // points plans each point once, with the attributes of all rules that name it:
 // one that a rule does not give has no value in that rule's measurements.
@@ -88,10 +84,7 @@ func (c *compiler) points(rules []Extract) {
 }
 
 func (c *compiler) extract(i int, r Extract) {
-	c.name(i, "point", r.Point)
-	if r.Point == "visit" || r.Point == "crossover" {
-		c.fail(i, "point", fmt.Sprintf("%q is booked by the engine itself: take another name", r.Point))
-	}
+	c.name(i, "point", abi.Plan{Points: []abi.Point{{Name: r.Point}}})
 	point := slices.IndexFunc(c.program.plan.Points, func(p abi.Point) bool { return p.Name == r.Point })
 	out := rule{when: c.when(i, r.When), answer: point}
 	if r.Value != "" {
@@ -103,7 +96,7 @@ func (c *compiler) extract(i int, r Extract) {
 			continue
 		}
 		part := "attributes." + name
-		c.name(i, part, name)
+		c.name(i, part, abi.Plan{Points: []abi.Point{{Name: "point", Attributes: []string{name}}}})
 		if message := badPath(path); message != "" {
 			c.fail(i, part, message)
 			continue
@@ -133,15 +126,10 @@ func (c *compiler) field(path string) int {
 	return i
 }
 
-// name refuses a reason, route, point or attribute that is no good name.
-func (c *compiler) name(i int, part, name string) {
-	switch {
-	case name == "":
-		c.fail(i, part, "a name is wanted")
-	case len(name) > MaxName:
-		c.fail(i, part, fmt.Sprintf("a name of %d bytes, and %d are allowed", len(name), MaxName))
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-		c.fail(i, part, fmt.Sprintf("%q has characters that a name may not have", name))
+// name refuses a name that no plan may have: the plan has nothing else.
+func (c *compiler) name(i int, part string, of abi.Plan) {
+	if err := of.Validate(c.program.kind); err != nil {
+		c.fail(i, part, err.Error())
 	}
 }
 
@@ -150,8 +138,8 @@ func badPath(path string) string {
 	switch {
 	case path == "":
 		return "a path is wanted"
-	case len(path) > MaxPath:
-		return fmt.Sprintf("a path of %d bytes, and %d are allowed", len(path), MaxPath)
+	case len(path) > abi.MaxFieldBytes:
+		return fmt.Sprintf("a path of %d bytes, and %d are allowed", len(path), abi.MaxFieldBytes)
 	case path[0] == '$':
 		return fmt.Sprintf("%q: names that begin with $ are the engine's, and no attributes", path)
 	case !utf8.ValidString(path) || slices.Contains(strings.Split(path, "."), ""):

@@ -68,7 +68,7 @@ func (r row) value(field int) value {
 	kind := r.kind(field)
 	switch kind {
 	case abi.Number:
-		f, ok := parseNumber(r.text(field))
+		f, ok := abi.ParseF64(r.text(field))
 		if !ok {
 			return noValue
 		}

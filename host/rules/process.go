@@ -55,7 +55,7 @@ func (p *Program) first(r row) int {
 }
 
 func (p *Program) filter(b *abi.Batch, out *abi.Output) {
-	out.Keep = resize(out.Keep, (b.Rows+7)/8)
+	out.Keep = resize(out.Keep, abi.BitmapBytes(b.Rows))
 	out.Reasons = resize(out.Reasons, b.Rows)
 	clear(out.Keep)
 	clear(out.Reasons)
@@ -63,7 +63,7 @@ func (p *Program) filter(b *abi.Batch, out *abi.Output) {
 		if reason := p.first(row{b.Columns, i}); reason >= 0 {
 			out.Reasons[i] = uint8(reason)
 		} else {
-			out.Keep[i/8] |= 1 << (i % 8)
+			abi.SetBit(out.Keep, i)
 		}
 	}
 }
@@ -129,10 +129,16 @@ func (p *Program) tuple(rule *rule, r row, out *abi.Output) uint32 {
 	return uint32(len(out.Attributes))
 }
 
+var falseText, trueText = []byte("false"), []byte("true")
+
 // attribute is the text of a field as an attribute, nil where it has none.
 func (r row) attribute(field int) []byte {
 	switch r.kind(field) {
-	case abi.False, abi.True, abi.Number, abi.String, abi.Untyped:
+	case abi.False:
+		return falseText
+	case abi.True:
+		return trueText
+	case abi.Number, abi.String, abi.Untyped:
 		if text := r.text(field); len(text) > 0 {
 			return text
 		}

@@ -14,17 +14,14 @@ import (
 	"github.com/seed-6a2d649b/pharos/abi"
 )
 
-// Bounds of a list of rules.
+// Bounds of a list of rules, beside those of every plan (package abi).
 const (
-	MaxRules       = 1000     // of a drop or split list
-	MaxMeasures    = 256      // rules of an extract list: as many as measurements a beacon may give
-	MaxReasons     = 256      // distinct reasons of a drop list
-	MaxExpression  = 32 << 10 // bytes of one expression
-	MaxDepth       = 100      // nesting of one expression
-	MaxName        = 128      // bytes of a reason, route, point or attribute name
-	MaxPath        = 256      // bytes of a field's path
-	MaxRegexp      = 1000     // bytes of a regular expression
-	MaxRegexpSteps = 10_000   // instructions of a compiled regular expression
+	MaxRules       = 1000                      // of a drop or split list
+	MaxMeasures    = abi.MaxMeasurementsPerRow // rules of an extract list
+	MaxExpression  = 32 << 10                  // bytes of one expression
+	MaxDepth       = 100                       // nesting of one expression
+	MaxRegexp      = 1000                      // bytes of a regular expression
+	MaxRegexpSteps = 10_000                    // instructions of a compiled regular expression
 )
 
 // Drop is a rule of a filter: the first whose When holds drops the beacon.

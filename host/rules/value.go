@@ -2,9 +2,6 @@ package rules
 
 import (
 	"bytes"
-	"math"
-	"strconv"
-	"unsafe"
 
 	"github.com/seed-6a2d649b/pharos/abi"
 )
@@ -43,7 +40,7 @@ func (v value) number() (float64, bool) {
 	case abi.Number:
 		return v.num, true
 	case abi.Untyped:
-		return parseNumber(v.text)
+		return abi.ParseF64(v.text)
 	}
 	return 0, false
 }
@@ -113,73 +110,4 @@ func order(a, b value) (sign int, ok bool) {
 		return int(a.kind) - int(b.kind), true
 	}
 	return 0, false
-}
-
-// parseNumber is the float64 nearest to text, if all of text is a JSON number;
-// one beyond float64's range is infinite.
-func parseNumber(text []byte) (float64, bool) {
-	if !isNumber(text) {
-		return 0, false
-	}
-	if len(text) <= 15 {
-		if n, ok := smallInteger(text); ok {
-			return n, true
-		}
-	}
-	// text was found to be a number, so the only error is a range error, for
-	// which ParseFloat gives the infinity that is wanted.
-	f, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(text), len(text)), 64)
-	return f, err == nil || math.IsInf(f, 0)
-}
-
-// smallInteger reads up to 15 digits, which float64 holds exactly.
-func smallInteger(text []byte) (float64, bool) {
-	var n int64
-	for _, c := range text {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = n*10 + int64(c-'0')
-	}
-	return float64(n), true
-}
-
-// isNumber says whether all of b is a number as JSON writes it.
-func isNumber(b []byte) bool {
-	if len(b) > 0 && b[0] == '-' {
-		b = b[1:]
-	}
-	whole := digits(b)
-	if whole == 0 || whole > 1 && b[0] == '0' {
-		return false
-	}
-	b = b[whole:]
-	if len(b) > 0 && b[0] == '.' {
-		n := digits(b[1:])
-		if n == 0 {
-			return false
-		}
-		b = b[1+n:]
-	}
-	if len(b) > 0 && (b[0] == 'e' || b[0] == 'E') {
-		b = b[1:]
-		if len(b) > 0 && (b[0] == '+' || b[0] == '-') {
-			b = b[1:]
-		}
-		n := digits(b)
-		if n == 0 {
-			return false
-		}
-		b = b[n:]
-	}
-	return len(b) == 0
-}
-
-// digits is how many decimal digits b starts with.
-func digits(b []byte) int {
-	n := 0
-	for n < len(b) && b[n] >= '0' && b[n] <= '9' {
-		n++
-	}
-	return n
 }

@@ -1,0 +1,164 @@
+package rules
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/seed-6a2d649b/pharos/abi"
+)
+
+func compile(t testing.TB, rules Rules) *Program {
+	t.Helper()
+	kind, err := rules.Kind()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Compile(kind, rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func process(t testing.TB, p *Program, out *abi.Output, beacons ...string) {
+	t.Helper()
+	if err := p.Process(context.Background(), batch(t, p.Plan(), beacons...), out); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFilter(t *testing.T) {
+	p := compile(t, Rules{Drop: []Drop{
+		{"asset", `path.endsWith(".css")`},
+		{"bot", `agent.matches("(?i)bot")`},
+		{"asset", `path == "/x.js"`},
+	}})
+	out := &abi.Output{Keep: []byte{0xFF, 0xFF, 0xFF}, Reasons: []uint8{9, 9, 9, 9, 9, 9, 9, 9, 9, 9}}
+	process(t, p, out,
+		`path=/a.css&agent=Bot`, `path=/`, `agent=robot`, `path=/x.js`, `a=b`,
+		`path=/`, `path=/`, `path=/`, `path=/`, `agent=bot`)
+	if diff := cmp.Diff([]byte{0b11110010, 0b01}, out.Keep); diff != "" {
+		t.Error("keep", diff)
+	}
+	if diff := cmp.Diff([]uint8{0, 0, 1, 0, 0, 0, 0, 0, 0, 1}, out.Reasons); diff != "" {
+		t.Error("reasons", diff)
+	}
+}
+
+func TestSplit(t *testing.T) {
+	p := compile(t, Rules{Split: []Split{{"mobile", `os in ["ios", "android"]`}, {"tv", `os == "tvos"`}, {"tv", `tv`}, {"mobile", `tv`}}})
+	out := &abi.Output{}
+	process(t, p, out, `{"os": "tvos"}`, `{"os": "android"}`, `{"os": 1}`, `{}`, `{"tv": true}`)
+	if diff := cmp.Diff([]uint16{1, 0, abi.NoRoute, abi.NoRoute, 1}, out.Routes); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestExtract(t *testing.T) {
+	p := compile(t, Rules{Extract: []Extract{
+		{Point: "view", When: `true`, Attributes: map[string]string{"image": "img.id", "slot": "slot"}},
+		{Point: "order", When: `type == "purchase"`, Value: `qty * price`},
+		{Point: "view", When: `has(other)`, Attributes: map[string]string{"slot": "other"}},
+		{Point: "view", When: `again`},
+	}})
+	out := &abi.Output{}
+	process(t, p, out,
+		`{"type": "purchase", "qty": 2, "price": 1.5, "img": {"id": 7.50}, "slot": true}`,
+		`{"type": "purchase", "qty": 2, "img": {"id": null}, "slot": ""}`,
+		`{"type": "purchase", "qty": 0, "price": 1e999, "img": {"id": []}, "slot": {}}`,
+		`{"type": "purchase", "qty": "2", "price": 1, "other": "o", "slot": false, "again": true}`,
+	)
+	text := func(values ...string) [][]byte {
+		tuple := make([][]byte, len(values))
+		for i, v := range values {
+			if v != "" {
+				tuple[i] = []byte(v)
+			}
+		}
+		return tuple
+	}
+	want := &abi.Output{
+		Measurements: []abi.Measurement{
+			{Row: 0, Point: 0, Attributes: 1, Value: 1}, {Row: 0, Point: 1, Value: 3},
+			{Row: 1, Point: 0, Value: 1},
+			{Row: 2, Point: 0, Value: 1}, {Row: 2, Point: 1, Value: math.NaN()},
+			{Row: 3, Point: 0, Attributes: 2, Value: 1}, {Row: 3, Point: 0, Attributes: 3, Value: 1}, {Row: 3, Point: 0, Value: 1},
+		},
+		Attributes: [][][]byte{text("7.50", "true"), text("", "false"), text("", "o")},
+		BadValues:  []uint32{1, 3},
+	}
+	if diff := cmp.Diff(want, out, cmpopts.EquateNaNs(), cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(abi.Output{})); diff != "" {
+		t.Error(diff)
+	}
+	process(t, p, out, `{"slot": "a"}`)
+	want = &abi.Output{Measurements: []abi.Measurement{{Attributes: 1, Value: 1}}, Attributes: [][][]byte{text("", "a")}}
+	if diff := cmp.Diff(want, out, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(abi.Output{})); diff != "" {
+		t.Error("memory of an earlier batch shows:", diff)
+	}
+}
+
+func TestProcessErrors(t *testing.T) {
+	p := compile(t, Rules{Drop: []Drop{{"r", `a == 1 && b`}}})
+	good := batch(t, p.Plan(), `{}`, `{}`)
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := p.Process(cancelled, good, &abi.Output{}); err != context.Canceled {
+		t.Errorf("a cancelled context: %v", err)
+	}
+	for name, b := range map[string]*abi.Batch{
+		"too few columns": {Rows: 2, Columns: good.Columns[:1]},
+		"too few rows":    {Rows: 3, Columns: good.Columns},
+		"another type":    {Rows: 2, Columns: []abi.Column{good.Columns[0], {Type: abi.Str, Offsets: []uint32{0, 0, 0}}}},
+	} {
+		if err := p.Process(context.Background(), b, &abi.Output{}); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if err := p.Process(context.Background(), batch(t, p.Plan()), &abi.Output{}); err != nil {
+		t.Errorf("no rows: %v", err)
+	}
+}
+
+// TestNoGarbage: once the output has grown, a batch costs no allocation.
+func TestNoGarbage(t *testing.T) {
+	var beacons []string
+	for i := range 200 {
+		beacons = append(beacons, fmt.Sprintf(`{"a": %d.25, "s": "text %d", "b": {"c": "%d"}, "n": null}`, i, i%7, i%3))
+	}
+	for _, rules := range []Rules{
+		{Drop: []Drop{{"r", `s.matches("(?i)TEXT [34]$") || b.c in ["2", "x", 7, n] || a % 2 == 0.25 && size(s) > 3`}}},
+		{Split: []Split{{"r", `a * 2 + 1 > 100 ? s.contains("5") : !has(n)`}}},
+		{Extract: []Extract{{Point: "p", When: `a > 3`, Value: `-a / 2`, Attributes: map[string]string{"x": "b.c", "y": "s"}}, {Point: "q", When: `has(s)`, Value: `s`}}},
+	} {
+		p := compile(t, rules)
+		b, out := batch(t, p.Plan(), beacons...), &abi.Output{}
+		ctx := context.Background()
+		if n := testing.AllocsPerRun(20, func() {
+			if err := p.Process(ctx, b, out); err != nil {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("%v: %v allocations a batch", rules, n)
+		}
+	}
+}
+
+func BenchmarkFilter(b *testing.B) {
+	p := compile(b, Rules{Drop: []Drop{{"asset", `path.endsWith(".css") || path.endsWith(".js")`}, {"bot", `status == 404 && agent.contains("bot")`}}})
+	var beacons []string
+	for i := range 1000 {
+		beacons = append(beacons, fmt.Sprintf(`path=/a/%d&status=200&agent=Mozilla`, i))
+	}
+	in, out := batch(b, p.Plan(), beacons...), &abi.Output{}
+	for b.Loop() {
+		if err := p.Process(context.Background(), in, out); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/beacon")
+}
