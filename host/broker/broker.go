@@ -87,8 +87,8 @@ func Start(cfg Config) (*Broker, error) {
 		kfake.BrokerConfigs(map[string]string{
 			"message.max.bytes":              strconv.Itoa(16 << 20),
 			"log.retention.ms":               "-1",
-			"log.retention.bytes":            strconv.FormatInt(cfg.MaxBytes, 10),
-			"log.segment.bytes":              strconv.Itoa(maxSegment),
+			"log.retention.bytes":            strconv.FormatInt(cfg.MaxBytes/fewPartitions, 10), // until they are counted
+			"log.segment.bytes":              strconv.FormatInt(min(cfg.MaxBytes/fewPartitions/4, maxSegment), 10),
 			"log.message.timestamp.type":     "LogAppendTime",
 			"transaction.max.timeout.ms":     "60000",
 			"transactional.id.expiration.ms": "86400000",
@@ -130,27 +130,30 @@ func (b *Broker) Close() {
 	})
 }
 
-const maxSegment = 64 << 20
+const (
+	maxSegment    = 64 << 20
+	fewPartitions = 64 // what the bound is shared out for before the partitions are counted
+)
 
 // enforce keeps the bound until ctx ends.
 func (b *Broker) enforce(ctx context.Context) {
 	ticker := time.NewTicker(b.cfg.Every)
 	defer ticker.Stop()
 	adm := kadm.NewClient(b.admin)
-	last := 0
+	shared := 0 // the partitions that the bound is shared out to
 	for {
-		if n, err := b.partitions(ctx, adm); err != nil {
-			if ctx.Err() == nil {
-				b.cfg.Logger.Warn("the bound on the broker's data is not enforced this time", "error", err)
-			}
-		} else if n > 0 && n != last {
-			if err := b.share(ctx, adm, n); err == nil {
-				last = n
-			} else if ctx.Err() == nil {
-				b.cfg.Logger.Warn("the bound on the broker's data is not shared out anew", "error", err)
+		n, err := b.partitions(ctx, adm)
+		if err == nil && n > 0 && n != shared {
+			if err = b.share(ctx, adm, n); err == nil {
+				shared = n
 			}
 		}
-		b.cluster.ApplyRetention()
+		switch {
+		case err != nil && ctx.Err() == nil:
+			b.cfg.Logger.Warn("the bound on the broker's data is not enforced this time", "error", err)
+		case err == nil && shared > 0: // not before: the parts are too small until then
+			b.cluster.ApplyRetention()
+		}
 		select {
 		case <-ctx.Done():
 			return

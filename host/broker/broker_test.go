@@ -150,7 +150,6 @@ func TestBoundedInBytes(t *testing.T) {
 	dir := t.TempDir()
 	b := start(t, Config{Dir: dir, MaxBytes: bound, Every: 20 * time.Millisecond})
 	createTopic(t, b.Addr(), "t", 2)
-	time.Sleep(100 * time.Millisecond) // the bound is shared out among the partitions
 	cl := client(t, b.Addr(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(kgo.NoCompression()))
 	value := make([]byte, 32<<10)
 	for i := range 1024 { // 32 MiB
