@@ -1,5 +1,3 @@
-// Package beacon turns the raw bytes of a beacon into the fields that plugins,
-// dispatch and session ask for, in one scan and without garbage.
 package beacon
 
 import "github.com/seed-6a2d649b/pharos/abi"

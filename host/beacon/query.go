@@ -1,0 +1,134 @@
+package beacon
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+	"unicode/utf8"
+
+	"github.com/seed-6a2d649b/pharos/abi"
+)
+
+// query reads a URL query string.
+func (b *Batch) query(p *Projection, raw []byte, values []Value) Cause {
+	for len(raw) > 0 {
+		pair := raw
+		if i := bytes.IndexByte(raw, '&'); i >= 0 {
+			pair, raw = raw[:i], raw[i+1:]
+		} else {
+			raw = nil
+		}
+		if len(pair) == 0 {
+			continue
+		}
+		if cause := b.pair(p, pair, values); cause != "" {
+			return cause
+		}
+	}
+	return ""
+}
+
+// pair reads key=value. Values that nobody asked for are checked all the same.
+func (b *Batch) pair(p *Projection, pair []byte, values []Value) Cause {
+	s := &b.scan
+	key, value := pair, pair[len(pair):]
+	if i := bytes.IndexByte(pair, '='); i >= 0 {
+		key, value = pair[:i], pair[i+1:]
+	}
+	keyOK, valueOK := true, true // as UTF-8; escapes come before that
+	if at := urlEscape(key); at < len(key) {
+		var ok bool
+		if s.key, ok = appendQuery(s.key[:0], key, at); !ok {
+			return BadEscape
+		}
+		key, keyOK = s.key, utf8.Valid(s.key)
+	}
+	n := p.root.child(key, word(key))
+	if n != nil && s.seen[n.id] == s.turn {
+		n = nil // the first holds
+	}
+	if at := urlEscape(value); at < len(value) {
+		from, ok := len(b.text), false
+		if b.text, ok = appendQuery(b.text, value, at); !ok {
+			return BadEscape
+		}
+		value = b.text[from:len(b.text):len(b.text)]
+		valueOK = validUTF8(value)
+		if n == nil {
+			b.text = b.text[:from]
+		}
+	}
+	if !keyOK || !valueOK {
+		return NotUTF8
+	}
+	if n == nil {
+		return ""
+	}
+	s.seen[n.id] = s.turn
+	if n.slot >= 0 {
+		values[n.slot] = Value{abi.Untyped, value[:len(value):len(value)]}
+	}
+	if len(n.below) > 0 {
+		b.enter(p, n, value, values)
+	}
+	return ""
+}
+
+// enter reads the values below n out of a query's value, if that is JSON.
+func (b *Batch) enter(p *Projection, n *node, text []byte, values []Value) {
+	i := space(text, 0)
+	if i == len(text) || text[i] != '{' && text[i] != '[' {
+		return
+	}
+	s := &b.inner
+	s.start(text, values, p.nodes)
+	if text[i] == '{' {
+		i = s.object(i, n, 1)
+	} else {
+		i = s.array(i, n, 1)
+	}
+	if i < 0 || space(text, i) != len(text) {
+		for _, slot := range n.below {
+			values[slot] = Value{}
+		}
+	}
+}
+
+// urlEscape gives the index of the first "%" or "+", len(b) if there is none.
+func urlEscape(b []byte) int {
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		p, q := x^lows*'%', x^lows*'+'
+		if m := ((p-lows)&^p | (q-lows)&^q) & highs; m != 0 {
+			return i + bits.TrailingZeros64(m)>>3
+		}
+	}
+	for i < len(b) && b[i] != '%' && b[i] != '+' {
+		i++
+	}
+	return i
+}
+
+// appendQuery resolves the escapes of src, of which the first is at index at.
+func appendQuery(dst, src []byte, at int) (out []byte, ok bool) {
+	for {
+		dst = append(dst, src[:at]...)
+		src = src[at:]
+		switch {
+		case len(src) == 0:
+			return dst, true
+		case src[0] == '+':
+			dst, src = append(dst, ' '), src[1:]
+		case len(src) < 3 || unhex[src[1]]|unhex[src[2]] > 15:
+			return dst, false
+		default:
+			dst, src = append(dst, unhex[src[1]]<<4|unhex[src[2]]), src[3:]
+		}
+		for at = 0; at < len(src) && at < 8 && src[at] != '%' && src[at] != '+'; at++ {
+		}
+		if at == 8 {
+			at = 8 + urlEscape(src[8:])
+		}
+	}
+}
