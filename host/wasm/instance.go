@@ -1,0 +1,355 @@
+package wasm
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// Instance is one running, configured guest. Not for concurrent use.
+type Instance struct {
+	module  *Module
+	mod     api.Module
+	memory  api.Memory
+	guard   *guard
+	alloc   api.Function
+	process api.Function
+	dead    *TrapError
+
+	plan      *abi.Plan
+	planText  string
+	layout    *abi.Layout
+	caps      abi.Capacity
+	arena     uint32 // where batches are laid out
+	arenaSize int    // in bytes; 0: there is none
+	stack     [2]uint64
+}
+
+// start makes an instance and checks its ABI version; it is not configured.
+func (m *Module) start(ctx context.Context) (*Instance, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	i := &Instance{module: m, guard: newGuard()}
+	i.guard.arm(StartTimeout)
+	mod, err := m.runtime.InstantiateModule(i.guard, m.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	if i.guard.disarm() && err == nil {
+		err = errors.Join(context.DeadlineExceeded, mod.Close(ctx))
+	}
+	if err != nil {
+		return nil, i.kill("start", Trap, err)
+	}
+	i.mod, i.memory = mod, mod.Memory()
+	i.alloc, i.process = mod.ExportedFunction(abi.ExportAlloc), mod.ExportedFunction(abi.ExportProcess)
+	if init := mod.ExportedFunction(abi.ExportInitialize); init != nil {
+		if _, err := i.call(init, abi.ExportInitialize, StartTimeout); err != nil {
+			return nil, errors.Join(err, i.Close(ctx))
+		}
+	}
+	version, err := i.call(mod.ExportedFunction(abi.ExportABI), abi.ExportABI, StartTimeout)
+	if err == nil && uint32(version) != abi.Version {
+		err = fmt.Errorf("speaks version %d of the ABI, this host version %d: build it against that one", int32(uint32(version)), abi.Version)
+	}
+	if err != nil {
+		return nil, errors.Join(err, i.Close(ctx))
+	}
+	return i, nil
+}
+
+// Instantiate makes an instance and configures it. config is the plugin's
+// config as JSON, nil for none; data are its data files by name. Errors are
+// *ConfigError, *TrapError, a plan that is not valid or asks for what is not
+// supported yet, or a context that has ended.
+func (m *Module) Instantiate(ctx context.Context, config []byte, data map[string][]byte) (*Instance, error) {
+	i, err := m.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := i.configure(config, data); err != nil {
+		return nil, errors.Join(err, i.Close(ctx))
+	}
+	return i, nil
+}
+
+func (i *Instance) configure(config []byte, data map[string][]byte) error {
+	if err := i.giveConfig(config, data); err != nil {
+		return err
+	}
+	text, err := i.text(abi.ExportPlan, abi.MaxPlanBytes)
+	if err != nil {
+		return err
+	}
+	i.planText = string(text)
+	kind := i.module.manifest.Kind
+	if i.plan, err = abi.ParsePlan(kind, text); err != nil {
+		return fmt.Errorf("plugin %s: %w", i.module.name, err)
+	}
+	if err := supported(i.plan); err != nil {
+		return fmt.Errorf("plugin %s: %w", i.module.name, err)
+	}
+	i.layout = abi.NewLayout(kind, i.plan)
+	return nil
+}
+
+// supported refuses what the ABI has and this host does not have yet.
+func supported(p *abi.Plan) error {
+	var errs []error
+	if len(p.Cells) > 0 {
+		errs = append(errs, errors.New("plans cells: session state is not supported yet"))
+	}
+	for _, f := range p.Fields {
+		if f.Type == abi.JSON {
+			errs = append(errs, fmt.Errorf("plans the field %q as json: json columns are not supported yet", f.Name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+type dataRef struct {
+	Ptr uint32 `json:"ptr"`
+	Len int    `json:"len"`
+}
+
+// giveConfig puts the data files and then the JSON that points at them into one
+// block of the guest's memory.
+func (i *Instance) giveConfig(config []byte, data map[string][]byte) error {
+	if len(config) == 0 {
+		config = []byte("{}")
+	}
+	if len(config) > abi.MaxConfigBytes {
+		return fmt.Errorf("plugin %s: its config has %d bytes, at most %d are allowed", i.module.name, len(config), abi.MaxConfigBytes)
+	}
+	names := slices.Sorted(maps.Keys(data))
+	size := 0
+	for _, n := range names {
+		size += align(len(data[n]))
+	}
+	if size > abi.MaxDataBytes {
+		return fmt.Errorf("plugin %s: its data files have %d bytes, at most %d are allowed", i.module.name, size, abi.MaxDataBytes)
+	}
+	document := func(base uint32) ([]byte, error) {
+		refs := make(map[string]dataRef, len(names))
+		at := base
+		for _, n := range names {
+			refs[n] = dataRef{Ptr: at, Len: len(data[n])}
+			at += uint32(align(len(data[n])))
+		}
+		return json.Marshal(struct {
+			Config json.RawMessage    `json:"config"`
+			Data   map[string]dataRef `json:"data"`
+		}{config, refs})
+	}
+	// The pointers' digits are not known before the block is: room for the longest.
+	longest, err := document(1<<32 - 1 - uint32(size))
+	if err != nil {
+		return fmt.Errorf("plugin %s: its config is not JSON: %w", i.module.name, err)
+	}
+	ptr, err := i.allocate(align(size + len(longest)))
+	if err != nil {
+		return err
+	}
+	if ptr == 0 {
+		return fmt.Errorf("plugin %s: has no memory for its config and data files of %d bytes: raise its limits.memory", i.module.name, size+len(longest))
+	}
+	text, err := document(ptr)
+	if err != nil {
+		return fmt.Errorf("plugin %s: its config is not JSON: %w", i.module.name, err)
+	}
+	block, ok := i.memory.Read(ptr, uint32(align(size+len(longest))))
+	if !ok {
+		return i.kill(abi.ExportAlloc, Violation, errors.New("memory shrank"))
+	}
+	at := 0
+	for _, n := range names {
+		copy(block[at:], data[n])
+		at += align(len(data[n]))
+	}
+	copy(block[size:], text)
+	code, err := i.call(i.mod.ExportedFunction(abi.ExportConfigure), abi.ExportConfigure, StartTimeout, uint64(ptr)+uint64(size), uint64(len(text)))
+	if err != nil {
+		return err
+	}
+	if uint32(code) != 0 {
+		text, err := i.errorText()
+		if err != nil {
+			return err
+		}
+		return &ConfigError{Module: i.module.name, Text: text}
+	}
+	return nil
+}
+
+func align(n int) int { return (n + abi.Align - 1) &^ (abi.Align - 1) }
+
+// Plan returns what the configured guest wants and may answer.
+func (i *Instance) Plan() *abi.Plan { return i.plan }
+
+// Dead reports whether the instance can be used no more.
+func (i *Instance) Dead() bool { return i.dead != nil }
+
+// Close lets the instance go.
+func (i *Instance) Close(ctx context.Context) error {
+	if i.dead == nil {
+		i.dead = &TrapError{Module: i.module.name, Function: "close", Cause: Failed, Detail: "it was closed", err: ErrDead}
+	}
+	if i.mod == nil {
+		return nil
+	}
+	return i.mod.Close(ctx)
+}
+
+// Process gives the guest one batch and reads its answer into out. On a
+// *TrapError the instance is dead. On an *abi.SizeError it is alive, but the
+// batch does not fit into its memory: split it. Any other error is a context
+// that has ended, or a batch that is not of the guest's plan.
+func (i *Instance) Process(ctx context.Context, b *abi.Batch, out *abi.Output) error {
+	if i.dead != nil {
+		return fmt.Errorf("%w: %w", ErrDead, i.dead)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if i.module.manifest.Kind == abi.Extract {
+		// A guess that most extractors never exceed; what was needed once is kept.
+		i.caps.Measurements = max(i.caps.Measurements, 2*b.Rows)
+		if i.plan.TupleWidth() > 0 {
+			i.caps.Tuples = max(i.caps.Tuples, b.Rows)
+			i.caps.Text = max(i.caps.Text, 16*b.Rows)
+		}
+	}
+	for {
+		size, err := i.layout.Place(b, i.caps)
+		if err != nil {
+			return err
+		}
+		if err := i.reserve(size, b.Rows); err != nil {
+			return err
+		}
+		mem, ok := i.memory.Read(i.arena, uint32(size))
+		if !ok {
+			return i.kill(abi.ExportProcess, Violation, errors.New("memory shrank"))
+		}
+		i.layout.Write(mem, b)
+		code, err := i.call(i.process, abi.ExportProcess, i.module.limits.Timeout, uint64(i.arena))
+		if err != nil {
+			return err
+		}
+		// The memory may have grown, which moves it.
+		if mem, ok = i.memory.Read(i.arena, uint32(size)); !ok {
+			return i.kill(abi.ExportProcess, Violation, errors.New("memory shrank"))
+		}
+		switch uint32(code) {
+		case abi.Done:
+			if err := i.layout.Read(mem, out); err != nil {
+				return i.kill(abi.ExportProcess, Violation, err)
+			}
+			return nil
+		case abi.TooSmall:
+			if i.caps, err = i.layout.Needed(mem); err != nil {
+				return i.kill(abi.ExportProcess, Violation, err)
+			}
+		default:
+			text, err := i.errorText()
+			if err != nil {
+				return err
+			}
+			return i.kill(abi.ExportProcess, Failed, fmt.Errorf("code %d: %s", int32(uint32(code)), text))
+		}
+	}
+}
+
+// reserve makes the arena at least size bytes large.
+func (i *Instance) reserve(size, rows int) error {
+	if size <= i.arenaSize {
+		return nil
+	}
+	i.arenaSize = 0
+	// A bit more than needed first, so that it rarely grows.
+	roomy := (size + size/4 + abi.PageBytes - 1) &^ (abi.PageBytes - 1)
+	for _, want := range []int{roomy, size} {
+		ptr, err := i.allocate(want)
+		if err != nil {
+			return err
+		}
+		if ptr != 0 {
+			i.arena, i.arenaSize = ptr, want
+			return nil
+		}
+	}
+	return &abi.SizeError{Bytes: size, Rows: rows}
+}
+
+// allocate asks the guest for a block; 0 if it refuses.
+func (i *Instance) allocate(size int) (uint32, error) {
+	v, err := i.call(i.alloc, abi.ExportAlloc, StartTimeout, uint64(size), abi.Align)
+	if err != nil {
+		return 0, err
+	}
+	ptr := uint32(v)
+	if ptr%abi.Align != 0 {
+		return 0, i.kill(abi.ExportAlloc, Violation, fmt.Errorf("block at %d, which is no multiple of %d", ptr, abi.Align))
+	}
+	if ptr != 0 && uint64(ptr)+uint64(size) > uint64(i.memory.Size()) {
+		return 0, i.kill(abi.ExportAlloc, Violation, fmt.Errorf("block of %d bytes at %d, outside of the memory of %d bytes", size, ptr, i.memory.Size()))
+	}
+	return ptr, nil
+}
+
+// text calls an export that gives a text and returns a copy of it.
+func (i *Instance) text(export string, most int) ([]byte, error) {
+	v, err := i.call(i.mod.ExportedFunction(export), export, StartTimeout)
+	if err != nil {
+		return nil, err
+	}
+	ptr, n := uint32(v>>32), uint32(v)
+	if uint64(n) > uint64(most) {
+		return nil, i.kill(export, Violation, fmt.Errorf("text of %d bytes, at most %d are allowed", n, most))
+	}
+	b, ok := i.memory.Read(ptr, n)
+	if !ok {
+		return nil, i.kill(export, Violation, fmt.Errorf("text of %d bytes at %d, outside of the memory of %d bytes", n, ptr, i.memory.Size()))
+	}
+	return slices.Clone(b), nil
+}
+
+// errorText asks for the text of the guest's last error, cut and made safe to
+// print.
+func (i *Instance) errorText() (string, error) {
+	v, err := i.call(i.mod.ExportedFunction(abi.ExportError), abi.ExportError, StartTimeout)
+	if err != nil {
+		return "", err
+	}
+	ptr, n := uint32(v>>32), min(uint32(v), abi.MaxErrorBytes)
+	b, ok := i.memory.Read(ptr, n)
+	if !ok {
+		return "", i.kill(abi.ExportError, Violation, fmt.Errorf("text of %d bytes at %d, outside of the memory of %d bytes", n, ptr, i.memory.Size()))
+	}
+	if n == 0 {
+		return "it does not say why", nil
+	}
+	return printable(b), nil
+}
+
+// call calls a function of at most two parameters and one result. Nothing here
+// allocates; wazero starts a goroutine a call for the guard's sake.
+func (i *Instance) call(f api.Function, name string, timeout time.Duration, params ...uint64) (uint64, error) {
+	i.stack = [2]uint64{}
+	copy(i.stack[:], params)
+	i.guard.arm(timeout)
+	err := f.CallWithStack(i.guard, i.stack[:])
+	if i.guard.disarm() && err == nil {
+		err = context.DeadlineExceeded // it was done just when its time was up: dead all the same
+	}
+	if err != nil {
+		return 0, i.kill(name, Trap, err)
+	}
+	return i.stack[0], nil
+}

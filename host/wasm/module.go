@@ -1,0 +1,166 @@
+package wasm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// Module is a compiled plugin. It is safe for concurrent use.
+type Module struct {
+	name     string
+	limits   Limits
+	runtime  wazero.Runtime
+	compiled wazero.CompiledModule
+	manifest *abi.Manifest
+	golden   []byte
+}
+
+// Name returns the name that Compile was given.
+func (m *Module) Name() string { return m.name }
+
+// Manifest returns what the module says of itself.
+func (m *Module) Manifest() *abi.Manifest { return m.manifest }
+
+// Golden returns the golden vectors in the module's custom section
+// pharos.golden; empty if there is none.
+func (m *Module) Golden() []byte { return m.golden }
+
+// Limits returns the limits of each instance.
+func (m *Module) Limits() Limits { return m.limits }
+
+// Close closes all instances and lets the module go.
+func (m *Module) Close(ctx context.Context) error { return m.runtime.Close(ctx) }
+
+// readManifest asks an instance that is thrown away.
+func (m *Module) readManifest(ctx context.Context) (*abi.Manifest, error) {
+	i, err := m.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	text, err := i.text(abi.ExportManifest, abi.MaxManifestBytes)
+	if err != nil {
+		return nil, errors.Join(err, i.Close(ctx))
+	}
+	manifest, err := abi.ParseManifest(text)
+	if err == nil && manifest.Kind != abi.Extract && i.mod.ExportedFunction(abi.ExportClose) != nil {
+		err = fmt.Errorf("exports %s, which is for the kind %s, not %s", abi.ExportClose, abi.Extract, manifest.Kind)
+	}
+	return manifest, errors.Join(err, i.Close(ctx))
+}
+
+type signature struct {
+	params, results []api.ValueType
+	optional        bool
+}
+
+func (s signature) String() string {
+	list := func(types []api.ValueType) string {
+		text := "("
+		for i, t := range types {
+			if i > 0 {
+				text += ", "
+			}
+			text += api.ValueTypeName(t)
+		}
+		return text + ")"
+	}
+	return list(s.params) + " -> " + list(s.results)
+}
+
+var (
+	i32 = api.ValueTypeI32
+	i64 = api.ValueTypeI64
+)
+
+var exports = map[string]signature{
+	abi.ExportInitialize: {optional: true},
+	abi.ExportABI:        {results: []api.ValueType{i32}},
+	abi.ExportManifest:   {results: []api.ValueType{i64}},
+	abi.ExportConfigure:  {params: []api.ValueType{i32, i32}, results: []api.ValueType{i32}},
+	abi.ExportPlan:       {results: []api.ValueType{i64}},
+	abi.ExportAlloc:      {params: []api.ValueType{i32, i32}, results: []api.ValueType{i32}},
+	abi.ExportProcess:    {params: []api.ValueType{i32}, results: []api.ValueType{i32}},
+	abi.ExportClose:      {params: []api.ValueType{i32}, results: []api.ValueType{i32}, optional: true},
+	abi.ExportError:      {results: []api.ValueType{i64}},
+}
+
+// checkExports finds every fault of what the module exports.
+func checkExports(c wazero.CompiledModule) error {
+	var errs []error
+	if _, ok := c.ExportedMemories()[abi.ExportMemory]; !ok {
+		errs = append(errs, fmt.Errorf("exports no memory %q", abi.ExportMemory))
+	}
+	have := c.ExportedFunctions()
+	names := make([]string, 0, len(exports)+len(have))
+	for name := range exports {
+		names = append(names, name)
+	}
+	for name := range have {
+		if _, known := exports[name]; !known && (bytes.HasPrefix([]byte(name), []byte(abi.ExportPrefix)) || name == "_start") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		want, known := exports[name]
+		f, exported := have[name]
+		switch {
+		case name == "_start":
+			errs = append(errs, errors.New("exports _start: it is a command; build it as a reactor (Go: -buildmode=c-shared, C: -mexec-model=reactor)"))
+		case !known:
+			errs = append(errs, fmt.Errorf("exports %s, which version %d of the ABI does not know: the prefix %s is reserved", name, abi.Version, abi.ExportPrefix))
+		case !exported && !want.optional:
+			errs = append(errs, fmt.Errorf("exports no function %s %s", name, want))
+		case exported:
+			got := signature{params: f.ParamTypes(), results: f.ResultTypes()}
+			if !slices.Equal(got.params, want.params) || !slices.Equal(got.results, want.results) {
+				errs = append(errs, fmt.Errorf("exports %s %s, it must be %s", name, got, want))
+			} else if name == abi.ExportClose {
+				errs = append(errs, fmt.Errorf("exports %s: the close function is not supported yet", name))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkImports finds every import that is not answered.
+func checkImports(c wazero.CompiledModule) error {
+	var errs []error
+	for _, f := range c.ImportedFunctions() {
+		module, name, _ := f.Import()
+		want, ok := wasi[name]
+		switch {
+		case module != abi.WASIModule || !ok:
+			errs = append(errs, fmt.Errorf("imports the function %s.%s: only the functions of %s are there", module, name, abi.WASIModule))
+		case !slices.Equal(f.ParamTypes(), want.params) || !slices.Equal(f.ResultTypes(), want.results()):
+			errs = append(errs, fmt.Errorf("imports %s.%s as %s, it is %s", module, name,
+				signature{params: f.ParamTypes(), results: f.ResultTypes()}, signature{params: want.params, results: want.results()}))
+		}
+	}
+	for _, mem := range c.ImportedMemories() {
+		module, name, _ := mem.Import()
+		errs = append(errs, fmt.Errorf("imports the memory %s.%s: a guest must have a memory of its own", module, name))
+	}
+	return errors.Join(errs...)
+}
+
+func goldenSection(c wazero.CompiledModule) ([]byte, error) {
+	var golden []byte
+	for _, s := range c.CustomSections() {
+		if s.Name() == abi.GoldenSection {
+			golden = append(golden, s.Data()...)
+			golden = append(golden, '\n')
+		}
+	}
+	if len(golden) > abi.MaxGoldenBytes {
+		return nil, fmt.Errorf("custom section %s: %d bytes, at most %d are allowed", abi.GoldenSection, len(golden), abi.MaxGoldenBytes)
+	}
+	return golden, nil
+}
