@@ -67,7 +67,6 @@ type livePart struct {
 	next    int64 // offset; lower ones have been seen
 	caught  int64 // the end as of the start
 	from    int64 // minutes from here on are held, all of them
-	whole   bool  // read from the topic's start: from falls to the first minute seen
 	awaits  bool  // shipped is told
 	shipped int64 // minutes up to it are in the store; NoMinute: none
 	horizon *metric.Horizon
@@ -120,14 +119,15 @@ func (l *Live) Configure(lateness time.Duration, routes []string) {
 
 // Start says where reading of a partition begins, and its end now: the view is
 // ready when it has come to the end of every partition. Minutes up to the safe
-// point's horizon are the store's. A partition is started once.
+// point's horizon are the store's; without one all are the view's, until the
+// first of them goes. A partition is started once.
 func (l *Live) Start(partition int32, at metric.SafePoint, end int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := &l.parts[partition]
 	p.started, p.next, p.caught = true, at.Offset, end
 	if at.Horizon == metric.NoMinute {
-		p.whole = true
+		p.from = metric.NoMinute
 		return
 	}
 	p.from, p.final, p.shipped = at.Horizon+1, at.Horizon+1, at.Horizon
@@ -233,9 +233,6 @@ func (l *Live) Beacons(tenants []string) (*metric.Summary, time.Time) {
 
 func (l *Live) book(partition int32, d *metric.Delta) {
 	p := &l.parts[partition]
-	if p.whole && d.Minute < p.from {
-		p.from = d.Minute
-	}
 	if d.Minute < p.from {
 		return
 	}
@@ -304,10 +301,10 @@ func (l *Live) expire(partition int32) {
 		return
 	}
 	p.became = slices.DeleteFunc(p.became, func(m finalSince) bool { return m.before <= before })
-	if p.from >= before && p.from != unheld {
+	if p.from >= before {
 		return
 	}
-	p.from, p.whole = before, false
+	p.from = before
 	for g, members := range l.groups {
 		for key, e := range members {
 			if e.partition != partition {
