@@ -1,0 +1,97 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/wasm"
+)
+
+// GoldenPath is where the golden vectors of the module at a path are.
+func GoldenPath(module string) string {
+	return strings.TrimSuffix(module, ".wasm") + ".golden.ndjson"
+}
+
+// goldenVectors are those of the module's custom section and those beside it.
+func goldenVectors(m *wasm.Module, path string) ([]*abi.Vector, error) {
+	vectors, err := abi.ParseVectors(m.Manifest().Kind, m.Golden())
+	if err != nil {
+		return nil, fmt.Errorf("custom section %s: %w", abi.GoldenSection, err)
+	}
+	text, err := readFile(GoldenPath(path), abi.MaxGoldenBytes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return vectors, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	beside, err := abi.ParseVectors(m.Manifest().Kind, text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", GoldenPath(path), err)
+	}
+	return append(vectors, beside...), nil
+}
+
+// maxVectorErrors is how many failing vectors a load error tells.
+const maxVectorErrors = 10
+
+// checkVectors runs the golden vectors, each in an instance of its own config.
+func (p *Plugin) checkVectors(ctx context.Context, s *schema, vectors []*abi.Vector) error {
+	var errs []error
+	for _, v := range vectors {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := p.checkVector(ctx, s, v); err != nil {
+			errs = append(errs, err)
+		}
+		if len(errs) == maxVectorErrors {
+			errs = append(errs, errors.New("more golden vectors may fail"))
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (p *Plugin) checkVector(ctx context.Context, s *schema, v *abi.Vector) (err error) {
+	fail := func(format string, args ...any) error {
+		return fmt.Errorf("golden vector, line %d: %w", v.Line, fmt.Errorf(format, args...))
+	}
+	unfit := s.check(v.Config)
+	instance, err := p.module.Instantiate(ctx, v.Config, v.DataFiles())
+	var refused *wasm.ConfigError
+	if err != nil && !errors.As(err, &refused) {
+		return fail("%w", err)
+	}
+	if instance != nil {
+		defer func() { err = errors.Join(err, instance.Close(ctx)) }()
+	}
+	switch {
+	case v.Refused && refused != nil && strings.Contains(refused.Text, v.ConfigError):
+		return nil
+	case v.Refused && unfit != nil && strings.Contains(unfit.Error(), v.ConfigError):
+		return nil
+	case v.Refused && refused == nil && unfit == nil:
+		return fail("the config is accepted, expected an error with %q", v.ConfigError)
+	case v.Refused:
+		return fail("the config is refused with %q, expected an error with %q", errors.Join(err, unfit), v.ConfigError)
+	case unfit != nil:
+		return fail("its config does not fit the schema: %w", unfit)
+	case refused != nil:
+		return fail("%w", refused)
+	}
+	var batch abi.Batch
+	var out abi.Output
+	plan := instance.Plan()
+	if err := v.Batch(plan.Fields, &batch); err != nil {
+		return err
+	}
+	if err := instance.Process(ctx, &batch, &out); err != nil {
+		return fail("%w", err)
+	}
+	return v.Check(p.kind, plan, &out)
+}

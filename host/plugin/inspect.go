@@ -1,0 +1,69 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+
+	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/wasm"
+)
+
+// Inspection is what can be told of a module without a config.
+type Inspection struct {
+	Path   string
+	Digest string
+	Size   int // bytes
+	Binary
+	Manifest *abi.Manifest // nil where Problems say why
+	Plan     *abi.Plan     // with an empty config; nil if it wants one
+	Vectors  int           // golden vectors, of the module and beside it
+	Problems []error       // why it could not be loaded, as far as that shows
+}
+
+// Inspect looks at a module. An error is that of reading it; what is wrong with
+// it is in the inspection's Problems.
+func Inspect(ctx context.Context, module string) (_ *Inspection, err error) {
+	path, err := modulePath(module)
+	if err != nil {
+		return nil, err
+	}
+	code, err := readFile(path, abi.MaxModuleBytes)
+	if err != nil {
+		return nil, err
+	}
+	in := &Inspection{Path: path, Digest: digestOf(code), Size: len(code)}
+	if in.Binary, err = parseBinary(code); err != nil {
+		in.Problems = append(in.Problems, err)
+		return in, nil
+	}
+	runtime, err := wasm.NewRuntime(wasm.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, runtime.Close(ctx)) }()
+	m, problem := runtime.Compile(ctx, path, code)
+	if problem != nil {
+		in.Problems = append(in.Problems, problem)
+		return in, nil
+	}
+	defer func() { err = errors.Join(err, m.Close(ctx)) }()
+	in.Manifest = m.Manifest()
+	if _, problem := compileSchema(in.Manifest.Config); problem != nil {
+		in.Problems = append(in.Problems, problem)
+	}
+	vectors, problem := goldenVectors(m, path)
+	if problem != nil {
+		in.Problems = append(in.Problems, problem)
+	}
+	in.Vectors = len(vectors)
+	instance, problem := m.Instantiate(ctx, nil, nil)
+	var refused *wasm.ConfigError
+	switch {
+	case problem == nil:
+		in.Plan = instance.Plan()
+		return in, instance.Close(ctx)
+	case !errors.As(problem, &refused): // one that wants a config is no problem
+		in.Problems = append(in.Problems, problem)
+	}
+	return in, nil
+}

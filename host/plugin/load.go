@@ -1,0 +1,176 @@
+package plugin
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/rules"
+	"github.com/seed-6a2d649b/pharos/host/wasm"
+)
+
+// Loader loads plugins that share compiled code. It is safe for concurrent use.
+type Loader struct {
+	runtime *wasm.Runtime
+}
+
+// NewLoader keeps compiled modules below cacheDir, or in memory only if it is
+// empty. An error is of that directory.
+func NewLoader(cacheDir string) (*Loader, error) {
+	runtime, err := wasm.NewRuntime(wasm.Options{CacheDir: cacheDir})
+	if err != nil {
+		return nil, err
+	}
+	return &Loader{runtime}, nil
+}
+
+// Close lets the compiled code go. All plugins must be closed before.
+func (l *Loader) Close(ctx context.Context) error { return l.runtime.Close(ctx) }
+
+// Load makes a plugin that is ready for beacons. A module's digest is verified
+// before it is compiled, its exports and imports are checked, its config
+// against the schema of its manifest, and its golden vectors must hold. The
+// error says every fault that was found, and names the plugin.
+func (l *Loader) Load(ctx context.Context, spec Spec) (*Plugin, error) {
+	p, err := l.load(ctx, spec)
+	if err != nil {
+		prefix := "plugin " + spec.Name + ": "
+		if strings.HasPrefix(err.Error(), prefix) {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%s%w", prefix, err)
+	}
+	return p, nil
+}
+
+func (l *Loader) load(ctx context.Context, spec Spec) (*Plugin, error) {
+	if err := spec.validate(); err != nil {
+		return nil, err
+	}
+	p := &Plugin{name: spec.Name, onError: spec.OnError, chunkBytes: rulesChunkBytes}
+	if p.onError == "" {
+		p.onError = DeadLetter
+	}
+	var err error
+	if spec.Rules != nil {
+		err = p.loadRules(*spec.Rules)
+	} else {
+		err = p.loadModule(ctx, l.runtime, &spec)
+	}
+	if err == nil && p.kind == abi.Extract && p.onError == Filtered {
+		err = fmt.Errorf("on_error %s is not for extractors: a beacon counts whatever is made of it; use %s or %s", Filtered, DeadLetter, Pass)
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.Close(ctx))
+	}
+	p.counters = make([]atomic.Uint64, len(p.plan.Counters))
+	return p, nil
+}
+
+func (p *Plugin) loadRules(list rules.Rules) (err error) {
+	if p.kind, err = list.Kind(); err != nil {
+		return err
+	}
+	if p.program, err = rules.Compile(p.kind, list); err != nil {
+		return err
+	}
+	p.plan = p.program.Plan()
+	text, err := json.Marshal(list)
+	if err != nil {
+		return err
+	}
+	p.digest = digestOf(text)
+	p.version = "rules-" + p.digest[len(digestPrefix):][:12]
+	return nil
+}
+
+func (p *Plugin) loadModule(ctx context.Context, runtime *wasm.Runtime, spec *Spec) error {
+	path, err := modulePath(spec.Module)
+	if err != nil {
+		return err
+	}
+	code, err := readFile(path, abi.MaxModuleBytes)
+	if err != nil {
+		return err
+	}
+	p.digest = digestOf(code)
+	if spec.Digest != "" && !strings.EqualFold(spec.Digest, p.digest) {
+		return fmt.Errorf("%s has the digest %s, and the config wants %s", path, p.digest, spec.Digest)
+	}
+	if p.data, err = readData(spec.Data); err != nil {
+		return err
+	}
+	limits := wasm.WithLimits(wasm.Limits{Memory: spec.Memory, Timeout: spec.Timeout})
+	if p.module, err = runtime.Compile(ctx, spec.Name, code, limits); err != nil {
+		return err
+	}
+	p.chunkBytes = int(p.module.Limits().Memory / memoryShare)
+	manifest := p.module.Manifest()
+	p.kind, p.version = manifest.Kind, manifest.Version
+	if p.config = spec.Config; emptyConfig(p.config) {
+		p.config = json.RawMessage("{}")
+	}
+	schema, err := compileSchema(manifest.Config)
+	if err != nil {
+		return err
+	}
+	if err := schema.check(p.config); err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	if p.pool, err = p.module.NewPool(ctx, p.config, p.data, keptInstances); err != nil {
+		return err
+	}
+	p.plan = p.pool.Plan()
+	vectors, err := goldenVectors(p.module, path)
+	if err != nil {
+		return err
+	}
+	p.vectors = len(vectors)
+	return p.checkVectors(ctx, schema, vectors)
+}
+
+func digestOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return digestPrefix + hex.EncodeToString(sum[:])
+}
+
+// readFile reads a file that must not be longer than limit, in bytes.
+func readFile(path string, limit int) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	if len(data) > limit {
+		return nil, fmt.Errorf("%s has more than the %d bytes that are allowed", path, limit)
+	}
+	return data, nil
+}
+
+// readData reads the data files by name.
+func readData(paths map[string]string) (map[string][]byte, error) {
+	files := make(map[string][]byte, len(paths))
+	left := abi.MaxDataBytes
+	for _, name := range slices.Sorted(maps.Keys(paths)) {
+		data, err := readFile(strings.TrimPrefix(paths[name], "file://"), left)
+		if err != nil {
+			return nil, fmt.Errorf("data %s: %w", name, err)
+		}
+		files[name] = data
+		left -= len(data)
+	}
+	return files, nil
+}

@@ -1,0 +1,69 @@
+package plugin
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// schema is the JSON Schema of a module's config; nil takes any.
+type schema struct {
+	compiled *jsonschema.Schema
+}
+
+// schemaURL names the schema of a manifest to the compiler.
+const schemaURL = "manifest.json"
+
+// compileSchema compiles the schema of a manifest. A reference to another
+// document is refused: a module must not make the host fetch anything.
+func compileSchema(text json.RawMessage) (*schema, error) {
+	if len(text) == 0 {
+		return &schema{}, nil
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		return nil, fmt.Errorf("the config's schema in the manifest: %w", err)
+	}
+	c := jsonschema.NewCompiler()
+	c.UseLoader(jsonschema.SchemeURLLoader{})
+	if err := c.AddResource(schemaURL, doc); err != nil {
+		return nil, fmt.Errorf("the config's schema in the manifest: %w", err)
+	}
+	compiled, err := c.Compile(schemaURL)
+	if err != nil {
+		return nil, fmt.Errorf("the config's schema in the manifest: %w", err)
+	}
+	return &schema{compiled}, nil
+}
+
+// check says every place where a config is not what the schema wants.
+func (s *schema) check(config json.RawMessage) error {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(config))
+	if err != nil {
+		return err
+	}
+	if s.compiled == nil {
+		return nil
+	}
+	err = s.compiled.Validate(doc)
+	var invalid *jsonschema.ValidationError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	return errors.Join(places(invalid)...)
+}
+
+// places are the faults of which the others are only the consequence.
+func places(e *jsonschema.ValidationError) []error {
+	if len(e.Causes) == 0 {
+		return []error{errors.New(e.Error())}
+	}
+	var errs []error
+	for _, cause := range e.Causes {
+		errs = append(errs, places(cause)...)
+	}
+	return errs
+}

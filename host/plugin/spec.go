@@ -1,0 +1,108 @@
+// Package plugin makes filters, splitters and extractors of modules and rules:
+// it loads a plugin, checks it as far as it can be checked before the first
+// beacon, and drives it over batches of beacons. Beacons at which a plugin
+// fails are found one by one; all others have their answer.
+package plugin
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/seed-6a2d649b/pharos/host/rules"
+)
+
+// OnError is what becomes of a beacon at which a plugin fails.
+type OnError string
+
+// What can become of such a beacon.
+const (
+	DeadLetter OnError = "dead_letter" // it leaves the stream; of an extractor's a copy goes
+	Pass       OnError = "pass"        // as if the plugin had no opinion, or no measurement
+	Filtered   OnError = "drop"        // filtered, with the reason "plugin NAME"; not for extractors
+)
+
+// Spec says what to load: a module, or rules.
+type Spec struct {
+	Name    string            // of the plugin in the config
+	Module  string            // a path, or file:// and a path
+	Digest  string            // of the module, "sha256:" and hex; "" takes any
+	Rules   *rules.Rules      // instead of a module
+	Config  json.RawMessage   // for the module; nil is {}
+	Data    map[string]string // for the module: name to path of a file
+	Memory  int64             // bytes an instance may have; 0 is abi.DefaultMemory
+	Timeout time.Duration     // of one call; 0 is wasm.DefaultTimeout
+	OnError OnError           // "" is DeadLetter
+
+	// What is not yet there is refused rather than passed over.
+	Key    bool // a signature is wanted
+	Shadow bool // it is to run beside the old version first
+	Canary bool // it is to get a share of the beacons first
+}
+
+// validate finds every fault that shows without reading anything.
+func (s *Spec) validate() error {
+	var errs []error
+	if s.Name == "" {
+		errs = append(errs, errors.New("a name is wanted"))
+	}
+	switch s.OnError {
+	case "", DeadLetter, Pass, Filtered:
+	default:
+		errs = append(errs, fmt.Errorf("on_error %q is none of %s, %s, %s", s.OnError, DeadLetter, Pass, Filtered))
+	}
+	switch {
+	case s.Module == "" && s.Rules == nil:
+		errs = append(errs, errors.New("neither a module nor rules"))
+	case s.Module != "" && s.Rules != nil:
+		errs = append(errs, errors.New("a module and rules: give one of them"))
+	case s.Rules != nil && (s.Digest != "" || len(s.Data) > 0 || !emptyConfig(s.Config)):
+		errs = append(errs, errors.New("rules take no digest, config or data"))
+	}
+	if s.Module != "" {
+		if _, err := modulePath(s.Module); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if s.Digest != "" {
+		if hexes, ok := strings.CutPrefix(s.Digest, digestPrefix); !ok || len(hexes) != 64 {
+			errs = append(errs, fmt.Errorf("digest %q is not sha256: and 64 hex digits", s.Digest))
+		} else if _, err := hex.DecodeString(hexes); err != nil {
+			errs = append(errs, fmt.Errorf("digest %q is not sha256: and 64 hex digits", s.Digest))
+		}
+	}
+	for _, setting := range []struct {
+		given      bool
+		name, hint string
+	}{
+		{s.Key, "key", "pin the module by its digest"},
+		{s.Shadow, "shadow", "replay a sample through the new version instead"},
+		{s.Canary, "canary", "replay a sample through the new version instead"},
+	} {
+		if setting.given {
+			errs = append(errs, fmt.Errorf("%s is not yet supported: %s", setting.name, setting.hint))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func emptyConfig(config json.RawMessage) bool {
+	text := strings.TrimSpace(string(config))
+	return text == "" || text == "{}" || text == "null"
+}
+
+const digestPrefix = "sha256:"
+
+// modulePath is the file that a module's address names.
+func modulePath(module string) (string, error) {
+	if path, ok := strings.CutPrefix(module, "file://"); ok {
+		return path, nil
+	}
+	if scheme, _, ok := strings.Cut(module, "://"); ok {
+		return "", fmt.Errorf("module %s: %s:// is not yet supported: fetch the module and name it by file://", module, scheme)
+	}
+	return module, nil
+}
