@@ -1,0 +1,92 @@
+package pipeline
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/seed-6a2d649b/pharos/host/config"
+	"github.com/seed-6a2d649b/pharos/host/generate"
+	"github.com/seed-6a2d649b/pharos/host/kafka"
+	"github.com/seed-6a2d649b/pharos/plugins"
+)
+
+//go:embed demo.yaml
+var demoYAML []byte
+
+// DemoConfig lays the demo's config and plugins out below dir, and loads it. A
+// config that is there already stays as somebody changed it.
+func DemoConfig(dir string) (*config.Config, error) {
+	err := fs.WalkDir(plugins.Files, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := plugins.Files.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return layOut(filepath.Join(dir, "plugins", filepath.FromSlash(path)), content)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("lay out the demo: %w", err)
+	}
+	file := filepath.Join(dir, "pharos.yaml")
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		if err := layOut(file, demoYAML); err != nil {
+			return nil, fmt.Errorf("lay out the demo: %w", err)
+		}
+	}
+	return config.Load(file)
+}
+
+func layOut(path string, content []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, content, 0o644)
+}
+
+// The demo's traffic: as much of the past as fills the charts at once, then live.
+const (
+	demoRate = 50.0 // beacons a second
+	demoPast = 20 * time.Minute
+)
+
+// runDemo produces the demo's traffic to a source topic until ctx ends.
+func runDemo(ctx context.Context, k kafka.Config, topic string) error {
+	cl, err := kafka.NewClient(k, kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	start := time.Now().Add(-demoPast)
+	g := generate.New(generate.Options{Seed: uint64(start.UnixNano()), Start: start, Rate: demoRate, Delayed: 0.03, Doubled: 0.01})
+	var failed error
+	promise := func(_ *kgo.Record, err error) {
+		if err != nil && ctx.Err() == nil {
+			failed = err
+		}
+	}
+	for ctx.Err() == nil {
+		raw, at := g.Next()
+		if wait := time.Until(at); wait > 0 {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(wait):
+			}
+		}
+		cl.Produce(ctx, &kgo.Record{Topic: topic, Value: raw}, promise)
+	}
+	if err := cl.Flush(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("send the demo's beacons: %w", err)
+	}
+	return failed
+}
