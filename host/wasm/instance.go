@@ -39,7 +39,7 @@ func (m *Module) start(ctx context.Context) (*Instance, error) {
 		return nil, err
 	}
 	i := &Instance{module: m, guard: newGuard()}
-	i.guard.arm(StartTimeout)
+	i.guard.arm(startTimeout)
 	mod, err := m.runtime.InstantiateModule(i.guard, m.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if i.guard.disarm() && err == nil {
 		err = errors.Join(context.DeadlineExceeded, mod.Close(ctx))
@@ -50,11 +50,11 @@ func (m *Module) start(ctx context.Context) (*Instance, error) {
 	i.mod, i.memory = mod, mod.Memory()
 	i.alloc, i.process = mod.ExportedFunction(abi.ExportAlloc), mod.ExportedFunction(abi.ExportProcess)
 	if init := mod.ExportedFunction(abi.ExportInitialize); init != nil {
-		if _, err := i.call(init, abi.ExportInitialize, StartTimeout); err != nil {
+		if _, err := i.call(init, abi.ExportInitialize, startTimeout); err != nil {
 			return nil, errors.Join(err, i.Close(ctx))
 		}
 	}
-	version, err := i.call(mod.ExportedFunction(abi.ExportABI), abi.ExportABI, StartTimeout)
+	version, err := i.call(mod.ExportedFunction(abi.ExportABI), abi.ExportABI, startTimeout)
 	if err == nil && uint32(version) != abi.Version {
 		err = fmt.Errorf("speaks version %d of the ABI, this host version %d: build it against that one", int32(uint32(version)), abi.Version)
 	}
@@ -173,7 +173,7 @@ func (i *Instance) giveConfig(config []byte, data map[string][]byte) error {
 		at += align(len(data[n]))
 	}
 	copy(block[size:], text)
-	code, err := i.call(i.mod.ExportedFunction(abi.ExportConfigure), abi.ExportConfigure, StartTimeout, uint64(ptr)+uint64(size), uint64(len(text)))
+	code, err := i.call(i.mod.ExportedFunction(abi.ExportConfigure), abi.ExportConfigure, startTimeout, uint64(ptr)+uint64(size), uint64(len(text)))
 	if err != nil {
 		return err
 	}
@@ -289,7 +289,7 @@ func (i *Instance) reserve(size, rows int) error {
 
 // allocate asks the guest for a block; 0 if it refuses.
 func (i *Instance) allocate(size int) (uint32, error) {
-	v, err := i.call(i.alloc, abi.ExportAlloc, StartTimeout, uint64(size), abi.Align)
+	v, err := i.call(i.alloc, abi.ExportAlloc, startTimeout, uint64(size), abi.Align)
 	if err != nil {
 		return 0, err
 	}
@@ -305,7 +305,7 @@ func (i *Instance) allocate(size int) (uint32, error) {
 
 // text calls an export that gives a text and returns a copy of it.
 func (i *Instance) text(export string, most int) ([]byte, error) {
-	v, err := i.call(i.mod.ExportedFunction(export), export, StartTimeout)
+	v, err := i.call(i.mod.ExportedFunction(export), export, startTimeout)
 	if err != nil {
 		return nil, err
 	}
@@ -323,7 +323,7 @@ func (i *Instance) text(export string, most int) ([]byte, error) {
 // errorText asks for the text of the guest's last error, cut and made safe to
 // print.
 func (i *Instance) errorText() (string, error) {
-	v, err := i.call(i.mod.ExportedFunction(abi.ExportError), abi.ExportError, StartTimeout)
+	v, err := i.call(i.mod.ExportedFunction(abi.ExportError), abi.ExportError, startTimeout)
 	if err != nil {
 		return "", err
 	}

@@ -23,6 +23,9 @@ const DefaultTimeout = time.Second
 // starting a language runtime and reading lists takes longer than a batch.
 const StartTimeout = 10 * time.Second
 
+// startTimeout is StartTimeout but for tests.
+var startTimeout = StartTimeout
+
 // Options of a Runtime.
 type Options struct {
 	CacheDir string // of compiled modules; made if absent. Empty: kept in memory only

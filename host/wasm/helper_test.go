@@ -1,0 +1,109 @@
+package wasm
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/seed-6a2d649b/pharos/abi"
+)
+
+func newRuntime(t testing.TB) *Runtime {
+	t.Helper()
+	r, err := NewRuntime(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+func code(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", name+".wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func compile(t testing.TB, name string, opts ...Option) *Module {
+	t.Helper()
+	m, err := newRuntime(t).Compile(t.Context(), name, code(t, name), opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
+}
+
+func instantiate(t testing.TB, m *Module, config string) *Instance {
+	t.Helper()
+	i, err := m.Instantiate(t.Context(), []byte(config), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// batch builds a batch of the plan's fields; each row is its JSON by field.
+func batch(t testing.TB, kind abi.Kind, plan *abi.Plan, rows ...string) *abi.Batch {
+	t.Helper()
+	empty := strings.TrimSuffix(strings.Repeat("null,", len(rows)), ",")
+	if kind == abi.Extract {
+		empty = strings.ReplaceAll(empty, "null", "[]")
+	}
+	v, err := abi.ParseVectors(kind, []byte(`{"beacons":[`+strings.Join(rows, ",")+`],"expect":[`+empty+`]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := new(abi.Batch)
+	if err := v[0].Batch(plan.Fields, b); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestGuestsAreBuilt rebuilds the guests in testdata. Where wat2wasm is not
+// installed the check of the sources against the binaries is left to the
+// machines that have it; the binaries are tested everywhere.
+func TestGuestsAreBuilt(t *testing.T) {
+	sources, err := filepath.Glob("testdata/*.wat")
+	if err != nil || len(sources) == 0 {
+		t.Fatalf("no sources in testdata: %v", err)
+	}
+	tool, lookErr := exec.LookPath("wat2wasm")
+	for _, src := range sources {
+		have := code(t, strings.TrimSuffix(filepath.Base(src), ".wat"))
+		if lookErr != nil {
+			continue
+		}
+		out := filepath.Join(t.TempDir(), "out.wasm")
+		if text, err := exec.Command(tool, src, "-o", out).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", src, err, text)
+			continue
+		}
+		want, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(have, want) {
+			t.Errorf("%s: its .wasm is another: build it with wat2wasm", src)
+		}
+	}
+	if lookErr != nil {
+		t.Logf("wat2wasm is not installed (Debian: wabt): sources were not compared with the binaries")
+	}
+}
