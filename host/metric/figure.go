@@ -1,5 +1,7 @@
 package metric
 
+import "strings"
+
 // Add books g on top of f.
 func (f *Figure) Add(g Figure) {
 	f.Hits += g.Hits
@@ -27,16 +29,22 @@ func (f Figure) Equal(g Figure) bool {
 func (f Figure) Sample(s *Series, minute int64) Sample {
 	return Sample{
 		Series: s, Minute: minute,
-		Hits: float64(f.Hits), Sum: f.Sum.Float64(sumDecimals),
+		Hits: float64(f.Hits), Sum: f.Sum.Float64(s.SumDecimals()),
 		Sessions: float64(f.Sessions), SumSq: f.SumSq.Float64(sumSqDecimals),
 	}
 }
 
-// sumDecimals and sumSqDecimals are the decimals of Figure.Sum and Figure.SumSq.
-const (
-	sumDecimals   = 6
-	sumSqDecimals = 12
-)
+// sumSqDecimals are the decimals of Figure.SumSq.
+const sumSqDecimals = 12
+
+// SumDecimals are the decimals of the series' Figure.Sum: 6, and 12 at the point
+// a*b of a tenant's pairs. No other point has a "*" in its name.
+func (s *Series) SumDecimals() int {
+	if strings.Contains(s.Point, "*") {
+		return 12
+	}
+	return 6
+}
 
 // The names of the stats, as stores and requests call them.
 const (

@@ -31,7 +31,7 @@ func AppendFigureJSON(dst []byte, s *Series, minute int64, f Figure) []byte {
 	dst = append(dst, `,"minute":"`...)
 	dst = time.Unix(minute*60, 0).UTC().AppendFormat(dst, "2006-01-02T15:04:05Z")
 	dst = strconv.AppendInt(append(dst, `","hits":`...), f.Hits, 10)
-	dst = appendJSONFloat(append(dst, `,"sum":`...), f.Sum.Float64(sumDecimals))
+	dst = appendJSONFloat(append(dst, `,"sum":`...), f.Sum.Float64(s.SumDecimals()))
 	dst = strconv.AppendInt(append(dst, `,"sessions":`...), f.Sessions, 10)
 	dst = appendJSONFloat(append(dst, `,"sumsq":`...), f.SumSq.Float64(sumSqDecimals))
 	return append(dst, '}')

@@ -39,15 +39,12 @@ type Series struct {
 	Tenant, Experiment, Variant, Status, Point string
 	Attributes                                 []Label
 	Dims                                       []Label
-	// Pair marks the point a*b of a tenant's pairs: its Figure.Sum counts units of
-	// 1/(Micro*Micro). No other point has a "*" in its name.
-	Pair bool
 }
 
 // Figure is what is booked for one series in one minute; also a change of it.
 type Figure struct {
 	Hits     int64
-	Sum      Int // units of 1/Micro; of a pair 1/(Micro*Micro)
+	Sum      Int // units of 10^-Series.SumDecimals()
 	Sessions int64
 	SumSq    Int // units of 1/(Micro*Micro)
 }
