@@ -52,11 +52,17 @@ func (b *Batch) column(f *abi.Field, sel []int, c *abi.Column) {
 		b.integers(f.Name, field, sel, c)
 	case abi.F64:
 		for i, row := range sel {
-			if v := &b.Row(row).Values[field]; v.Kind == abi.Number || v.Kind == abi.Untyped {
-				if x, ok := ParseNumber(v.Text); ok {
-					c.F64[i] = x
-					set(c.Valid, i)
-				}
+			v := &b.Row(row).Values[field]
+			x, ok := 0.0, false
+			switch v.Kind {
+			case abi.Number:
+				x, ok = parseFloat(v.Text), true
+			case abi.Untyped:
+				x, ok = ParseNumber(v.Text)
+			}
+			if ok {
+				c.F64[i] = x
+				set(c.Valid, i)
 			}
 		}
 	case abi.Bool:

@@ -64,12 +64,17 @@ func ParseNumber(text []byte) (float64, bool) {
 	if len(text) == 0 || number(text, 0) != len(text) {
 		return 0, false
 	}
+	return parseFloat(text), true
+}
+
+// parseFloat is ParseNumber of what is known to be a JSON number.
+func parseFloat(text []byte) float64 {
 	if f, ok := shortFloat(text); ok {
-		return f, true
+		return f
 	}
 	// The library keeps no hold of its argument. Its only error here is of range, and then f is an infinity.
 	f, _ := strconv.ParseFloat(unsafe.String(&text[0], len(text)), 64)
-	return f, true
+	return f
 }
 
 var tens = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
@@ -109,6 +114,9 @@ func shortFloat(text []byte) (float64, bool) {
 
 // parseInteger gives a JSON number that is an integer of int64, however it is written.
 func parseInteger(text []byte) (int64, bool) {
+	if n, ok := natural(text); ok {
+		return int64(n), true
+	}
 	if len(text) == 0 || number(text, 0) != len(text) {
 		return 0, false
 	}
@@ -121,6 +129,30 @@ func parseInteger(text []byte) (int64, bool) {
 		return -int64(n), n <= 1<<63
 	}
 	return int64(n), n < 1<<63
+}
+
+// natural reads a plain number of up to 18 digits, as times and counts are.
+func natural(text []byte) (n uint64, ok bool) {
+	if len(text) == 0 || len(text) > 18 || text[0] == '0' && len(text) > 1 {
+		return 0, false
+	}
+	for len(text) >= 8 {
+		x := binary.LittleEndian.Uint64(text) ^ lows*'0'
+		if (x+lows*0x76|x)&highs != 0 {
+			return 0, false
+		}
+		// Neighbours become two digits, those four, those eight.
+		x = x*10 + x>>8
+		x = x&0x000000FF000000FF*(100+1000000<<32) + x>>16&0x000000FF000000FF*(1+10000<<32)
+		n, text = n*100000000+x>>32, text[8:]
+	}
+	for _, c := range text {
+		if c -= '0'; c > 9 {
+			return 0, false
+		}
+		n = n*10 + uint64(c)
+	}
+	return n, true
 }
 
 // wholePart cuts the fraction off a JSON number, exactly, and gives the magnitude

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/seed-6a2d649b/pharos/abi"
@@ -94,13 +95,18 @@ func (b *Batch) enter(p *Projection, n *node, text []byte, values []Value) {
 	}
 }
 
+// urlSpecial sets the top bit of the first byte (and perhaps of later ones) that
+// is "%" or "+".
+func urlSpecial(x uint64) uint64 {
+	p, q := x^lows*'%', x^lows*'+'
+	return ((p-lows)&^p | (q-lows)&^q) & highs
+}
+
 // urlEscape gives the index of the first "%" or "+", len(b) if there is none.
 func urlEscape(b []byte) int {
 	i := 0
 	for ; i+8 <= len(b); i += 8 {
-		x := binary.LittleEndian.Uint64(b[i:])
-		p, q := x^lows*'%', x^lows*'+'
-		if m := ((p-lows)&^p | (q-lows)&^q) & highs; m != 0 {
+		if m := urlSpecial(binary.LittleEndian.Uint64(b[i:])); m != 0 {
 			return i + bits.TrailingZeros64(m)>>3
 		}
 	}
@@ -112,23 +118,37 @@ func urlEscape(b []byte) int {
 
 // appendQuery resolves the escapes of src, of which the first is at index at.
 func appendQuery(dst, src []byte, at int) (out []byte, ok bool) {
-	for {
-		dst = append(dst, src[:at]...)
-		src = src[at:]
-		switch {
-		case len(src) == 0:
-			return dst, true
-		case src[0] == '+':
-			dst, src = append(dst, ' '), src[1:]
-		case len(src) < 3 || unhex[src[1]]|unhex[src[2]] > 15:
-			return dst, false
+	from := len(dst)
+	dst = slices.Grow(dst, len(src)+8) // whole words are copied, and may end behind what counts
+	to := dst[from:cap(dst)]
+	n := copy(to, src[:at])
+	for i := at; i < len(src); {
+		for i+8 <= len(src) {
+			x := binary.LittleEndian.Uint64(src[i:])
+			binary.LittleEndian.PutUint64(to[n:], x)
+			if m := urlSpecial(x); m != 0 {
+				plain := bits.TrailingZeros64(m) >> 3
+				i, n = i+plain, n+plain
+				break
+			}
+			i, n = i+8, n+8
+		}
+		if i == len(src) {
+			break
+		}
+		switch c := src[i]; c {
+		case '+':
+			to[n] = ' '
+		case '%':
+			if i+3 > len(src) || unhex[src[i+1]]|unhex[src[i+2]] > 15 {
+				return dst, false
+			}
+			to[n] = unhex[src[i+1]]<<4 | unhex[src[i+2]]
+			i += 2
 		default:
-			dst, src = append(dst, unhex[src[1]]<<4|unhex[src[2]]), src[3:]
+			to[n] = c
 		}
-		for at = 0; at < len(src) && at < 8 && src[at] != '%' && src[at] != '+'; at++ {
-		}
-		if at == 8 {
-			at = 8 + urlEscape(src[8:])
-		}
+		i, n = i+1, n+1
 	}
+	return dst[:from+n], true
 }

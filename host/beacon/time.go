@@ -18,6 +18,9 @@ func ParseTime(kind abi.ValueKind, text []byte) (ms int64, ok bool) {
 	default:
 		return 0, false
 	}
+	if n, ok := natural(text); ok && n < maxTime {
+		return int64(n), true
+	}
 	switch {
 	case len(text) == 0:
 		return 0, false
