@@ -1,0 +1,40 @@
+package config
+
+import "time"
+
+// Store keeps final minutes.
+type Store struct {
+	Type      string        `key:"type" required:"true" doc:"embedded; others are not there yet." example:"embedded"`
+	Dir       Path          `key:"dir" absent:"the directory tsdb below data" doc:"Its directory." example:"data/tsdb"`
+	Retention time.Duration `key:"retention" default:"30d" min:"1h" doc:"How long minutes are kept." example:"90d"`
+}
+
+// Keyspace is what clients see of one tenant.
+type Keyspace struct {
+	Tenant      string       `key:"tenant" required:"true" doc:"Whose figures." example:"shop"`
+	Store       string       `key:"store" absent:"the store, if there is one only" doc:"The store that is read; clients never know which." example:"local"`
+	ShadowStore string       `key:"shadow_store" notyet:"a keyspace reads one store" doc:"A store that is read beside it and compared."`
+	Timezone    string       `key:"timezone" default:"UTC" doc:"IANA name of the zone in which days begin." example:"America/Chicago"`
+	Metrics     Map[Metric]  `key:"metrics" doc:"Names for figures."`
+	Formulas    Map[Formula] `key:"formulas" doc:"Expressions over metrics and other formulas, shown in this order."`
+}
+
+// Metric selects figures.
+type Metric struct {
+	Point      string      `key:"point" required:"true" doc:"A measurement point, or visit, crossover, or a pair a*b." example:"order"`
+	Stat       string      `key:"stat" required:"true" enum:"hits|sum|sessions|sumsq" doc:"Which of its figures." example:"sessions"`
+	Dimensions Map[string] `key:"dimensions" doc:"Only figures whose dimensions have these values." example:"ios"`
+	Attributes Map[string] `key:"attributes" doc:"What is booked with attributes, where these have these values." example:"hero"`
+}
+
+// Formula computes a chart.
+type Formula struct {
+	Expr        Expr         `key:"expr" required:"true" doc:"The expression; metrics are summed first, then it is computed." example:"orders / visitors"`
+	Title       string       `key:"title" absent:"the formula's name" doc:"The chart's title." example:"Conversion"`
+	Description string       `key:"description" doc:"What it means." example:"Orders per session"`
+	Format      string       `key:"format" default:"number" enum:"number|percent|currency|duration" doc:"How values are shown; a duration is in seconds." example:"percent"`
+	Currency    string       `key:"currency" doc:"ISO 4217 code, with format: currency." example:"USD"`
+	Better      string       `key:"better" absent:"neither" enum:"up|down" doc:"Which way is good." example:"up"`
+	Params      Map[float64] `key:"params" doc:"Parameters that a request may set, with their defaults." example:"1.5"`
+	Guardrail   Free         `key:"guardrail" notyet:"nothing watches formulas" doc:"When to raise an alarm or halt."`
+}

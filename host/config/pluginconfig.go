@@ -1,0 +1,75 @@
+package config
+
+import "time"
+
+// Plugin is one use of a module, or a list of rules.
+type Plugin struct {
+	Module  URL       `key:"module" absent:"the plugin has rules" doc:"The WebAssembly module: file:// and a path." example:"file://plugins/bots.wasm"`
+	Digest  string    `key:"digest" absent:"any content, of a file:// module" doc:"SHA-256 of the module; a module that is not a file needs it." example:"\"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\""`
+	Config  Free      `key:"config" doc:"Handed to the module, which says in its schema what it takes." example:"{extra: [curl]}"`
+	Data    Map[Path] `key:"data" doc:"Files handed to the module, by the name that it knows them by." example:"lists/agents.txt"`
+	Rules   *Rules    `key:"rules" absent:"the plugin has a module" doc:"Rules instead of a module: exactly one of drop, split and extract."`
+	Limits  Limits    `key:"limits" doc:"What one instance of the module may use."`
+	OnError string    `key:"on_error" default:"dead_letter" enum:"dead_letter|pass|drop" doc:"What becomes of a beacon at which the plugin fails: to the dead letters, on as if the plugin had said nothing, or filtered with the reason plugin NAME." example:"pass"`
+	Key     Free      `key:"key" notyet:"signatures are not checked; pin the module by its digest" doc:"The key that must have signed the module."`
+	Shadow  Free      `key:"shadow" notyet:"a new version can not run beside the old one" doc:"Run a new version beside the old one first."`
+	Canary  Free      `key:"canary" notyet:"a new version can not be given a share of the beacons" doc:"Give a new version a share of the beacons first."`
+}
+
+// Limits bound one instance of a module.
+type Limits struct {
+	Memory Size  `key:"memory" default:"16MiB" min:"64KiB" max:"4GiB" doc:"Its memory." example:"64MiB"`
+	Fuel   int64 `key:"fuel" default:"10000000" min:"1" doc:"Its instructions a call. They are not counted yet: a call that does not end is interrupted by the clock." example:"50000000"`
+}
+
+// Rules are conditions in CEL's syntax over a beacon's fields; exactly one
+// list is given.
+type Rules struct {
+	Drop    []DropRule    `key:"drop" doc:"A filter: the first rule whose condition holds drops the beacon."`
+	Split   []SplitRule   `key:"split" doc:"A splitter: the first rule whose condition holds sends the beacon to its route."`
+	Extract []ExtractRule `key:"extract" doc:"An extractor: every rule whose condition holds gives one measurement."`
+}
+
+// DropRule drops beacons.
+type DropRule struct {
+	Reason string `key:"reason" required:"true" doc:"What dropped beacons are counted under." example:"asset"`
+	When   Expr   `key:"when" required:"true" doc:"The condition." example:"'path.endsWith(\".css\")'"`
+}
+
+// SplitRule sends beacons to a route.
+type SplitRule struct {
+	Route string `key:"route" required:"true" doc:"One of dispatch.routes." example:"mobile"`
+	When  Expr   `key:"when" required:"true" doc:"The condition." example:"'platform == \"ios\"'"`
+}
+
+// ExtractRule gives measurements.
+type ExtractRule struct {
+	Point      string      `key:"point" required:"true" doc:"The measurement point; visit and crossover are reserved." example:"order"`
+	When       Expr        `key:"when" required:"true" doc:"The condition." example:"'type == \"purchase\"'"`
+	Value      Expr        `key:"value" absent:"1" doc:"The measured value, an expression of a number." example:"product.price"`
+	Attributes Map[string] `key:"attributes" doc:"Attributes by name, each a path or further name. The measurement is booked with and without them." example:"img.id"`
+}
+
+// Dispatch is the first stage.
+type Dispatch struct {
+	Filters []string   `key:"filters" doc:"Plugins that drop beacons, in the order of work; the first drop wins." example:"[bots, noise]"`
+	Split   string     `key:"split" absent:"every beacon takes the default route" doc:"The plugin that chooses routes." example:"device"`
+	Routes  Map[Route] `key:"routes" absent:"one route, all, with topic pharos.all" doc:"The routes by name. A session is one session on one route."`
+	Default string     `key:"default" absent:"the route, if there is one only" doc:"The route of beacons on which the splitter has no opinion." example:"web"`
+}
+
+// Route is the topic of a route.
+type Route struct {
+	Topic      string `key:"topic" absent:"pharos. and the route's name" doc:"Its topic in Kafka." example:"pharos.web"`
+	Partitions int32  `key:"partitions" default:"4" min:"1" max:"10000" doc:"Its number of partitions; it bounds how many hosts share the work." example:"8"`
+}
+
+// Session cuts and bounds sessions.
+type Session struct {
+	Gap         time.Duration `key:"gap" default:"30m" min:"1ms" doc:"A session ends where the next beacon is more than this later; also how long a beacon's id makes a later one a duplicate." example:"45m"`
+	Lateness    time.Duration `key:"lateness" default:"10m" min:"0s" doc:"How far behind the watermark a beacon may be; what is older is late. A minute is final this long after the watermark has passed it." example:"2m"`
+	Ahead       time.Duration `key:"ahead" default:"5m" min:"0s" doc:"How far ahead of the clock a beacon's time may be; what is beyond is future." example:"1m"`
+	Idle        time.Duration `key:"idle" default:"1m" min:"1s" doc:"After this long without a beacon a source partition no longer holds the others up." example:"30s"`
+	MaxSessions int           `key:"max_sessions" default:"2000000" min:"1" doc:"Sessions in memory, a partition; beacons of more are dead letters." example:"500000"`
+	MaxBeacons  int           `key:"max_beacons" default:"10000" min:"1" doc:"Beacons within the lateness, a session; more are dead letters." example:"1000"`
+}
