@@ -1,0 +1,39 @@
+package ship
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are what ship says of itself, all by store.
+type metrics struct {
+	samples, failures, afterFinal *prometheus.CounterVec
+	lag, stored                   *prometheus.GaugeVec
+}
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	label := []string{"store"}
+	counter := func(name, help string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "pharos", Subsystem: "ship", Name: name, Help: help}, label)
+	}
+	gauge := func(name, help string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "pharos", Subsystem: "ship", Name: name, Help: help}, label)
+	}
+	m := &metrics{
+		samples:    counter("samples_total", "Samples that the store acknowledged."),
+		failures:   counter("write_failures_total", "Writes that the store refused or did not answer."),
+		afterFinal: counter("deltas_after_final_total", "Deltas of minutes that were final already. Any is a fault of what writes the metrics topic."),
+		lag:        gauge("lag_records", "Records of the metrics topic that this process has not looked at yet for the store."),
+		stored:     gauge("complete_through_seconds", "End of the last minute that the store has, of the slowest partition that this process ships, in seconds since 1970."),
+	}
+	if reg == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{m.samples, m.failures, m.afterFinal, m.lag, m.stored} {
+		if err := reg.Register(c); err != nil {
+			return nil, fmt.Errorf("ship: metrics: %w", err)
+		}
+	}
+	return m, nil
+}

@@ -1,0 +1,120 @@
+package ship
+
+import "github.com/seed-6a2d649b/pharos/host/metric"
+
+// shipper is what one store knows of one partition of the metrics topic: a
+// state machine without Kafka, a store or a clock.
+//
+// What makes it right: the partition's log holds every delta of a minute before
+// the progress that makes the minute final, so at that progress the totals of
+// the minute are those of the definition and never change again. A safe point
+// says that every delta of the minutes after its horizon lies at its offset or
+// behind it; that stays true for ever, so any safe point ever committed is a
+// right place to begin at, also an old one that overwrites a newer one. What is
+// written between a safe point and a crash is written again with the same
+// values, because it is summed again from the same deltas.
+type shipper struct {
+	horizon *metric.Horizon
+	totals  metric.Totals   // of minutes from stored on
+	first   map[int64]int64 // offset of the first record with a delta of a minute in totals
+	stored  int64           // minutes before it are in the store; NoMinute: none
+	final   int64           // minutes before it are final, as the records since the start say; NoMinute: none
+	next    int64           // offset behind the last record seen
+}
+
+// newShipper begins at a safe point. The horizon knows nothing yet.
+func newShipper(at metric.SafePoint, horizon *metric.Horizon) *shipper {
+	s := &shipper{horizon: horizon, first: map[int64]int64{}, stored: metric.NoMinute, final: metric.NoMinute, next: at.Offset}
+	if at.Horizon != metric.NoMinute {
+		s.stored = at.Horizon + 1
+	}
+	return s
+}
+
+// observe takes the record at an offset, in the order of the log; one that it
+// has had is skipped. It returns how many deltas came after the progress that
+// made their minute final, which no right writer sends: they are left out.
+func (s *shipper) observe(offset int64, f *metric.Frame) (afterFinal int) {
+	if offset < s.next {
+		return 0
+	}
+	for _, d := range f.Deltas {
+		if d.Minute < s.final {
+			afterFinal++
+		}
+		if d.Minute < max(s.final, s.stored) {
+			continue
+		}
+		s.totals.Add(d)
+		if _, ok := s.first[d.Minute]; !ok {
+			s.first[d.Minute] = offset
+		}
+	}
+	for _, p := range f.Progress {
+		s.horizon.Observe(f.Generation, p)
+	}
+	if m, ok := s.horizon.FinalBefore(); ok {
+		s.final = max(s.final, m)
+	}
+	s.next = offset + 1
+	return afterFinal
+}
+
+// passed takes note of a record that carries nothing: the end of a transaction.
+func (s *shipper) passed(offset int64) { s.next = max(s.next, offset+1) }
+
+// due calls write with the samples of all final minutes that are not in the
+// store, minute by minute, at most batch at a time (the slice is reused). It
+// ends at the first error. Where it gives nil, wrote must follow.
+func (s *shipper) due(batch int, write func([]metric.Sample) error) error {
+	var pending []metric.Sample
+	for _, minute := range s.totals.Minutes() {
+		if minute >= s.final {
+			break
+		}
+		samples := s.totals.Samples(minute)
+		for len(samples) > 0 {
+			n := min(batch-len(pending), len(samples))
+			pending = append(pending, samples[:n]...)
+			samples = samples[n:]
+			if len(pending) == batch {
+				if err := write(pending); err != nil {
+					return err
+				}
+				pending = pending[:0]
+			}
+		}
+	}
+	if len(pending) == 0 {
+		return nil
+	}
+	return write(pending)
+}
+
+// wrote says that everything due is in the store. It tells whether the horizon
+// moved.
+func (s *shipper) wrote() bool {
+	if s.final <= s.stored {
+		return false
+	}
+	s.stored = s.final
+	s.totals.Drop(s.stored)
+	for minute := range s.first {
+		if minute < s.stored {
+			delete(s.first, minute)
+		}
+	}
+	return true
+}
+
+// safe returns the newest safe point.
+func (s *shipper) safe() metric.SafePoint {
+	p := metric.SafePoint{Offset: s.next, Horizon: metric.NoMinute}
+	for _, offset := range s.first {
+		p.Offset = min(p.Offset, offset)
+	}
+	if s.stored != metric.NoMinute {
+		p.Horizon = s.stored - 1
+	}
+	return p
+}
