@@ -1,0 +1,83 @@
+package session
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/beacon"
+)
+
+// entry is a beacon as far as figures need it, kept while it is within the
+// lateness, so that it can be looked at again.
+type entry struct {
+	time    int64
+	id      string
+	source  int32 // rank of the source topic
+	part    int32
+	offset  int64
+	plan    *plan  // of the generation in force at its offset
+	dims    string // see appendDims
+	assigns []assign
+	count   int       // of measurements
+	only    measure   // the measurement where there is one
+	more    []measure // the measurements where there are several
+	rare    *rare
+}
+
+// assign is a known variant of an experiment that a beacon carries or its unit
+// gives.
+type assign struct{ trial, variant int32 }
+
+// measure is one measurement.
+type measure struct {
+	value      int64  // units of 1/metric.Micro
+	point      int32  // index in the extractor's points
+	attributes string // see appendAttributes
+}
+
+// rare is what few beacons have.
+type rare struct {
+	bad     int32        // values that are no number
+	unknown int32        // assignments of an unknown variant
+	trap    *beacon.Drop // the extractor broke on it
+}
+
+// measure gives the i-th measurement.
+func (b *entry) measure(i int) *measure {
+	if b.count == 1 {
+		return &b.only
+	}
+	return &b.more[i]
+}
+
+// has tells whether there is a measurement of a point.
+func (b *entry) has(point int32) bool {
+	for i := range b.count {
+		if b.plan.numbers[b.measure(i).point] == point {
+			return true
+		}
+	}
+	return false
+}
+
+// compare is the order of a key's beacons.
+func (b *entry) compare(o *entry) int {
+	if c := cmp.Compare(b.time, o.time); c != 0 {
+		return c
+	}
+	if c := strings.Compare(b.id, o.id); c != 0 {
+		return c
+	}
+	return cmp.Or(cmp.Compare(b.source, o.source), cmp.Compare(b.part, o.part), cmp.Compare(b.offset, o.offset))
+}
+
+// textOf is the text of a value as far as it can name something; nil where
+// there is none.
+func textOf(v *beacon.Value) []byte {
+	switch v.Kind {
+	case abi.String, abi.Untyped, abi.Number, abi.True, abi.False:
+		return v.Text
+	}
+	return nil
+}

@@ -1,0 +1,228 @@
+package session
+
+import "github.com/seed-6a2d649b/pharos/host/metric"
+
+// fold puts the next beacon, in the order of the key's beacons, on top of its
+// state and books what follows: the definition of the figures, one beacon at a
+// time. It looks at nothing but the state, the beacon and the key's name, and
+// books into l alone; so whoever has a state can book the same again, or take
+// it back. It tells whether the beacon is counted.
+func (l *ledger) fold(t *tenant, k *key, s *state, b *entry, gap int64) (counted bool) {
+	first := !s.open || b.time-s.last > gap
+	switch {
+	case first:
+		s.clear()
+		s.open = true
+		s.dims = t.dimset(b.dims, func(dimension string) { l.countFor(t.name, metric.OtherDimension, dimension) })
+	case b.id != "" && s.ids.has(b.id, b.time, gap):
+		l.count(t, metric.Duplicate, 1)
+		return false
+	}
+	s.last = b.time
+	if b.id != "" {
+		s.ids.add(b.id, b.time, gap)
+	}
+	l.count(t, metric.Counted, 1)
+	if b.rare != nil {
+		l.countRare(t, b.rare)
+	}
+	f := folding{l: l, t: t, s: s, b: b, minute: metric.MinuteOf(b.time), begun: -1}
+	f.assign(k, first)
+	if s.pending > 0 {
+		f.qualify()
+	}
+	for i := range b.count {
+		f.measure(b.measure(i))
+	}
+	return true
+}
+
+func (l *ledger) countRare(t *tenant, r *rare) {
+	if r.bad != 0 {
+		l.count(t, metric.BadValue, int64(r.bad))
+	}
+	if r.unknown != 0 {
+		l.count(t, metric.UnknownVariant, int64(r.unknown))
+	}
+	if r.trap != nil {
+		l.countFor(t.name, metric.PluginError, r.trap.Plugin)
+	}
+}
+
+// folding is one beacon being put on top of a state.
+type folding struct {
+	l      *ledger
+	t      *tenant
+	s      *state
+	b      *entry
+	minute int64
+	begun  int32 // the epoch that begins with this beacon, or -1
+}
+
+// assign looks at the beacon's assignments, carried ones and the engine's own.
+func (f *folding) assign(k *key, first bool) {
+	if all := f.t.all; all != nil && first {
+		f.enrol(0, all, 0)
+	}
+	for _, a := range f.b.assigns {
+		f.meet(f.t.trials[a.trial], a.variant)
+	}
+	// A unit that is the session id gives another variant only in another
+	// phase, where crossovers are not looked for: assigned once is enough.
+	if f.s.drawn == len(f.t.drawn) {
+		return
+	}
+	for _, x := range f.t.drawn {
+		i, there := f.s.search(x.index)
+		if there || !x.running(f.b.time) {
+			continue
+		}
+		if variant, ok := k.draw(x, len(f.t.drawn), f.b.time); ok {
+			f.enrol(i, x, variant)
+			f.s.drawn++
+		}
+	}
+}
+
+// meet is what an assignment does: it is the first, or one more, or makes the
+// session a crossover.
+func (f *folding) meet(x *trial, variant int32) {
+	i, there := f.s.search(x.index)
+	if !there {
+		if x.running(f.b.time) {
+			f.enrol(i, x, variant)
+		}
+		return
+	}
+	e := &f.s.tries[i]
+	if e.crossed || e.variant == variant || e.phase != x.phase(f.b.time) {
+		return
+	}
+	e.crossed = true
+	if x.exclude {
+		f.takeOut(e)
+	}
+	f.one(e, f.t.crossover, assigned)
+}
+
+// enrol begins an assignment with this beacon, at place i of the enrolments.
+func (f *folding) enrol(i int, x *trial, variant int32) {
+	f.s.tries = append(f.s.tries, enrolment{})
+	copy(f.s.tries[i+1:], f.s.tries[i:])
+	e := &f.s.tries[i]
+	*e = enrolment{
+		trial: x, variant: variant, phase: x.phase(f.b.time),
+		figures: f.s.dims.block(f.t.plan, x, variant), assigned: f.begin(), qualified: -1,
+	}
+	f.one(e, f.t.visit, assigned)
+	if x.qualify < 0 {
+		f.qualifyNow(e)
+	} else {
+		f.s.pending++
+	}
+}
+
+// begin gives the epoch that begins with this beacon, and counts a user of it.
+func (f *folding) begin() int32 {
+	if f.begun < 0 {
+		f.begun = f.s.newEpoch()
+	}
+	f.s.epochs[f.begun].users++
+	return f.begun
+}
+
+// qualify looks for the measurements that qualify enrolments.
+func (f *folding) qualify() {
+	for i := range f.s.tries {
+		e := &f.s.tries[i]
+		if e.qualified < 0 && e.assigned >= 0 && f.b.has(e.trial.qualify) {
+			f.s.pending--
+			f.qualifyNow(e)
+		}
+	}
+}
+
+func (f *folding) qualifyNow(e *enrolment) {
+	e.qualified = f.begin()
+	f.one(e, f.t.visit, qualified)
+}
+
+// oneMeasurement is the figure of a session's only measurement of value 1.
+var oneMeasurement = metric.Figure{
+	Hits: 1, Sum: metric.NewInt(metric.Micro), Sessions: 1, SumSq: metric.NewInt(metric.Micro * metric.Micro),
+}
+
+// one books a point of the engine's own: value 1, once a session.
+func (f *folding) one(e *enrolment, point int32, st status) {
+	f.l.book(f.t, e.figures, point, st, f.minute, oneMeasurement)
+}
+
+// takeOut takes back all that the enrolment has booked and ends it.
+func (f *folding) takeOut(e *enrolment) {
+	if e.qualified < 0 {
+		f.s.pending--
+	} else {
+		f.takeBack(e, e.qualified, qualified)
+	}
+	f.takeBack(e, e.assigned, assigned)
+	e.assigned, e.qualified = -1, -1
+}
+
+// takeBack books the opposite of an epoch's totals in this beacon's minute.
+func (f *folding) takeBack(e *enrolment, ep int32, st status) {
+	totals := &f.s.epochs[ep]
+	totals.users--
+	book := func(point int32, g metric.Figure) { f.l.book(f.t, e.figures, point, st, f.minute, g.Neg()) }
+	book(f.t.visit, oneMeasurement)
+	for _, y := range totals.tallies {
+		book(y.point, metric.Figure{Hits: y.hits, Sum: y.x, Sessions: 1, SumSq: y.x.Mul(y.x)})
+	}
+	for i, pair := range f.t.pairs {
+		book(f.t.firstPair+int32(i), metric.Figure{Sum: totals.total(pair[0]).Mul(totals.total(pair[1]))})
+	}
+}
+
+// measure books one measurement for every enrolment that it counts for.
+func (f *folding) measure(m *measure) {
+	point := f.t.numbers[m.point]
+	tuple := int32(-1)
+	if m.attributes != "" {
+		tuple = f.t.tuple(m.point, m.attributes, func(attribute string) {
+			f.l.countFor(f.t.name, metric.OtherDimension, attribute)
+		})
+	}
+	for ep := range f.s.epochs {
+		totals := &f.s.epochs[ep]
+		if totals.users == 0 {
+			continue
+		}
+		change := totals.add(point, m.value)
+		f.spread(int32(ep), point, change)
+		for _, p := range f.t.pairsOf[point] {
+			product := change.SumSq // of a point with itself
+			if p.other != point {
+				product = change.Sum.Mul(totals.total(p.other))
+			}
+			f.spread(int32(ep), p.pair, metric.Figure{Sum: product})
+		}
+		if tuple >= 0 {
+			f.spread(int32(ep), tuple, totals.add(tuple, m.value))
+		}
+	}
+}
+
+// spread books a change of an epoch's totals for all that use it.
+func (f *folding) spread(ep, point int32, g metric.Figure) {
+	if f.l.mute {
+		return
+	}
+	for i := range f.s.tries {
+		e := &f.s.tries[i]
+		if e.assigned == ep {
+			f.l.book(f.t, e.figures, point, assigned, f.minute, g)
+		}
+		if e.qualified == ep {
+			f.l.book(f.t, e.figures, point, qualified, f.minute, g)
+		}
+	}
+}

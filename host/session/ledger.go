@@ -1,0 +1,149 @@
+package session
+
+import "github.com/seed-6a2d649b/pharos/host/metric"
+
+// ledger sums what is booked until it is flushed. What a run takes back and
+// the next books again cancels here.
+type ledger struct {
+	mute    bool // books nothing
+	back    bool // books the opposite
+	touched []*cell
+	tenants []*tenant // whose counts changed
+	rare    metric.Counts
+}
+
+// block holds the cells of one trial's variant and one combination of
+// dimensions.
+type block struct {
+	series metric.Series // without status and point
+	// plain are the points without attributes, by 2*number + status.
+	plain  []*cell
+	tuples map[int32]*cell // likewise those with
+}
+
+// status is a figure's, as part of a cell's place.
+type status int32
+
+const (
+	assigned  status = 0
+	qualified status = 1
+)
+
+var statusNames = [...]string{assigned: metric.Assigned, qualified: metric.Qualified}
+
+// cell gathers the changes of one series.
+type cell struct {
+	series  metric.Series
+	changes []change // by minute, in the order of booking; empty: not touched
+}
+
+type change struct {
+	minute int64
+	figure metric.Figure
+}
+
+// book adds a figure to a point of a block.
+func (l *ledger) book(t *tenant, b *block, point int32, st status, minute int64, f metric.Figure) {
+	if l.mute || f.IsZero() {
+		return
+	}
+	if l.back {
+		f = f.Neg()
+	}
+	c := b.cell(t, point, st)
+	for i := len(c.changes) - 1; i >= 0; i-- {
+		if c.changes[i].minute == minute {
+			c.changes[i].figure.Add(f)
+			return
+		}
+	}
+	if len(c.changes) == 0 {
+		l.touched = append(l.touched, c)
+	}
+	c.changes = append(c.changes, change{minute, f})
+}
+
+// cell finds or makes the cell of a point.
+func (b *block) cell(t *tenant, point int32, st status) *cell {
+	i := 2*point + int32(st)
+	if int(i) < len(b.plain) {
+		if b.plain[i] == nil {
+			b.plain[i] = b.newCell(t, point, st)
+		}
+		return b.plain[i]
+	}
+	c := b.tuples[i]
+	if c == nil {
+		if b.tuples == nil {
+			b.tuples = map[int32]*cell{}
+		}
+		c = b.newCell(t, point, st)
+		b.tuples[i] = c
+	}
+	return c
+}
+
+func (b *block) newCell(t *tenant, point int32, st status) *cell {
+	c := &cell{series: b.series}
+	c.series.Status = statusNames[st]
+	if int(point) >= len(t.names) {
+		tuple := &t.tuples[int(point)-len(t.names)]
+		c.series.Attributes, point = tuple.labels, tuple.point
+	}
+	c.series.Point = t.names[point]
+	return c
+}
+
+// count books n beacons of a tenant for an outcome without a reason.
+func (l *ledger) count(t *tenant, o metric.Outcome, n int64) {
+	if l.mute {
+		return
+	}
+	if l.back {
+		n = -n
+	}
+	if !t.counted {
+		t.counted = true
+		l.tenants = append(l.tenants, t)
+	}
+	t.counts[o] += n
+}
+
+// countFor books one for an outcome with a reason, or of an unknown tenant.
+func (l *ledger) countFor(tenant string, o metric.Outcome, reason string) {
+	if l.mute {
+		return
+	}
+	n := int64(1)
+	if l.back {
+		n = -1
+	}
+	l.rare.Add(metric.Count{Tenant: tenant, Outcome: o, Reason: reason, N: n})
+}
+
+// flush moves all that is booked to out: figures in the order in which they
+// were first touched, nothing that is zero.
+func (l *ledger) flush(out *Output) {
+	for i, c := range l.touched {
+		for _, ch := range c.changes {
+			if !ch.figure.IsZero() {
+				out.Deltas = append(out.Deltas, metric.Delta{Series: &c.series, Minute: ch.minute, Figure: ch.figure})
+			}
+		}
+		c.changes = c.changes[:0]
+		l.touched[i] = nil
+	}
+	l.touched = l.touched[:0]
+	for _, t := range l.tenants {
+		for o, n := range t.counts {
+			if n != 0 {
+				out.Counts = append(out.Counts, metric.Count{Tenant: t.name, Outcome: metric.Outcome(o), N: n})
+			}
+			t.counts[o] = 0
+		}
+		t.counted = false
+	}
+	l.tenants = l.tenants[:0]
+	out.Counts = append(out.Counts, l.rare.All()...)
+	l.rare = metric.Counts{}
+}

@@ -1,0 +1,218 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/seed-6a2d649b/pharos/host/beacon"
+	"github.com/seed-6a2d649b/pharos/host/kafka"
+	"github.com/seed-6a2d649b/pharos/host/metric"
+)
+
+// Partition holds the sessions of one partition of a route. What it books is a
+// pure function of its log. It is not for concurrent use.
+type Partition struct {
+	cfg           *Config
+	route         string
+	partition     int32
+	gap, lateness int64 // ms
+
+	ledger    ledger
+	watermark *watermark
+	tenants   []*tenant          // as in the config
+	byName    map[string]*tenant // the same
+	held      int                // keys of all tenants
+	due       dueHeap
+	sweeps    sweeps
+
+	before, after state // memory of again
+}
+
+// tenant is what a partition holds of a tenant.
+type tenant struct {
+	*plan
+	keys map[string]*key // by session id
+
+	admitted   []*valueSet // by dimension
+	dimsets    map[string]*dimset
+	attributes map[attributeKey]*valueSet
+	tuples     []tuple // by number - len(names)
+	tupleOf    map[string]int32
+	dimTexts   shared[string]
+	assignSets shared[[]assign]
+
+	counts  [metric.OtherDimension + 1]int64 // not flushed yet
+	counted bool                             // any of counts may be set
+
+	text, resolved []byte // memory of labels.go
+	labels         []metric.Label
+}
+
+// Record is one record of a route partition's log: a beacon with its header, or
+// a mark.
+type Record struct {
+	Offset int64 // in the route's topic
+	Header beacon.Header
+	Mark   *beacon.Mark // nil of a beacon
+	Value  []byte       // the beacon; kept by the dead letters of an Output
+}
+
+// Output is what came of some records.
+type Output struct {
+	Deltas      []metric.Delta // none zero, each series and minute once; the series never change any more
+	Counts      []metric.Count
+	DeadLetters []kafka.DeadLetter
+}
+
+// Reset empties o for the next call, reusing memory.
+func (o *Output) Reset() {
+	clear(o.Deltas)
+	clear(o.Counts)
+	clear(o.DeadLetters)
+	o.Deltas, o.Counts, o.DeadLetters = o.Deltas[:0], o.Counts[:0], o.DeadLetters[:0]
+}
+
+// NewPartition starts a partition at the beginning of its log. The config must
+// be prepared.
+func NewPartition(cfg *Config, route string, partition int32) *Partition {
+	p := cfg.prepared
+	if p == nil {
+		panic("session: Config.Prepare was not called")
+	}
+	w := &Partition{
+		cfg: cfg, route: route, partition: partition, gap: p.gap, lateness: p.lateness,
+		watermark: newWatermark(p, cfg.OneSource), byName: map[string]*tenant{},
+	}
+	for _, plan := range p.tenants {
+		t := &tenant{
+			plan: plan, keys: map[string]*key{}, dimsets: map[string]*dimset{},
+			attributes: map[attributeKey]*valueSet{}, tupleOf: map[string]int32{},
+		}
+		for range plan.dimensions {
+			t.admitted = append(t.admitted, newValueSet(plan.limit))
+		}
+		w.tenants = append(w.tenants, t)
+		w.byName[plan.name] = t
+	}
+	return w
+}
+
+// Watermark is the partition's watermark after all that was processed, epoch
+// ms; metric.NoWatermark while there is none.
+func (p *Partition) Watermark() int64 { return p.watermark.value }
+
+// Sessions is the number of keys held.
+func (p *Partition) Sessions() int { return p.held }
+
+// Process takes the next records of the log and appends to out what is booked,
+// and what it takes back. The records' values must not change while out is
+// used. After an error (a cancelled context, a broken host, a log that this
+// config cannot read) the partition is of no more use.
+func (p *Partition) Process(ctx context.Context, records []Record, out *Output) error {
+	err := p.take(ctx, records, out)
+	p.flush(out)
+	return err
+}
+
+// take is Process without flush: figures and counts stay in the ledger.
+func (p *Partition) take(ctx context.Context, records []Record, out *Output) error {
+	s := p.cfg.prepared.scratch.Get().(*scratch)
+	defer p.cfg.prepared.scratch.Put(s)
+	defer s.reset()
+	for len(records) > 0 {
+		n, err := s.read(ctx, p, records)
+		if err != nil {
+			return err
+		}
+		for i := range records[:n] {
+			p.step(s, i, &records[i], out)
+		}
+		s.reset()
+		records = records[n:]
+	}
+	return nil
+}
+
+// flush moves what is booked to out.
+func (p *Partition) flush(out *Output) {
+	p.ledger.flush(out)
+	p.sweep()
+}
+
+// limit is the event time before which a beacon is late at a watermark.
+func (p *Partition) limit(watermark int64) int64 {
+	if watermark < math.MinInt64+p.lateness {
+		return math.MinInt64
+	}
+	return watermark - p.lateness
+}
+
+// step takes one record that has been read.
+func (p *Partition) step(s *scratch, i int, r *Record, out *Output) {
+	v := &s.verdicts[i]
+	limit := p.limit(v.watermark)
+	p.expire(limit)
+	if r.Mark != nil {
+		return
+	}
+	row := s.batch.Row(v.row)
+	t := v.tenant
+	if v.cause != "" {
+		p.refuse(row, r, v.cause, out)
+		return
+	}
+	if row.Time < limit {
+		p.ledger.count(t, metric.LateBeacon, 1)
+		out.DeadLetters = append(out.DeadLetters, letter(row, r, beacon.Late))
+		return
+	}
+	k := t.keys[string(row.Session)]
+	switch {
+	case k == nil && p.held >= p.cfg.MaxSessions,
+		k != nil && len(k.tail) >= p.cfg.MaxBeacons && k.within(limit) >= p.cfg.MaxBeacons:
+		p.refuse(row, r, beacon.SessionOverflow, out)
+		return
+	}
+	b := s.entry(p, v, row, r)
+	fresh := k == nil
+	if fresh {
+		k = &key{tenant: t, name: string(row.Session)}
+		t.keys[k.name] = k
+		p.held++
+	}
+	counted := p.add(k, &b, limit)
+	if fresh {
+		k.due = k.next(p.gap)
+		p.due.push(k)
+	}
+	if counted && b.rare != nil && b.rare.trap != nil && b.rare.trap.Cause != "" {
+		d := letter(row, r, b.rare.trap.Cause)
+		d.Plugin, d.Version, d.Detail = b.rare.trap.Plugin, b.rare.trap.Version, b.rare.trap.Detail
+		out.DeadLetters = append(out.DeadLetters, d)
+	}
+}
+
+// refuse makes a beacon a dead letter instead of counting it.
+func (p *Partition) refuse(row *beacon.Row, r *Record, cause beacon.Cause, out *Output) {
+	outcome := metric.DeadLettered
+	if len(row.Tenant) == 0 {
+		outcome = metric.Undecodable
+	}
+	p.ledger.countFor(string(row.Tenant), outcome, string(cause))
+	out.DeadLetters = append(out.DeadLetters, letter(row, r, cause))
+}
+
+func letter(row *beacon.Row, r *Record, cause beacon.Cause) kafka.DeadLetter {
+	return kafka.DeadLetter{
+		Cause: string(cause), Tenant: string(row.Tenant),
+		Topic: r.Header.Topic, Partition: r.Header.Partition, Offset: r.Header.Offset, Value: r.Value,
+	}
+}
+
+// unknownSource says that the log holds a beacon of a source that the config
+// does not have.
+func (p *Partition) unknownSource(r *Record) error {
+	return fmt.Errorf("session: route %s partition %d offset %d: the beacon is of topic %q, which no source of the config has: put the source back until the route's log has no beacon of it",
+		p.route, p.partition, r.Offset, r.Header.Topic)
+}

@@ -1,0 +1,279 @@
+package session
+
+import (
+	"context"
+	"encoding/binary"
+
+	"github.com/seed-6a2d649b/pharos/host/beacon"
+	"github.com/seed-6a2d649b/pharos/host/metric"
+)
+
+// How much is decoded and extracted at once.
+const (
+	readRecords = 2048
+	readBytes   = 4 << 20
+)
+
+// scratch is the memory of reading records: decoded and extracted together,
+// before they are put into their sessions one by one.
+type scratch struct {
+	prepared *prepared
+	batch    *beacon.Batch
+	verdicts []verdict // by record
+	rows     []rowRead // by row of the batch
+	selected [][]int   // rows to extract, by tenant
+
+	extracting *tenant // whose rows are extracted
+	found      []found // measurements in the order in which they came
+	sorted     []found // by row, of which rows say where
+	text       []byte
+	assigns    []assign
+	seen       []uint64 // by trial: number of the last row that carried it
+	row        uint64   // number of the row in hand
+	emit       func(metric.Measurement)
+	bad        func(int)
+	fail       func(int, beacon.Drop)
+}
+
+// verdict is what is known of a record before it meets its session.
+type verdict struct {
+	watermark int64 // the partition's before the record, its header's word included
+	row       int   // of a beacon
+	cause     beacon.Cause
+	source    *source
+	tenant    *tenant
+}
+
+// rowRead is what the extractor said of a row.
+type rowRead struct {
+	bad         int32
+	count, from int32 // measurements: how many, from where in scratch.sorted
+	trap        *beacon.Drop
+}
+
+type found struct {
+	row int32
+	measure
+}
+
+func newScratch(p *prepared) *scratch {
+	s := &scratch{prepared: p, batch: beacon.NewBatch(p.fields), selected: make([][]int, len(p.tenants))}
+	s.emit = s.onMeasurement
+	s.bad = func(row int) { s.rows[row].bad++ }
+	s.fail = func(row int, d beacon.Drop) { s.rows[row].trap = &d }
+	return s
+}
+
+// reset lets go of everything that came from records.
+func (s *scratch) reset() {
+	s.batch.Reset()
+	clear(s.verdicts)
+	clear(s.rows)
+	clear(s.found)
+	clear(s.sorted)
+	s.verdicts, s.rows, s.found, s.sorted = s.verdicts[:0], s.rows[:0], s.found[:0], s.sorted[:0]
+	for i := range s.selected {
+		s.selected[i] = s.selected[i][:0]
+	}
+	s.extracting = nil
+}
+
+// read decodes the first records, follows the watermark along them, and has
+// extractors look at those that are not late. It says how many it took.
+func (s *scratch) read(ctx context.Context, p *Partition, records []Record) (n int, err error) {
+	for size := 0; n < len(records) && n < readRecords && (n == 0 || size < readBytes); n++ {
+		size += len(records[n].Value)
+		if err := s.decode(p, &records[n]); err != nil {
+			return 0, err
+		}
+	}
+	for i, rows := range s.selected {
+		t := p.tenants[i]
+		if len(rows) == 0 || t.extractor == nil {
+			continue
+		}
+		s.extracting = t
+		if err := t.extractor.Extract(ctx, s.batch, rows, s.emit, s.bad, s.fail); err != nil {
+			return 0, err
+		}
+	}
+	s.sort()
+	return n, nil
+}
+
+// decode reads one record and moves the watermark.
+func (s *scratch) decode(p *Partition, r *Record) error {
+	w := p.watermark
+	if r.Mark != nil {
+		w.mark(r.Mark)
+		s.verdicts = append(s.verdicts, verdict{watermark: w.value})
+		return nil
+	}
+	feed, source, ok := w.feedOf(r.Header.Topic)
+	if !ok {
+		return p.unknownSource(r)
+	}
+	w.beacon(feed, r.Header.Partition, r.Header.Watermark)
+	v := verdict{watermark: w.value, source: source}
+	v.row, v.cause = s.batch.Add(source.projection, r.Value)
+	s.rows = append(s.rows, rowRead{})
+	row := s.batch.Row(v.row)
+	v.tenant = p.byName[string(row.Tenant)]
+	if v.cause == "" {
+		v.cause = incomplete(row, v.tenant)
+	}
+	if v.cause == "" {
+		w.beacon(feed, r.Header.Partition, row.Time)
+		if row.Time >= p.limit(v.watermark) {
+			s.selected[v.tenant.order] = append(s.selected[v.tenant.order], v.row)
+		}
+	}
+	s.verdicts = append(s.verdicts, v)
+	return nil
+}
+
+// incomplete says what a decoded beacon lacks. Dispatch routes none such; but
+// the config may have changed since.
+func incomplete(row *beacon.Row, t *tenant) beacon.Cause {
+	switch {
+	case len(row.Tenant) == 0:
+		return beacon.NoTenant
+	case t == nil:
+		return beacon.UnknownTenant
+	case !row.HasTime:
+		return beacon.NoTime
+	case len(row.Session) == 0:
+		return beacon.NoSession
+	}
+	return ""
+}
+
+// onMeasurement takes one measurement of an extractor.
+func (s *scratch) onMeasurement(m metric.Measurement) {
+	v, ok := metric.Micros(m.Value)
+	if !ok {
+		s.rows[m.Row].bad++
+		return
+	}
+	f := found{row: int32(m.Row), measure: measure{value: v, point: int32(m.Point)}}
+	if len(m.Attributes) > 0 {
+		s.text = appendAttributes(s.text[:0], m.Attributes)
+		f.attributes = string(s.text)
+	}
+	s.rows[m.Row].count++
+	s.found = append(s.found, f)
+}
+
+// sort brings measurements together by row; those of a row stay in order.
+func (s *scratch) sort() {
+	from := int32(0)
+	for i := range s.rows {
+		s.rows[i].from = from
+		from += s.rows[i].count
+		s.rows[i].count = 0
+	}
+	if int(from) > cap(s.sorted) {
+		s.sorted = make([]found, from)
+	}
+	s.sorted = s.sorted[:from]
+	for _, f := range s.found {
+		r := &s.rows[f.row]
+		s.sorted[r.from+r.count] = f
+		r.count++
+	}
+}
+
+// entry makes of a row what its session keeps.
+func (s *scratch) entry(p *Partition, v *verdict, row *beacon.Row, r *Record) entry {
+	t := v.tenant
+	b := entry{
+		time: row.Time, id: string(row.ID), source: v.source.rank, part: r.Header.Partition, offset: r.Header.Offset,
+		plan: t.plan,
+	}
+	if p.cfg.OneSource {
+		b.part = 0
+	}
+	if len(t.dimensions) > 0 {
+		s.text = t.appendDims(s.text[:0], row)
+		b.dims = t.dimTexts.get(s.text, func() string { return string(s.text) })
+	}
+	unknown := s.assign(t, row)
+	if len(s.assigns) > 0 {
+		s.text = s.text[:0]
+		for _, a := range s.assigns {
+			s.text = binary.LittleEndian.AppendUint32(s.text, uint32(a.trial))
+			s.text = binary.LittleEndian.AppendUint32(s.text, uint32(a.variant))
+		}
+		b.assigns = t.assignSets.get(s.text, func() []assign { return append([]assign(nil), s.assigns...) })
+	}
+	read := &s.rows[v.row]
+	if read.bad > 0 || unknown > 0 || read.trap != nil {
+		b.rare = &rare{bad: read.bad, unknown: unknown, trap: read.trap}
+	}
+	if read.trap != nil {
+		return b // whatever it said before it broke
+	}
+	b.count = int(read.count)
+	switch measured := s.sorted[read.from : read.from+read.count]; len(measured) {
+	case 0:
+	case 1:
+		b.only = measured[0].measure
+	default:
+		b.more = make([]measure, len(measured))
+		for i := range measured {
+			b.more[i] = measured[i].measure
+		}
+	}
+	return b
+}
+
+// assign gathers the variants that a row carries or its units give, one an
+// experiment, and counts the unknown ones.
+func (s *scratch) assign(t *tenant, row *beacon.Row) (unknown int32) {
+	s.assigns = s.assigns[:0]
+	s.row++
+	for len(s.seen) < len(t.trials) {
+		s.seen = append(s.seen, 0)
+	}
+	for i := range row.Assignments {
+		a := &row.Assignments[i]
+		x := t.carried[string(a.Experiment)]
+		if x == nil {
+			continue
+		}
+		variant, known := x.VariantIndex(a.Variant)
+		switch {
+		case !known:
+			unknown++
+		case s.seen[x.index] != s.row:
+			s.seen[x.index] = s.row
+			s.assigns = append(s.assigns, assign{x.index, int32(variant)})
+		}
+	}
+	for _, x := range t.byUnit {
+		if variant, ok := x.Assign(textOf(&row.Values[x.unit]), row.Time); ok {
+			s.assigns = append(s.assigns, assign{x.index, int32(variant)})
+		}
+	}
+	return unknown
+}
+
+// shared keeps one copy of values that many beacons have. The zero value is
+// empty.
+type shared[V any] struct{ of map[string]V }
+
+// sharedValues is how many values are kept before all are forgotten.
+const sharedValues = 4096
+
+// get gives the value of a text, made where it is new.
+func (s *shared[V]) get(text []byte, create func() V) V {
+	if v, ok := s.of[string(text)]; ok {
+		return v
+	}
+	if s.of == nil || len(s.of) >= sharedValues {
+		s.of = map[string]V{}
+	}
+	v := create()
+	s.of[string(text)] = v
+	return v
+}

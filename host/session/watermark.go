@@ -1,0 +1,152 @@
+package session
+
+import (
+	"github.com/seed-6a2d649b/pharos/host/beacon"
+	"github.com/seed-6a2d649b/pharos/host/metric"
+)
+
+// watermark is a route partition's: the lowest of the source partitions that
+// feed it and are not idle, as far as its log has said.
+type watermark struct {
+	feeds []*feed
+	of    map[string]*feed // by topic
+	value int64            // never falls; metric.NoWatermark before all have spoken
+}
+
+// feed are the partitions of a raw topic.
+type feed struct {
+	source   *source
+	expected int32 // partitions there are; 0: not known yet
+	parts    []sourcePart
+	silent   int // of the expected ones, how many have not spoken
+}
+
+type sourcePart struct {
+	spoken, idle bool
+	value        int64
+}
+
+func newWatermark(p *prepared, one bool) *watermark {
+	w := &watermark{of: map[string]*feed{}, value: metric.NoWatermark}
+	for _, s := range p.sources {
+		f := &feed{source: s}
+		f.expect(s.Partitions)
+		w.of[s.Topic] = f
+		w.feeds = append(w.feeds, f)
+	}
+	if one {
+		// All topics speak for the one source partition.
+		shared := &feed{}
+		shared.expect(1)
+		w.feeds = []*feed{shared}
+	}
+	return w
+}
+
+// expect notes that there are at least n partitions.
+func (f *feed) expect(n int32) {
+	f.expected = max(f.expected, n)
+	for int32(len(f.parts)) < f.expected {
+		f.parts = append(f.parts, sourcePart{value: metric.NoWatermark})
+		f.silent++
+	}
+}
+
+// part finds a source partition; one that was not expected makes it so only
+// where it is known how many there are.
+func (f *feed) part(partition int32) *sourcePart {
+	known := f.expected
+	f.expect(partition + 1)
+	if known == 0 {
+		f.expected = 0
+	}
+	return &f.parts[partition]
+}
+
+// hear notes what the log says of a source partition and tells whether the
+// lowest may have changed.
+func (f *feed) hear(partition int32, value int64, idle bool, low int64) bool {
+	s := f.part(partition)
+	if !s.spoken {
+		s.spoken = true
+		f.silent--
+		s.value, s.idle = value, idle
+		return true
+	}
+	if value <= s.value && idle == s.idle {
+		return false
+	}
+	changed := s.value <= low || idle != s.idle
+	s.value, s.idle = max(s.value, value), idle
+	return changed
+}
+
+// feedOf gives the feed that a topic speaks for.
+func (w *watermark) feedOf(topic string) (*feed, *source, bool) {
+	f, ok := w.of[topic]
+	if !ok {
+		return nil, nil, false
+	}
+	if len(w.feeds) > 0 && w.feeds[0].source == nil {
+		return w.feeds[0], f.source, true
+	}
+	return f, f.source, true
+}
+
+// beacon notes that a beacon of a source partition has come, and the source
+// partition's watermark: before the beacon, as its header says it, or after.
+func (w *watermark) beacon(f *feed, partition int32, value int64) {
+	if f.source == nil {
+		partition = 0
+	}
+	if f.hear(partition, value, false, w.value) {
+		w.recompute()
+	}
+}
+
+// mark takes what a dispatch host says of all its source partitions. Topics
+// that no longer feed the routes are passed over.
+func (w *watermark) mark(m *beacon.Mark) {
+	changed := false
+	for _, e := range m.Entries {
+		f, _, ok := w.feedOf(e.Topic)
+		if !ok {
+			continue
+		}
+		if f.source == nil {
+			e.Partition, e.Partitions = 0, 1
+		}
+		if e.Partitions > f.expected {
+			f.expect(e.Partitions)
+			changed = true
+		}
+		if f.hear(e.Partition, e.Watermark, e.Idle, w.value) {
+			changed = true
+		}
+	}
+	if changed {
+		w.recompute()
+	}
+}
+
+// recompute brings the value to the lowest that is said.
+func (w *watermark) recompute() {
+	low, active := metric.NoWatermark, false
+	for _, f := range w.feeds {
+		if f.expected == 0 || f.silent > 0 {
+			return
+		}
+		for i := range f.parts {
+			s := &f.parts[i]
+			if s.idle {
+				continue
+			}
+			if !active || s.value < low {
+				low, active = s.value, true
+			}
+		}
+	}
+	if active {
+		w.value = max(w.value, low)
+	}
+}
