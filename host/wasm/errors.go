@@ -28,7 +28,7 @@ type TrapError struct {
 	Cause    Cause
 	Detail   string // one line
 	Stack    string // wasm stack, a function a line; may be empty
-	Output   string // the last that the guest wrote to stdout and stderr
+	Output   string // the first 2 KiB that the call wrote to stdout and stderr
 	err      error
 }
 
@@ -57,7 +57,7 @@ const stackMark = "\nwasm stack trace:\n"
 
 // kill marks the instance dead and says why.
 func (i *Instance) kill(function string, cause Cause, err error) *TrapError {
-	e := &TrapError{Module: i.module.name, Function: function, Cause: cause, err: err, Output: string(i.guard.tail)}
+	e := &TrapError{Module: i.module.name, Function: function, Cause: cause, err: err, Output: string(i.guard.output)}
 	var exit *sys.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() == sys.ExitCodeDeadlineExceeded {
 		e.Cause, e.Detail = Timeout, "took longer than is allowed"
@@ -65,6 +65,10 @@ func (i *Instance) kill(function string, cause Cause, err error) *TrapError {
 		detail, stack, _ := strings.Cut(err.Error(), stackMark)
 		e.Detail = strings.TrimSuffix(strings.TrimPrefix(detail, "wasm error: "), " (recovered by wazero)")
 		e.Stack = strings.ReplaceAll(stack, "\t", "")
+		// A panic of a language is an "unreachable"; its text is in the output.
+		if said, _, _ := strings.Cut(e.Output, "\n"); said != "" && cause == Trap {
+			e.Detail += ": " + printable([]byte(said))
+		}
 	}
 	i.dead = e
 	return e

@@ -18,14 +18,15 @@ type guard struct {
 	fired    bool
 	deadline time.Time
 
-	tail []byte // the last that the guest wrote to stdout and stderr
+	output []byte // the first that the guest wrote to stdout and stderr in this call
 }
 
 // guardKey finds the guard in the context that a host function gets.
 type guardKey struct{}
 
-// tailBytes is how much of a guest's stdout and stderr is kept.
-const tailBytes = 2 << 10
+// outputBytes is how much of what a guest writes in a call is kept: the first,
+// since language runtimes say what is wrong before they dump their stacks.
+const outputBytes = 2 << 10
 
 func newGuard() *guard {
 	g := &guard{done: make(chan struct{})}
@@ -35,6 +36,7 @@ func newGuard() *guard {
 }
 
 func (g *guard) arm(d time.Duration) {
+	g.output = g.output[:0]
 	g.mu.Lock()
 	g.armed, g.deadline = true, time.Now().Add(d)
 	g.mu.Unlock()
@@ -61,14 +63,8 @@ func (g *guard) expire() {
 	close(g.done)
 }
 
-func (g *guard) keepTail(b []byte) {
-	if len(b) > tailBytes {
-		b = b[len(b)-tailBytes:]
-	}
-	if over := len(g.tail) + len(b) - tailBytes; over > 0 {
-		g.tail = append(g.tail[:0], g.tail[over:]...)
-	}
-	g.tail = append(g.tail, b...)
+func (g *guard) keep(b []byte) {
+	g.output = append(g.output, b[:min(len(b), outputBytes-len(g.output))]...)
 }
 
 var _ context.Context = (*guard)(nil)

@@ -133,7 +133,7 @@ func TestMisbehaviour(t *testing.T) {
 		{"too small for nothing", "j", Violation, "no count is beyond its capacity"},
 		{"needs too much", "k", Violation, "at most 512 are allowed"},
 		{"recursion", "l", Trap, "stack overflow"},
-		{"exit", "n", Trap, "called proc_exit(3)"},
+		{"exit", "n", Trap, "called proc_exit(3): panic: of the guest"},
 		{"reserved word", "p", Violation, "its reserved word is not 0"},
 		{"257 of a row", "q", Violation, "row 0: more than 256 measurements"},
 		{"error text beyond", "r", Violation, "outside of the memory"},
@@ -243,6 +243,27 @@ func TestConfigAndData(t *testing.T) {
 		var out abi.Output
 		if err := i.Process(t.Context(), batch(t, abi.Extract, i.Plan(), `{}`), &out); err != nil || len(out.Measurements) != 1 {
 			t.Fatal(err)
+		}
+	}
+}
+
+// Host and guest are reused; what is left is the goroutine and channel with
+// which wazero watches over a call that can be ended.
+func TestProcessAllocates(t *testing.T) {
+	for _, guest := range []string{"filter", "split", "extract"} {
+		i := instantiate(t, compile(t, guest), "")
+		rows := make([]string, 500)
+		for r := range rows {
+			rows[r] = `{"n":1,"platform":"web","price":1,"img":"abc"}`
+		}
+		b := batch(t, i.module.manifest.Kind, i.Plan(), rows...)
+		var out abi.Output
+		if n := testing.AllocsPerRun(20, func() {
+			if err := i.Process(t.Context(), b, &out); err != nil {
+				t.Fatal(err)
+			}
+		}); n > 4 {
+			t.Errorf("%s: %v allocations a call", guest, n)
 		}
 	}
 }

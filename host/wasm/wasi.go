@@ -239,7 +239,7 @@ func fdWrite(ctx context.Context, mem api.Memory, stack []uint64) uint32 {
 	if !vectors(mem, uint32(stack[1]), uint32(stack[2]), func(b []byte) {
 		total += uint32(len(b))
 		if g != nil {
-			g.keepTail(b)
+			g.keep(b)
 		}
 	}) {
 		return errnoFault
