@@ -134,6 +134,10 @@ func TestValues(t *testing.T) {
 		{JSON, `{"a.b":1}`, "a.b", missing},
 		{JSON, `{"\u0061":{"\u0062":1}}`, "a.b", "4 1"},
 		{JSON, `{"A":1}`, "a", missing},
+		{JSON, `{"a\u0000":1}`, "a", missing},
+		{JSON, `{"eightlet":1}`, "eightletters", missing},
+		{JSON, `{"eightletters":1}`, "eightlet", missing},
+		{JSON, `{"eightletterz":1,"eightletters":2}`, "eightletters", "4 2"},
 		{JSON, `{"a":1,"a":2}`, "a", "4 2"},
 		{JSON, `{"a":1,"a":null}`, "a", "1 "},
 		{JSON, `{"a":{"b":1},"a":{"c":2}}`, "a.b", missing},
@@ -274,6 +278,13 @@ func TestAssignments(t *testing.T) {
 		}
 		if got != c.want || cause != "" {
 			t.Errorf("%s: %q (%s), want %q", raw, got, cause, c.want)
+		}
+	}
+	p, b := projection(t, &Source{Format: JSON, Assignments: path("exp")})
+	for range 2 { // the second beacon knows nothing of the first
+		row, _ := b.Add(p, []byte(`{"exp":`+many+`}}`))
+		if n := len(b.Row(row).Assignments); n != 100 {
+			t.Errorf("beacon %d has %d assignments", row, n)
 		}
 	}
 	r, _ := decode(t, &Source{Format: Query, Assignments: path("bla.exp")}, `bla={"exp":{"e":"v"}}`)
