@@ -15,7 +15,8 @@ type Inspection struct {
 	Size   int // bytes
 	Binary
 	Manifest *abi.Manifest // nil where Problems say why
-	Plan     *abi.Plan     // with an empty config; nil if it wants one
+	Plan     *abi.Plan     // with an empty config and no data; nil if it refuses that
+	Refusal  string        // why an empty config gives no plan
 	Vectors  int           // golden vectors, of the module and beside it
 	Problems []error       // why it could not be loaded, as far as that shows
 }
@@ -48,22 +49,30 @@ func Inspect(ctx context.Context, module string) (_ *Inspection, err error) {
 	}
 	defer func() { err = errors.Join(err, m.Close(ctx)) }()
 	in.Manifest = m.Manifest()
-	if _, problem := compileSchema(in.Manifest.Config); problem != nil {
-		in.Problems = append(in.Problems, problem)
-	}
 	vectors, problem := goldenVectors(m, path)
 	if problem != nil {
 		in.Problems = append(in.Problems, problem)
 	}
 	in.Vectors = len(vectors)
+	schema, problem := compileSchema(in.Manifest.Config)
+	if problem != nil {
+		in.Problems = append(in.Problems, problem)
+		return in, nil
+	}
+	if unfit := schema.check([]byte("{}")); unfit != nil {
+		in.Refusal = unfit.Error()
+		return in, nil
+	}
 	instance, problem := m.Instantiate(ctx, nil, nil)
-	var refused *wasm.ConfigError
+	var trap *wasm.TrapError
 	switch {
 	case problem == nil:
 		in.Plan = instance.Plan()
 		return in, instance.Close(ctx)
-	case !errors.As(problem, &refused): // one that wants a config is no problem
+	case errors.As(problem, &trap):
 		in.Problems = append(in.Problems, problem)
+	default: // one that wants a config is no problem
+		in.Refusal = problem.Error()
 	}
 	return in, nil
 }

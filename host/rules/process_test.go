@@ -124,14 +124,16 @@ func TestProcessErrors(t *testing.T) {
 	}
 }
 
-// TestNoGarbage: once the output has grown, a batch costs no allocation.
+// TestNoGarbage: once the output has grown, a batch costs no allocation. It
+// leaves out matches, whose machines regexp pools: the race detector empties
+// pools at random.
 func TestNoGarbage(t *testing.T) {
 	var beacons []string
 	for i := range 200 {
 		beacons = append(beacons, fmt.Sprintf(`{"a": %d.25, "s": "text %d", "b": {"c": "%d"}, "n": null}`, i, i%7, i%3))
 	}
 	for _, rules := range []Rules{
-		{Drop: []Drop{{"r", `s.matches("(?i)TEXT [34]$") || b.c in ["2", "x", 7, n] || a % 2 == 0.25 && size(s) > 3`}}},
+		{Drop: []Drop{{"r", `s.endsWith("3") || b.c in ["2", "x", 7, n] || a % 2 == 0.25 && size(s) > 3`}}},
 		{Split: []Split{{"r", `a * 2 + 1 > 100 ? s.contains("5") : !has(n)`}}},
 		{Extract: []Extract{{Point: "p", When: `a > 3`, Value: `-a / 2`, Attributes: map[string]string{"x": "b.c", "y": "s"}}, {Point: "q", When: `has(s)`, Value: `s`}}},
 	} {

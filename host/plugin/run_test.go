@@ -1,0 +1,288 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/bits"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/seed-6a2d649b/pharos/host/beacon"
+	"github.com/seed-6a2d649b/pharos/host/metric"
+	"github.com/seed-6a2d649b/pharos/host/rules"
+)
+
+// answers asks a plugin of any kind and writes down what it says, a line each.
+func answers(t testing.TB, p *Plugin, b *beacon.Batch, sel []int) []string {
+	t.Helper()
+	got, err := ask(context.Background(), p, b, sel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func ask(ctx context.Context, p *Plugin, b *beacon.Batch, sel []int) (got []string, err error) {
+	say := func(format string, args ...any) { got = append(got, fmt.Sprintf(format, args...)) }
+	refuse := func(row int, d beacon.Drop) { say("%d %s%s", row, d.Reason, d.Cause) }
+	switch p.Kind() {
+	case "filter":
+		err = p.Filter(ctx, b, sel, refuse)
+	case "split":
+		err = p.Split(ctx, b, sel, func(row int, name string) { say("%d to %s", row, name) }, refuse)
+	default:
+		err = p.Extract(ctx, b, sel, func(m metric.Measurement) {
+			say("%d %s=%v %s", m.Row, p.Points()[m.Point].Name, m.Value, m.Attributes)
+		}, func(row int) { say("%d bad", row) }, refuse)
+	}
+	return got, err
+}
+
+func TestAnswers(t *testing.T) {
+	things := []string{"", "yes", "trap", "x", "wrong", "trap in a used instance", "fail", "trap in company", "yes"}
+	for _, test := range []struct {
+		spec Spec
+		want []string
+	}{
+		{Spec{Module: "testdata/filter.wasm"}, []string{
+			"1 yes", "2 plugin moody: trap", "4 plugin moody: bad output", "6 plugin moody: error", "8 yes"}},
+		{Spec{Module: "testdata/filter.wasm", OnError: Pass}, []string{"1 yes", "8 yes"}},
+		{Spec{Module: "testdata/filter.wasm", OnError: Filtered}, []string{
+			"1 yes", "2 plugin moody", "4 plugin moody", "6 plugin moody", "8 yes"}},
+		{Spec{Module: "testdata/split.wasm"}, []string{
+			"1 to yes", "2 plugin moody: trap", "4 plugin moody: bad output", "6 plugin moody: error", "8 to yes"}},
+		{Spec{Module: "testdata/split.wasm", OnError: Pass}, []string{"1 to yes", "8 to yes"}},
+		{Spec{Module: "testdata/extract.wasm"}, []string{
+			"1 yes=2.5 [yes ]", "2 plugin moody: trap", "4 plugin moody: bad output", "6 plugin moody: error", "8 yes=2.5 [yes ]"}},
+		{Spec{Module: "testdata/extract.wasm", OnError: Pass}, []string{"1 yes=2.5 [yes ]", "8 yes=2.5 [yes ]"}},
+	} {
+		p := load(t, test.spec)
+		b, sel := beacons(t, p, doing(things...)...)
+		for range 3 { // the instances are used by then
+			if diff := cmp.Diff(test.want, answers(t, p, b, sel)); diff != "" {
+				t.Errorf("%s, on_error %s: %s", test.spec.Module, test.spec.OnError, diff)
+			}
+		}
+		if got := answers(t, p, b, []int{8, 2, 0})[0]; !strings.HasPrefix(got, "8 ") {
+			t.Errorf("the rows of a selection are not in its order: %s", got)
+		}
+		if got := answers(t, p, b, nil); got != nil {
+			t.Errorf("no rows: %s", got)
+		}
+	}
+}
+
+func TestBadValues(t *testing.T) {
+	p := load(t, Spec{Module: "testdata/extract.wasm"})
+	b, sel := beacons(t, p, doing("nan", "yes", "infinite", "huge", "large")...)
+	want := []string{"0 bad", "1 yes=2.5 [yes ]", "2 bad", "3 bad", "4 no=-1e+09 []"}
+	if diff := cmp.Diff(want, answers(t, p, b, sel)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRules(t *testing.T) {
+	for _, test := range []struct {
+		rules rules.Rules
+		want  []string
+	}{
+		{rules.Rules{Drop: []rules.Drop{{Reason: "small", When: "n < 2"}, {Reason: "text", When: "s == 'x'"}}}, []string{"0 small", "2 text"}},
+		{rules.Rules{Split: []rules.Split{{Route: "a", When: "n < 2"}, {Route: "b", When: "has(s)"}}}, []string{"0 to a", "2 to b"}},
+		{rules.Rules{Extract: []rules.Extract{
+			{Point: "all", When: "true", Attributes: map[string]string{"s": "s", "n": "n"}},
+			{Point: "n", When: "has(n)", Value: "n * 1000000"},
+			{Point: "bad", When: "has(n)", Value: "n / 0"},
+			{Point: "none", When: "has(s)", Value: "s"},
+		}}, []string{
+			"2 bad", "0 all=1 [1 ]", "0 n=1e+06 []", "0 bad", "1 all=1 [2000 ]", "1 bad", "1 bad", "2 all=1 [ x]",
+		}},
+	} {
+		p := load(t, Spec{Rules: &test.rules})
+		b, sel := beacons(t, p, `{"n": 1}`, `{"n": 2000}`, `{"s": "x"}`)
+		if diff := cmp.Diff(test.want, answers(t, p, b, sel)); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// TestGuilty compares random batches with what each beacon says alone.
+func TestGuilty(t *testing.T) {
+	p := load(t, Spec{Module: "testdata/filter.wasm"})
+	alone := map[string]string{
+		"": "", "x": "", "trap in company": "", "trap in a used instance": "",
+		"yes": "yes", "trap": "plugin moody: trap", "fail": "plugin moody: error", "wrong": "plugin moody: bad output",
+	}
+	var names []string
+	for name := range alone {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	rapid.Check(t, func(t *rapid.T) {
+		some := rapid.OneOf(rapid.Just("x"), rapid.Just("yes"), rapid.Just(""), rapid.SampledFrom(names))
+		things := rapid.SliceOfN(some, 1, 40).Draw(t, "beacons")
+		var want []string
+		for row, thing := range things {
+			if alone[thing] != "" {
+				want = append(want, fmt.Sprintf("%d %s", row, alone[thing]))
+			}
+		}
+		b, sel := decode(t, p, things)
+		got, err := ask(context.Background(), p, b, sel)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Fatalf("%v %s", err, diff)
+		}
+	})
+}
+
+func decode(t *rapid.T, p *Plugin, things []string) (*beacon.Batch, []int) {
+	fields := beacon.NewFields("do", "ballast")
+	projection, err := beacon.NewProjection(&beacon.Source{Format: beacon.JSON}, fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := beacon.NewBatch(fields)
+	var sel []int
+	for _, raw := range doing(things...) {
+		row, _ := b.Add(projection, []byte(raw))
+		sel = append(sel, row)
+	}
+	return b, sel
+}
+
+// TestBisection counts the calls: each guilty row of a full call costs two
+// calls a halving at most.
+func TestBisection(t *testing.T) {
+	things := slices.Repeat([]string{"yes"}, chunkRows)
+	for _, guilty := range [][]int{nil, {0}, {chunkRows - 1}, {1234}, {7, 8}, {1, 2000, 4000}} {
+		p := load(t, Spec{Module: "testdata/filter.wasm"})
+		these := slices.Clone(things)
+		for _, row := range guilty {
+			these[row] = "trap"
+		}
+		b, sel := beacons(t, p, doing(these...)...)
+		if got := answers(t, p, b, sel); len(got) != chunkRows {
+			t.Fatalf("%d answers", len(got))
+		}
+		s := p.Stats()
+		most := uint64(1 + len(guilty)*(2*bits.Len(chunkRows)))
+		if s.Calls > most || s.Guilty != uint64(len(guilty)) || s.Rows != uint64(chunkRows-len(guilty)) {
+			t.Errorf("guilty %v: at most %d calls, got %+v", guilty, most, s)
+		}
+		if want := []Counter{{"beacons", uint64(chunkRows - len(guilty))}}; !slices.Equal(s.Counters, want) {
+			t.Errorf("counters %v, want %v", s.Counters, want)
+		}
+		if s.Busy == 0 {
+			t.Error("it took no time")
+		}
+	}
+}
+
+func TestTimeout(t *testing.T) {
+	p := load(t, Spec{Module: "testdata/filter.wasm", Timeout: 300 * time.Millisecond})
+	b, sel := beacons(t, p, doing("yes", "loop", "", "yes")...)
+	if diff := cmp.Diff([]string{"0 yes", "1 plugin moody: timeout", "3 yes"}, answers(t, p, b, sel)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestDrop(t *testing.T) {
+	p := load(t, Spec{Name: "mine", Module: "testdata/filter.wasm"})
+	b, sel := beacons(t, p, doing("yes", "trap", "fail")...)
+	var drops []beacon.Drop
+	if err := p.Filter(context.Background(), b, sel, func(_ int, d beacon.Drop) { drops = append(drops, d) }); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct {
+		drop   beacon.Drop
+		detail []string
+	}{
+		{beacon.Drop{Reason: "yes"}, nil},
+		{beacon.Drop{Cause: "plugin mine: trap"}, []string{"pharos_process: ", "unreachable", "\n"}},
+		{beacon.Drop{Cause: "plugin mine: error"}, []string{"code 2: I can not"}},
+	} {
+		got := drops[i]
+		for _, part := range want.detail {
+			if !strings.Contains(got.Detail, part) {
+				t.Errorf("detail %q, want %q in it", got.Detail, part)
+			}
+		}
+		got.Detail = ""
+		want.drop.Plugin, want.drop.Version = "mine", "1.2.3"
+		if got != want.drop {
+			t.Errorf("%+v, want %+v", got, want.drop)
+		}
+	}
+}
+
+// TestLargeBeacons: more rows than a call takes, more bytes than an instance
+// has, and a beacon that does not fit at all.
+func TestLargeBeacons(t *testing.T) {
+	p := load(t, Spec{Module: "testdata/filter.wasm", Memory: 512 << 10})
+	large := fmt.Sprintf(`{"do": "yes", "ballast": %q}`, strings.Repeat("x", 100_000))
+	huge := fmt.Sprintf(`{"do": "yes", "ballast": %q}`, strings.Repeat("x", 600_000))
+	raws := append(slices.Repeat([]string{large}, 30), huge)
+	raws = append(raws, slices.Repeat([]string{`{"do": "yes"}`}, 2*chunkRows)...)
+	b, sel := beacons(t, p, raws...)
+	got := answers(t, p, b, sel)
+	if len(got) != len(raws) {
+		t.Fatalf("%d answers of %d", len(got), len(raws))
+	}
+	for row, answer := range got {
+		want := fmt.Sprintf("%d yes", row)
+		if row == 30 {
+			want = "30 plugin moody: out of memory"
+		}
+		if answer != want {
+			t.Fatalf("%s, want %s", answer, want)
+		}
+	}
+}
+
+func TestHostErrors(t *testing.T) {
+	p := load(t, Spec{Module: "testdata/filter.wasm"})
+	b, sel := beacons(t, p, doing("yes")...)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := ask(ctx, p, b, sel); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	if err := p.Split(context.Background(), b, sel, nil, nil); err == nil || !strings.Contains(err.Error(), "plugin moody is a filter, and is called as a split") {
+		t.Errorf("another kind: %v", err)
+	}
+	answers(t, p, b, sel) // it still works
+	if err := p.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ask(context.Background(), p, b, sel); err == nil {
+		t.Error("a closed plugin answers")
+	}
+}
+
+// TestWorkers has several goroutines use one plugin.
+func TestWorkers(t *testing.T) {
+	list := rules.Rules{Drop: []rules.Drop{{Reason: "yes", When: "do == 'yes'"}, {Reason: "plugin moody: trap", When: "do == 'trap'"}}}
+	for _, spec := range []Spec{{Module: "testdata/filter.wasm"}, {Rules: &list}} {
+		p := load(t, spec)
+		var wg sync.WaitGroup
+		for range 8 {
+			b, sel := beacons(t, p, doing("yes", "", "trap", "yes")...)
+			wg.Go(func() {
+				for range 20 {
+					got, err := ask(context.Background(), p, b, sel)
+					if diff := cmp.Diff([]string{"0 yes", "2 plugin moody: trap", "3 yes"}, got); diff != "" || err != nil {
+						t.Error(err, diff)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
