@@ -218,8 +218,9 @@ func (l *Loop) work(ctx context.Context, cl *kgo.Client) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if t.failures > 0 && ended {
-			l.sleep(ctx, min(5*time.Second, 50*time.Millisecond<<min(t.failures, 10)))
+		if t.pause > 0 {
+			l.sleep(ctx, t.pause)
+			t.pause = 0
 		}
 	}
 }
@@ -227,7 +228,8 @@ func (l *Loop) work(ctx context.Context, cl *kgo.Client) error {
 // turns is what one turn of work leaves to the next.
 type turns struct {
 	lastCommit, lastTick time.Time
-	failures             int // transactions aborted since the last that was committed
+	failures             int           // transactions aborted since the last that was committed
+	pause                time.Duration // before the next turn
 	batch                []*kgo.Record
 }
 
@@ -257,6 +259,7 @@ func (l *Loop) turn(ctx, stageCtx context.Context, fetches kgo.Fetches, t *turns
 		return true, errors.Join(err, l.abort(err))
 	}
 	t.failures++
+	t.pause = min(5*time.Second, 25*time.Millisecond<<min(t.failures, 10))
 	if err := l.abort(err); err != nil {
 		return true, err
 	}
@@ -296,6 +299,9 @@ func (l *Loop) process(ctx context.Context, fetches kgo.Fetches, now time.Time, 
 // the transaction to end. The client lets no rebalance happen after it until
 // allowRebalance.
 func (l *Loop) poll(ctx context.Context, cl *kgo.Client, due time.Time) kgo.Fetches {
+	if soon := time.Now().Add(time.Millisecond); due.Before(soon) {
+		due = soon // a poll without any time would not even give what is there
+	}
 	ctx, cancel := context.WithDeadline(ctx, due)
 	defer cancel()
 	l.wakeMu.Lock()

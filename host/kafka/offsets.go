@@ -19,7 +19,7 @@ type Committed struct {
 
 // CommittedOffsets returns what a group has committed for the topics, once no
 // transaction that may change it is open. Partitions without a commit are
-// missing.
+// missing; a group that does not exist has none.
 func CommittedOffsets(ctx context.Context, cl *kgo.Client, group string, topics ...string) (map[TopicPartition]Committed, error) {
 	for {
 		offsets, err := kadm.NewClient(cl).FetchOffsetsForTopics(kadm.RequireStable(ctx), group, topics...)
@@ -34,6 +34,9 @@ func CommittedOffsets(ctx context.Context, cl *kgo.Client, group string, topics 
 				}
 			})
 			return m, nil
+		}
+		if errors.Is(err, kerr.GroupIDNotFound) {
+			return map[TopicPartition]Committed{}, nil
 		}
 		if !errors.Is(err, kerr.UnstableOffsetCommit) {
 			return nil, fmt.Errorf("kafka: committed offsets of group %s: %w", group, err)
