@@ -65,7 +65,7 @@ func TestDecodeGenerated(t *testing.T) {
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 1))
 	c := newComparer(t)
-	for i := range 20000 {
+	for i := range 8000 {
 		if i%100 == 0 {
 			c.batch.Reset()
 		}

@@ -115,7 +115,7 @@ func TestRealFiles(t *testing.T) {
 
 // TestHostile takes texts that a scanner which looks twice would be slow on.
 func TestHostile(t *testing.T) {
-	const n = 1 << 18
+	const n = 1 << 17
 	var experiments bytes.Buffer
 	for i := range 40000 {
 		fmt.Fprintf(&experiments, `"%d":"v",`, i)
