@@ -64,9 +64,6 @@ func TestCompileRefuses(t *testing.T) {
 // A loop before the first batch is ended too; that takes StartTimeout, so the
 // guard is tried with a short one.
 func TestStartLoops(t *testing.T) {
-	if testing.Short() {
-		t.Log("waits for StartTimeout")
-	}
 	old := startTimeout
 	startTimeout = 50 * time.Millisecond
 	defer func() { startTimeout = old }()
