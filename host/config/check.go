@@ -14,12 +14,17 @@ import (
 type checker struct {
 	*Config
 	faults *Faults
+	said   map[Pos]bool       // where reading has found a fault
 	topics map[string]keyPath // every topic and what names it
 }
 
-// at says what is wrong with the value at a path.
+// at says what is wrong with the value at a path. Where reading it has failed
+// already, its meaning is not faulted too.
 func (c *checker) at(p keyPath, format string, args ...any) {
-	*c.faults = append(*c.faults, Fault{c.Config.at.find(p).value, p.String() + ": " + fmt.Sprintf(format, args...)})
+	pos := c.Config.at.find(p).value
+	if !c.said[pos] {
+		*c.faults = append(*c.faults, Fault{pos, p.String() + ": " + fmt.Sprintf(format, args...)})
+	}
 }
 
 // atKey is as at, for the key.
@@ -29,11 +34,15 @@ func (c *checker) atKey(p keyPath, format string, args ...any) {
 
 // given tells whether the file gives a value at a path.
 func (c *checker) given(p keyPath) bool {
-	_, ok := c.Config.at[p.id()]
-	return ok
+	found, ok := c.Config.at[p.id()]
+	return ok && !found.empty
 }
 
 func (c *checker) check() {
+	c.said = map[Pos]bool{}
+	for _, f := range *c.faults {
+		c.said[f.Pos] = true
+	}
 	c.topics = map[string]keyPath{}
 	c.infrastructure()
 	c.sources()

@@ -35,7 +35,7 @@ var digest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 func (c *checker) plugins() {
 	for name, p := range c.Plugins.All() {
 		at := keyPath{"plugins", name}
-		hasModule, hasRules := c.given(at.to("module")), c.given(at.to("rules"))
+		hasModule, hasRules := c.given(at.to("module")), p.Rules != nil
 		switch {
 		case hasModule && hasRules:
 			c.atKey(at.to("rules"), "a plugin has a module or rules, not both")
@@ -51,7 +51,7 @@ func (c *checker) plugins() {
 			c.at(at.to("digest"), "%q is no digest: sha256: and 64 hexadecimal digits, lower case", p.Digest)
 		}
 		if s := p.Module.Scheme(); s != "" && s != "file" && p.Digest == "" {
-			c.at(at.to("module"), "a module that is not file:// needs a digest")
+			c.atKey(at.to("module"), "a module that is not file:// needs a digest")
 		}
 		if p.Rules != nil {
 			c.rules(p.Rules, at.to("rules"))

@@ -171,7 +171,7 @@ func (c *checker) overlaps(at keyPath, t *Tenant) {
 		a := &t.Experiments[i]
 		for j := range i {
 			b := &t.Experiments[j]
-			if a.Value.Layer == "" || a.Value.Layer != b.Value.Layer || !overlap(a.Value.spans(), b.Value.spans()) {
+			if a.Value.Assign != "hash" || b.Value.Assign != "hash" || a.Value.Layer == "" || a.Value.Layer != b.Value.Layer || !overlap(a.Value.spans(), b.Value.spans()) {
 				continue
 			}
 			where := at.to(a.Name).to("layer")

@@ -31,7 +31,7 @@ type refuser interface {
 
 func (d *decoder) root(c *Config, n *node) {
 	d.cfg = c
-	d.at[keyPath{}.id()] = place{n.pos, n.pos}
+	d.at[keyPath{}.id()] = place{key: n.pos, value: n.pos}
 	v := reflect.ValueOf(c).Elem()
 	d.defaults(v)
 	d.value(v, n, nil, "")
@@ -60,8 +60,10 @@ func (d *decoder) value(v reflect.Value, n *node, at keyPath, tag spec) {
 		return
 	}
 	if special, ok := v.Addr().Interface().(decodable); ok {
-		special.decode(d, n, at)
-		d.bounds(v, n, at, tag)
+		before := len(d.faults)
+		if special.decode(d, n, at); len(d.faults) == before {
+			d.bounds(v, n, at, tag)
+		}
 		return
 	}
 	switch v.Kind() {
@@ -71,8 +73,10 @@ func (d *decoder) value(v reflect.Value, n *node, at keyPath, tag spec) {
 		d.list(v, n, at)
 	default:
 		if text, ok := d.text(n, at); ok {
-			d.scalar(v, text, n, at, tag)
-			d.bounds(v, n, at, tag)
+			before := len(d.faults)
+			if d.scalar(v, text, n, at, tag); len(d.faults) == before {
+				d.bounds(v, n, at, tag)
+			}
 		}
 	}
 }
@@ -88,7 +92,7 @@ func (d *decoder) structure(v reflect.Value, n *node, at keyPath) {
 	for _, e := range n.entries {
 		f, known := fields.find(e.key)
 		here := at.to(e.key)
-		d.at[here.id()] = place{e.pos, e.value.pos}
+		d.at[here.id()] = place{e.pos, e.value.pos, e.value.kind == null}
 		switch {
 		case !known:
 			d.faultAt(e.pos, at, "unknown key %q%s", e.key, suggest(e.key, fields.keys()))
@@ -127,7 +131,7 @@ func (d *decoder) list(v reflect.Value, n *node, at keyPath) {
 	list := reflect.MakeSlice(v.Type(), len(n.items), len(n.items))
 	for i, item := range n.items {
 		here := at.to(strconv.Itoa(i))
-		d.at[here.id()] = place{item.pos, item.pos}
+		d.at[here.id()] = place{key: item.pos, value: item.pos}
 		if item.kind == null {
 			d.fault(item.pos, "%s: the element is empty", here)
 			continue
@@ -201,7 +205,7 @@ func (d *decoder) word(v reflect.Value, text string, n *node, at keyPath, tag sp
 				return
 			}
 		}
-		d.faultAt(n.pos, at, "%q is not %s%s", text, oneOf(list), suggest(text, list))
+		d.faultAt(n.pos, at, "%q is not %s%s", text, oneOf(list), didYouMean(text, list))
 		return
 	}
 	if i := strings.IndexFunc(text, isControl); i >= 0 && !strings.ContainsAny(text[i:i+1], "\n\t") {

@@ -86,7 +86,7 @@ func (e *explainer) tenant(name string, t *Tenant) {
 	case p.Rules != nil:
 		e.line("  %s measures %s", t.Extract, strings.Join(p.points(), ", "))
 	default:
-		e.line("  %s, a module, measures", t.Extract)
+		e.line("  the module of %s measures", t.Extract)
 	}
 	if t.AllTraffic {
 		e.line("  all sessions are counted as the experiment _all")

@@ -73,7 +73,10 @@ func (p keyPath) id() string { return strings.Join(p, "\x00") }
 // positions are where values and the keys before them stand, by keyPath.id.
 type positions map[string]place
 
-type place struct{ key, value Pos }
+type place struct {
+	key, value Pos
+	empty      bool // the key has no value
+}
 
 // find gives the place of a path, or of the nearest thing around it.
 func (at positions) find(p keyPath) place {

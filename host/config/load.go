@@ -90,6 +90,7 @@ func (l *loader) add(f *file, root *node) {
 	}
 	if n.kind != mapping {
 		l.fault(n.pos, "a config is a mapping of keys, not %s", n.kind)
+		l.broken = true
 		return
 	}
 	include := n.get("include")

@@ -56,7 +56,7 @@ func (m *Map[T]) decode(d *decoder, n *node, at keyPath) {
 	}
 	for _, e := range n.entries {
 		here := at.to(e.key)
-		d.at[here.id()] = place{e.pos, e.value.pos}
+		d.at[here.id()] = place{key: e.pos, value: e.value.pos}
 		m.add(d, e, here)
 	}
 }
@@ -101,7 +101,7 @@ func (d *decoder) json(dst []byte, n *node, at keyPath) []byte {
 		dst = append(dst, '{')
 		for i, e := range n.entries {
 			here := at.to(e.key)
-			d.at[here.id()] = place{e.pos, e.value.pos}
+			d.at[here.id()] = place{key: e.pos, value: e.value.pos}
 			if i > 0 {
 				dst = append(dst, ',')
 			}
@@ -113,7 +113,7 @@ func (d *decoder) json(dst []byte, n *node, at keyPath) []byte {
 		dst = append(dst, '[')
 		for i, item := range n.items {
 			here := at.to(strconv.Itoa(i))
-			d.at[here.id()] = place{item.pos, item.pos}
+			d.at[here.id()] = place{key: item.pos, value: item.pos}
 			if i > 0 {
 				dst = append(dst, ',')
 			}

@@ -174,7 +174,7 @@ func (p *Pair) decode(d *decoder, n *node, at keyPath) {
 		return
 	}
 	for i, item := range n.items {
-		d.at[at.to(strconv.Itoa(i)).id()] = place{item.pos, item.pos}
+		d.at[at.to(strconv.Itoa(i)).id()] = place{key: item.pos, value: item.pos}
 		p[i], _ = d.text(item, at)
 	}
 }
@@ -199,7 +199,7 @@ func (s *Shares) decode(d *decoder, n *node, at keyPath) {
 	sound := true
 	for _, e := range n.entries {
 		here := at.to(e.key)
-		d.at[here.id()] = place{e.pos, e.value.pos}
+		d.at[here.id()] = place{key: e.pos, value: e.value.pos}
 		if why := badName(e.key); why != "" {
 			d.faultAt(e.pos, at, "%s", why)
 		}

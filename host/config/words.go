@@ -10,19 +10,24 @@ import (
 // suggest names the nearest known word, or all of them where none is near and
 // they are few.
 func suggest(word string, known []string) string {
+	if near := didYouMean(word, known); near != "" || len(known) == 0 || len(known) > 20 {
+		return near
+	}
+	return "; known are " + strings.Join(known, ", ")
+}
+
+// didYouMean names the nearest known word, if one is near.
+func didYouMean(word string, known []string) string {
 	best, least := "", 1+min(2, len(word)/2)
 	for _, k := range known {
 		if n := distance(strings.ToLower(word), k); n < least {
 			best, least = k, n
 		}
 	}
-	switch {
-	case best != "":
-		return fmt.Sprintf(", did you mean %q?", best)
-	case len(known) > 0 && len(known) <= 20:
-		return "; known are " + strings.Join(known, ", ")
+	if best == "" {
+		return ""
 	}
-	return ""
+	return fmt.Sprintf(", did you mean %q?", best)
 }
 
 // distance is the number of letters to insert, delete, replace or swap with
