@@ -10,8 +10,12 @@ import (
 // frameVersion is the version of the encoding that frame.proto documents.
 const frameVersion = 1
 
-// MaxFrame bounds the bytes of a frame: what a Kafka record holds by default.
-const MaxFrame = 1 << 20
+// MaxFrame bounds the bytes of a frame. A delta always fits: its dimensions are
+// of one beacon and its attributes of another, each at most 1 MiB.
+const MaxFrame = 4 << 20
+
+// MaxPartitions bounds the partitions of a route that a progress may tell.
+const MaxPartitions = 1 << 16
 
 // maxInt bounds the bytes of an encoded Int.
 const maxInt = 1 << 10

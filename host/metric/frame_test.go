@@ -26,7 +26,7 @@ func anyFrame() *rapid.Generator[*Frame] {
 			f.Counts = append(f.Counts, Count{Tenant: text.Draw(t, "tenant"), Outcome: Outcome(rapid.Byte().Draw(t, "outcome")), Reason: text.Draw(t, "reason"), N: num.Draw(t, "n")})
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "progress") {
-			n := rapid.Int32Range(1, math.MaxInt32).Draw(t, "partitions")
+			n := rapid.Int32Range(1, MaxPartitions).Draw(t, "partitions")
 			p := Progress{Route: text.Draw(t, "route"), Partition: rapid.Int32Range(0, n-1).Draw(t, "partition"), Partitions: n, Offset: num.Draw(t, "offset"), Watermark: num.Draw(t, "watermark")}
 			copy(p.TopicID[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "topic id"))
 			f.Progress = append(f.Progress, p)
@@ -116,6 +116,7 @@ func TestFrameRefusals(t *testing.T) {
 		"odd labels":        {append(msg(frameSeriesField, 18, 1, 0), appendBytes(nil, frameStringField, "a")...), "without a value"},
 		"huge integer":      {msg(frameDeltaField, huge...), "integer of"},
 		"partition too big": {msg(frameProgressField, 24, 1, 32, 1), "partition 1 of 1"},
+		"partitions":        {msg(frameProgressField, 32, 0x81, 0x80, 4), "at most"},
 		"delta is a number": {append(bytes.Clone(head), 48, 1), "another type"},
 		"version is bytes":  {[]byte{10, 1, 1}, "another type"},
 	} {

@@ -335,8 +335,8 @@ func (d *decoder) progress(f field) error {
 	if err != nil {
 		return err
 	}
-	if out.Partition >= out.Partitions {
-		return fmt.Errorf("partition %d of %d", out.Partition, out.Partitions)
+	if out.Partition >= out.Partitions || out.Partitions > MaxPartitions {
+		return fmt.Errorf("partition %d of %d, at most %d are allowed", out.Partition, out.Partitions, MaxPartitions)
 	}
 	if out.Route, err = d.text(route); err != nil {
 		return err
