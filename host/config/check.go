@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -217,19 +218,10 @@ func (c *checker) clf(s *Source, l Locator, at keyPath) {
 		return
 	}
 	for _, p := range l.Paths {
-		if !contains(clfNames, p) {
+		if !slices.Contains(clfNames, p) {
 			c.at(at, "an access log's line has no %q%s", p, suggest(p, clfNames))
 		}
 	}
-}
-
-func contains(list []string, word string) bool {
-	for _, w := range list {
-		if w == word {
-			return true
-		}
-	}
-	return false
 }
 
 func (c *checker) timezone(at keyPath, name string) {

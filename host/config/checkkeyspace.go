@@ -3,6 +3,7 @@ package config
 import (
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	_ "time/tzdata" // so that a keyspace's timezone is known on any machine
 )
@@ -17,7 +18,7 @@ func (c *Store) refused(d *decoder, n *node, at keyPath) bool {
 		return false
 	}
 	here := at.to("type")
-	if contains(later, t.value.text) {
+	if slices.Contains(later, t.value.text) {
 		d.fault(t.value.pos, "%s: not yet: %s; the store that there is: embedded", here, t.value.text)
 	} else {
 		d.fault(t.value.pos, "%s: %q is no type of store; there is embedded", here, t.value.text)

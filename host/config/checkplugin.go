@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -216,7 +217,7 @@ func (p *Plugin) points() (names []string) {
 		return nil
 	}
 	for _, rule := range p.Rules.Extract {
-		if !contains(names, rule.Point) {
+		if !slices.Contains(names, rule.Point) {
 			names = append(names, rule.Point)
 		}
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -15,7 +16,7 @@ func (c *checker) tenants() {
 		extractor := c.plugin(at.to("extract"), t.Extract, extractPlugin)
 		c.filters(at.to("filters"), t.Filters)
 		for i, f := range t.Filters {
-			if contains(c.Dispatch.Filters, f) {
+			if slices.Contains(c.Dispatch.Filters, f) {
 				c.at(at.to("filters").to(strconv.Itoa(i)), "%s is one of dispatch.filters, which see this tenant's beacons already", f)
 			}
 		}
@@ -88,7 +89,7 @@ func (c *checker) experiment(at keyPath, id string, e *Experiment, t *Tenant, ex
 		case isReserved(e.Qualify):
 		case t.Extract == "":
 			c.at(at.to("qualify"), "the tenant has no extractor that could measure %s", e.Qualify)
-		case len(points) > 0 && !contains(points, e.Qualify):
+		case len(points) > 0 && !slices.Contains(points, e.Qualify):
 			c.at(at.to("qualify"), "the rules of %s give no point %q%s", t.Extract, e.Qualify, suggest(e.Qualify, points))
 		}
 	}
@@ -120,12 +121,12 @@ func (c *checker) sameVariants(at keyPath, base, phase Shares) {
 		return names
 	}
 	for _, name := range names(phase) {
-		if !contains(names(base), name) {
+		if !slices.Contains(names(base), name) {
 			c.atKey(at.to(name), "the experiment has no such variant%s", suggest(name, names(base)))
 		}
 	}
 	for _, name := range names(base) {
-		if !contains(names(phase), name) {
+		if !slices.Contains(names(phase), name) {
 			c.atKey(at, "the variant %q is missing; a phase changes weights, 0 among them", name)
 		}
 	}

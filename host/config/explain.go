@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -198,7 +199,7 @@ func (e *explainer) notes() {
 		points := e.Plugins.Get(t.Extract).points()
 		for i, p := range t.Pairs {
 			for _, point := range p {
-				if len(points) > 0 && !contains(points, point) {
+				if len(points) > 0 && !slices.Contains(points, point) {
 					note("%s: the rules of %s give no point %s", e.Position("tenants", name, "pairs", fmt.Sprint(i)), t.Extract, point)
 				}
 			}
@@ -226,11 +227,11 @@ func (e *explainer) notes() {
 
 // uses tells whether anything names a plugin.
 func (c *Config) uses(name string) bool {
-	if contains(c.Dispatch.Filters, name) || c.Dispatch.Split == name {
+	if slices.Contains(c.Dispatch.Filters, name) || c.Dispatch.Split == name {
 		return true
 	}
 	for _, t := range c.Tenants.All() {
-		if t.Extract == name || contains(t.Filters, name) {
+		if t.Extract == name || slices.Contains(t.Filters, name) {
 			return true
 		}
 	}
