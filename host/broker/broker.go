@@ -89,7 +89,6 @@ func Start(cfg Config) (*Broker, error) {
 			"log.retention.ms":               "-1",
 			"log.retention.bytes":            strconv.FormatInt(cfg.MaxBytes/fewPartitions, 10), // until they are counted
 			"log.segment.bytes":              strconv.FormatInt(min(cfg.MaxBytes/fewPartitions/4, maxSegment), 10),
-			"log.message.timestamp.type":     "LogAppendTime",
 			"transaction.max.timeout.ms":     "60000",
 			"transactional.id.expiration.ms": "86400000",
 		}),

@@ -1,165 +1,204 @@
+// Package dispatch is the first stage: it decides of each raw beacon whether it
+// goes on and on which route, and says to all routes how far its sources are.
 package dispatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
+	"time"
 
 	"github.com/seed-6a2d649b/pharos/host/beacon"
 	"github.com/seed-6a2d649b/pharos/host/kafka"
 	"github.com/seed-6a2d649b/pharos/host/metric"
 )
 
-// Core dispatches batches of raw records, without Kafka. What it says of a beacon
-// depends on the config, the beacon, its source partition's watermark and the
-// moment given, on nothing else. It is not for concurrent use.
+// Filter drops beacons. drop is called for each row of sel that it drops.
+type Filter interface {
+	Filter(ctx context.Context, b *beacon.Batch, sel []int, drop func(row int, d beacon.Drop)) error
+}
+
+// Splitter sends beacons to routes. route is called for each row of sel that
+// it has an opinion on.
+type Splitter interface {
+	Split(ctx context.Context, b *beacon.Batch, sel []int, route func(row int, name string), drop func(row int, d beacon.Drop)) error
+}
+
+// Tenant is one tenant's part in dispatch.
+type Tenant struct {
+	Filters []Filter // after all others; see this tenant's rows only
+}
+
+// Route is where beacons go.
+type Route struct {
+	Name       string
+	Topic      string
+	Partitions int32
+}
+
+// Config is dispatch's part of a generation.
+type Config struct {
+	Generation uint64
+	Sources    []*beacon.Source // of different topics
+	Fields     *beacon.Fields   // all that filters and splitter ask for
+	Tenants    map[string]Tenant
+	Filters    []Filter // in their order: the first drop wins
+	Splitter   Splitter // nil: everything goes to Default
+	Routes     []Route
+	Default    string        // a route's name
+	Ahead      time.Duration // how far a beacon's time may lie ahead of its dispatch
+}
+
+// Source is how far a source partition is: state that goes with the partition,
+// not with a Core.
+type Source struct {
+	Topic     string
+	Partition int32
+	Watermark int64 // the highest event time routed, epoch ms; metric.NoWatermark before
+}
+
+// Raw is a raw record.
+type Raw struct {
+	Offset int64
+	Value  []byte
+}
+
+// Output takes what Process decides. Values are those of the raw records; key
+// and header are valid during the call only.
+type Output interface {
+	Route(route string, partition int32, key, header, value []byte)
+	DeadLetter(d kafka.DeadLetter)
+	Count(c metric.Count)
+}
+
+// chunk is how many beacons go through the plugins at a time.
+const chunk = 1024
+
+// detailBytes bounds what a dead letter says of a beacon's own text.
+const detailBytes = 256
+
+// Core makes the decisions of one generation. It is not for concurrent use.
 type Core struct {
 	cfg         Config
-	projections map[string]*beacon.Projection // by source topic
-	batch       *beacon.Batch
+	projections map[string]*beacon.Projection // by topic
 	tenants     map[string]*tenant
-	routes      []route
-	fallback    int // index of the default route
+	routes      map[string]int
+	byDefault   int
+	batch       *beacon.Batch
+	drop        func(int, beacon.Drop) // the callbacks, made once
+	route       func(int, string)
 
-	rows     []row
-	sel      []int // rows that are still in
-	selected []int // of one tenant
-	counts   metric.Counts
+	// Of the chunk in hand.
+	src     *Source
+	records []Raw
+	out     Output
+	rows    []row
+	sel     []int
+	own     []int // rows of one tenant
+	header  []byte
+	failed  error
 
-	drop  func(int, beacon.Drop)
-	route func(int, string)
+	// Of the call of Process in hand.
+	active      []*tenant
+	undecodable map[beacon.Cause]int64
 }
 
-// tenant is a tenant of the config and how many of its beacons came in this batch.
-type tenant struct {
-	name    string
-	filters []Filter
-	in      int64
-}
-
-type route struct {
-	name       string
-	partitions int32
-}
-
-// row is what is known of one row of the batch.
+// row is what is decided of a row so far.
 type row struct {
-	tenant *tenant // nil: none known
-	cause  beacon.Cause
-	drop   *beacon.Drop
-	route  int
+	tenant  *tenant
+	route   int
+	dropped bool
 }
 
-// NewCore compiles a config.
+// tenant is a tenant's filters and counts.
+type tenant struct {
+	Tenant
+	name     string
+	in       int64 // these: of the call of Process in hand
+	filtered map[string]int64
+	letters  map[beacon.Cause]int64
+}
+
+// NewCore compiles a generation's dispatch.
 func NewCore(cfg Config) (*Core, error) {
-	if err := cfg.validate(); err != nil {
-		return nil, err
+	c := &Core{
+		cfg: cfg, projections: map[string]*beacon.Projection{}, tenants: map[string]*tenant{}, routes: map[string]int{},
+		undecodable: map[beacon.Cause]int64{},
 	}
-	fields := beacon.NewFields(cfg.Fields...)
-	c := &Core{cfg: cfg, batch: beacon.NewBatch(fields), projections: map[string]*beacon.Projection{}, tenants: map[string]*tenant{}}
+	if c.cfg.Fields == nil {
+		c.cfg.Fields = beacon.NewFields()
+	}
 	for _, s := range cfg.Sources {
-		if c.projections[s.Topic] != nil {
-			return nil, fmt.Errorf("dispatch: two sources have the topic %q", s.Topic)
-		}
-		p, err := beacon.NewProjection(s, fields)
+		p, err := beacon.NewProjection(s, c.cfg.Fields)
 		if err != nil {
-			return nil, fmt.Errorf("dispatch: %w", err)
+			return nil, fmt.Errorf("dispatch: source %s: %w", s.Name, err)
+		}
+		if c.projections[s.Topic] != nil {
+			return nil, fmt.Errorf("dispatch: source %s: another source has the topic %s: a topic is one source", s.Name, s.Topic)
 		}
 		c.projections[s.Topic] = p
 	}
 	for name, t := range cfg.Tenants {
-		c.tenants[name] = &tenant{name: name, filters: t.Filters}
+		c.tenants[name] = &tenant{Tenant: t, name: name, filtered: map[string]int64{}, letters: map[beacon.Cause]int64{}}
 	}
-	for name, r := range cfg.Routes {
-		c.routes = append(c.routes, route{name, r.Partitions})
-	}
-	c.fallback = c.routeOf(cfg.Default)
-	c.drop = func(i int, d beacon.Drop) { c.rows[i].drop = &d }
-	c.route = func(i int, name string) {
-		if to := c.routeOf(name); to >= 0 {
-			c.rows[i].route = to
+	for i, r := range cfg.Routes {
+		if r.Partitions < 1 {
+			return nil, fmt.Errorf("dispatch: route %s: %d partitions", r.Name, r.Partitions)
 		}
+		c.routes[r.Name] = i
 	}
+	var ok bool
+	if c.byDefault, ok = c.routes[cfg.Default]; !ok {
+		return nil, fmt.Errorf("dispatch: the default route %q is none of the routes", cfg.Default)
+	}
+	c.batch = beacon.NewBatch(c.cfg.Fields)
+	c.drop, c.route = c.dropRow, c.routeRow
 	return c, nil
 }
 
-func (c *Core) routeOf(name string) int {
-	return slices.IndexFunc(c.routes, func(r route) bool { return r.name == name })
-}
+// Generation is the number of the generation whose decisions the core makes.
+func (c *Core) Generation() uint64 { return c.cfg.Generation }
 
-// Process dispatches the next records of a source partition, in order, and moves
-// its watermark. now, epoch ms, is the moment against which the future is judged.
-// After an error nothing of the batch holds, though out may have got some of it.
-func (c *Core) Process(ctx context.Context, p *Partition, records []Raw, now int64, out Output) error {
-	defer c.reset()
-	projection := c.projections[p.Topic]
-	if projection == nil {
-		return fmt.Errorf("dispatch: no source has the topic %q", p.Topic)
-	}
-	for i := range records {
-		c.decode(projection, records[i].Value, now)
-	}
-	if err := c.filter(ctx); err != nil {
-		return err
-	}
-	if c.cfg.Splitter != nil && len(c.sel) > 0 {
-		if err := c.cfg.Splitter.Split(ctx, c.batch, c.sel, c.route, c.drop); err != nil {
-			return err
-		}
-	}
-	for i := range records {
-		c.hand(p, i, &records[i], out)
-	}
-	for _, t := range c.tenants {
-		if t.in > 0 {
-			c.counts.Add(metric.Count{Tenant: t.name, Outcome: metric.In, N: t.in})
-		}
-	}
-	for _, n := range c.counts.All() {
-		out.Count(n)
-	}
-	return nil
-}
+// Routes are the routes of the generation.
+func (c *Core) Routes() []Route { return c.cfg.Routes }
 
-// reset lets go of the batch.
-func (c *Core) reset() {
+// Process decides of records, which lie next to each other in src's partition,
+// as of now (epoch ms), and moves src's watermark. After an error src and what
+// out was given are void.
+func (c *Core) Process(ctx context.Context, src *Source, records []Raw, now int64, out Output) error {
+	p := c.projections[src.Topic]
+	if p == nil {
+		return fmt.Errorf("dispatch: topic %s is no source of generation %d: add it to sources in the config: %w", src.Topic, c.cfg.Generation, kafka.ErrStop)
+	}
+	c.src, c.out, c.failed = src, out, nil
+	var err error
+	for len(records) > 0 && err == nil {
+		c.records = records[:min(chunk, len(records))]
+		records = records[len(c.records):]
+		err = c.chunk(ctx, p, now)
+	}
 	c.batch.Reset()
-	clear(c.rows)
-	c.rows, c.sel, c.selected = c.rows[:0], c.sel[:0], c.selected[:0]
-	c.counts = metric.Counts{}
-	for _, t := range c.tenants {
-		t.in = 0
-	}
+	c.count(err == nil)
+	c.src, c.out, c.records = nil, nil, nil
+	return err
 }
 
-// decode makes the checks up to the filters.
-func (c *Core) decode(p *beacon.Projection, raw []byte, now int64) {
-	i, cause := c.batch.Add(p, raw)
-	b := c.batch.Row(i)
-	r := row{tenant: c.tenants[string(b.Tenant)], cause: cause, route: c.fallback}
-	if r.tenant != nil {
-		r.tenant.in++
+// chunk decides of c.records.
+func (c *Core) chunk(ctx context.Context, p *beacon.Projection, now int64) error {
+	c.batch.Reset()
+	c.rows, c.sel = c.rows[:0], c.sel[:0]
+	latest := now + c.cfg.Ahead.Milliseconds()
+	own := false
+	for i := range c.records {
+		row := row{route: c.byDefault}
+		_, cause := c.batch.Add(p, c.records[i].Value)
+		row.tenant, row.dropped = c.check(i, cause, latest)
+		c.rows = append(c.rows, row)
+		if !row.dropped {
+			c.sel = append(c.sel, i)
+			own = own || len(row.tenant.Filters) > 0
+		}
 	}
-	switch {
-	case cause != "":
-	case len(b.Tenant) == 0:
-		r.cause = beacon.NoTenant
-	case r.tenant == nil:
-		r.cause = beacon.UnknownTenant
-	case !b.HasTime:
-		r.cause = beacon.NoTime
-	case len(b.Session) == 0:
-		r.cause = beacon.NoSession
-	case b.Time > now+c.cfg.Ahead.Milliseconds():
-		r.cause = beacon.Future
-	default:
-		c.sel = append(c.sel, i)
-	}
-	c.rows = append(c.rows, r)
-}
-
-// filter runs the filters, each on what those before it have left.
-func (c *Core) filter(ctx context.Context) error {
 	for _, f := range c.cfg.Filters {
 		if len(c.sel) == 0 {
 			return nil
@@ -169,64 +208,170 @@ func (c *Core) filter(ctx context.Context) error {
 		}
 		c.sel = c.left(c.sel)
 	}
-	for _, t := range c.tenants {
-		if t.in == 0 || len(t.filters) == 0 {
+	if own {
+		if err := c.ownFilters(ctx); err != nil {
+			return err
+		}
+	}
+	if c.cfg.Splitter != nil && len(c.sel) > 0 {
+		if err := c.cfg.Splitter.Split(ctx, c.batch, c.sel, c.route, c.drop); err != nil {
+			return err
+		}
+		c.sel = c.left(c.sel)
+	}
+	if c.failed != nil {
+		return c.failed
+	}
+	c.emit()
+	return nil
+}
+
+// check makes the checks before the filters, in their order; a beacon that
+// fails one is booked.
+func (c *Core) check(i int, cause beacon.Cause, latest int64) (t *tenant, dropped bool) {
+	r := c.batch.Row(i)
+	if len(r.Tenant) > 0 {
+		t = c.tenants[string(r.Tenant)]
+	}
+	if t == nil {
+		detail := ""
+		switch {
+		case cause != "":
+		case len(r.Tenant) == 0:
+			cause = beacon.NoTenant
+		default:
+			cause = beacon.UnknownTenant
+			detail = string(r.Tenant[:min(len(r.Tenant), detailBytes)])
+		}
+		c.undecodable[cause]++
+		c.letter(i, beacon.Drop{Cause: cause, Detail: detail}, "")
+		return nil, true
+	}
+	if t.in == 0 {
+		c.active = append(c.active, t)
+	}
+	t.in++
+	switch {
+	case cause != "":
+	case !r.HasTime:
+		cause = beacon.NoTime
+	case len(r.Session) == 0:
+		cause = beacon.NoSession
+	case r.Time > latest:
+		cause = beacon.Future
+	default:
+		return t, false
+	}
+	t.letters[cause]++
+	c.letter(i, beacon.Drop{Cause: cause}, t.name)
+	return t, true
+}
+
+// ownFilters runs the filters of tenants that have some, each on its rows.
+func (c *Core) ownFilters(ctx context.Context) error {
+	for _, t := range c.active {
+		if len(t.Filters) == 0 {
 			continue
 		}
-		c.selected = c.selected[:0]
+		c.own = c.own[:0]
 		for _, i := range c.sel {
 			if c.rows[i].tenant == t {
-				c.selected = append(c.selected, i)
+				c.own = append(c.own, i)
 			}
 		}
-		for _, f := range t.filters {
-			if len(c.selected) == 0 {
+		for _, f := range t.Filters {
+			if len(c.own) == 0 {
 				break
 			}
-			if err := f.Filter(ctx, c.batch, c.selected, c.drop); err != nil {
+			if err := f.Filter(ctx, c.batch, c.own, c.drop); err != nil {
 				return err
 			}
-			c.selected = c.left(c.selected)
+			c.own = c.left(c.own)
 		}
 	}
 	c.sel = c.left(c.sel)
 	return nil
 }
 
-// left keeps the rows that are not dropped.
+// left keeps the rows of sel that are not dropped.
 func (c *Core) left(sel []int) []int {
-	return slices.DeleteFunc(sel, func(i int) bool { return c.rows[i].drop != nil })
+	kept := sel[:0]
+	for _, i := range sel {
+		if !c.rows[i].dropped {
+			kept = append(kept, i)
+		}
+	}
+	return kept
 }
 
-// hand hands a row on: to its route, to the dead letters, or to the counts only.
-func (c *Core) hand(p *Partition, i int, raw *Raw, out Output) {
-	r, b := &c.rows[i], c.batch.Row(i)
-	switch {
-	case r.cause != "" && r.tenant == nil:
-		c.counts.Add(metric.Count{Outcome: metric.Undecodable, Reason: string(r.cause), N: 1})
-		out.DeadLetter(letter(p, b, raw, beacon.Drop{Cause: r.cause}))
-	case r.cause != "":
-		c.dead(p, i, raw, beacon.Drop{Cause: r.cause}, out)
-	case r.drop != nil && r.drop.Cause != "":
-		c.dead(p, i, raw, *r.drop, out)
-	case r.drop != nil:
-		c.counts.Add(metric.Count{Tenant: r.tenant.name, Outcome: metric.Filtered, Reason: r.drop.Reason, N: 1})
-	default:
-		to := c.routes[r.route]
-		h := beacon.Header{Topic: p.Topic, Partition: p.Partition, Offset: raw.Offset, Generation: c.cfg.Generation, Watermark: p.Watermark}
-		out.Route(to.name, kafka.PartitionOf(b.Session, to.partitions), h, b.Session, raw.Value)
-		p.Watermark = max(p.Watermark, b.Time)
+// dropRow books a plugin's drop. A row is dropped once.
+func (c *Core) dropRow(i int, d beacon.Drop) {
+	row := &c.rows[i]
+	if row.dropped {
+		return
+	}
+	row.dropped = true
+	if d.Cause == "" {
+		row.tenant.filtered[d.Reason]++
+		return
+	}
+	row.tenant.letters[d.Cause]++
+	c.letter(i, d, row.tenant.name)
+}
+
+// routeRow takes a splitter's opinion.
+func (c *Core) routeRow(i int, name string) {
+	r, ok := c.routes[name]
+	if !ok {
+		c.failed = errors.Join(c.failed, fmt.Errorf("dispatch: the splitter names the route %q, which generation %d does not have", name, c.cfg.Generation))
+		return
+	}
+	c.rows[i].route = r
+}
+
+// letter writes a dead letter.
+func (c *Core) letter(i int, d beacon.Drop, tenant string) {
+	c.out.DeadLetter(kafka.DeadLetter{
+		Cause: string(d.Cause), Detail: d.Detail, Plugin: d.Plugin, Version: d.Version, Tenant: tenant,
+		Topic: c.src.Topic, Partition: c.src.Partition, Offset: c.records[i].Offset, Value: c.records[i].Value,
+	})
+}
+
+// emit routes the rows that are left. Each one's header has the watermark
+// before it.
+func (c *Core) emit() {
+	h := beacon.Header{Topic: c.src.Topic, Partition: c.src.Partition, Generation: c.cfg.Generation}
+	for _, i := range c.sel {
+		r := c.batch.Row(i)
+		route := &c.cfg.Routes[c.rows[i].route]
+		h.Offset, h.Watermark = c.records[i].Offset, c.src.Watermark
+		c.header = h.Append(c.header[:0])
+		c.out.Route(route.Name, kafka.PartitionOf(r.Session, route.Partitions), r.Session, c.header, c.records[i].Value)
+		c.src.Watermark = max(c.src.Watermark, r.Time)
 	}
 }
 
-func (c *Core) dead(p *Partition, i int, raw *Raw, d beacon.Drop, out Output) {
-	c.counts.Add(metric.Count{Tenant: c.rows[i].tenant.name, Outcome: metric.DeadLettered, Reason: string(d.Cause), N: 1})
-	out.DeadLetter(letter(p, c.batch.Row(i), raw, d))
-}
-
-func letter(p *Partition, b *beacon.Row, raw *Raw, d beacon.Drop) kafka.DeadLetter {
-	return kafka.DeadLetter{
-		Cause: string(d.Cause), Detail: d.Detail, Plugin: d.Plugin, Version: d.Version, Tenant: string(b.Tenant),
-		Topic: p.Topic, Partition: p.Partition, Offset: raw.Offset, Value: raw.Value,
+// count gives out what the call has counted, or forgets it.
+func (c *Core) count(give bool) {
+	for _, t := range c.active {
+		if give {
+			c.out.Count(metric.Count{Tenant: t.name, Outcome: metric.In, N: t.in})
+			for reason, n := range t.filtered {
+				c.out.Count(metric.Count{Tenant: t.name, Outcome: metric.Filtered, Reason: reason, N: n})
+			}
+			for cause, n := range t.letters {
+				c.out.Count(metric.Count{Tenant: t.name, Outcome: metric.DeadLettered, Reason: string(cause), N: n})
+			}
+		}
+		t.in = 0
+		clear(t.filtered)
+		clear(t.letters)
 	}
+	c.active = c.active[:0]
+	for cause, n := range c.undecodable {
+		if give {
+			c.out.Count(metric.Count{Outcome: metric.Undecodable, Reason: string(cause), N: n})
+		}
+	}
+	clear(c.undecodable)
 }
