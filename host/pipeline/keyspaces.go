@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"errors"
 
 	"github.com/seed-6a2d649b/pharos/host/config"
@@ -13,7 +14,11 @@ import (
 func (g *Generation) compileKeyspaces(readers map[string]query.Reader) (faults config.Faults, err error) {
 	var all []query.Keyspace
 	for name, k := range g.Config.Keyspaces.All() {
-		all = append(all, g.keyspace(name, k, readers[k.Store]))
+		reader := readers[k.Store]
+		if reader == nil {
+			reader = unread{}
+		}
+		all = append(all, g.keyspace(name, k, reader))
 	}
 	g.keyspaces, err = query.Compile(all)
 	var joined interface{ Unwrap() []error }
@@ -66,6 +71,14 @@ func (g *Generation) keyspace(name string, k *config.Keyspace, store query.Reade
 	}
 	ks.Dimensions = t.Dimensions.Names()
 	return ks
+}
+
+// unread is the store of keyspaces that are compiled to be checked only.
+type unread struct{}
+
+// Read implements query.Reader.
+func (unread) Read(context.Context, metric.Selector, func(*metric.Series, string, int64, float64) error) error {
+	return errors.New("this process reads no store")
 }
 
 func plain[T any](m config.Map[T]) map[string]T {

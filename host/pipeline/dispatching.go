@@ -1,0 +1,41 @@
+package pipeline
+
+import (
+	"github.com/seed-6a2d649b/pharos/host/beacon"
+	"github.com/seed-6a2d649b/pharos/host/dispatch"
+	"github.com/seed-6a2d649b/pharos/host/plugin"
+)
+
+// dispatchConfig is the generation in the words of the dispatch stage.
+func (g *Generation) dispatchConfig() dispatch.Config {
+	c := dispatch.Config{
+		Generation: g.Number, Ahead: g.Config.Session.Ahead, Sources: g.sources,
+		Tenants: map[string]dispatch.Tenant{}, Default: g.Config.Dispatch.Default,
+	}
+	var fields []string
+	use := func(name string) *plugin.Plugin {
+		p := g.plugins[name]
+		for _, f := range p.Plan().Fields {
+			fields = append(fields, f.Name)
+		}
+		return p
+	}
+	for _, name := range g.Config.Dispatch.Filters {
+		c.Filters = append(c.Filters, use(name))
+	}
+	if name := g.Config.Dispatch.Split; name != "" {
+		c.Splitter = use(name)
+	}
+	for name, t := range g.Config.Tenants.All() {
+		var tenant dispatch.Tenant
+		for _, filter := range t.Filters {
+			tenant.Filters = append(tenant.Filters, use(filter))
+		}
+		c.Tenants[name] = tenant
+	}
+	for name, r := range g.Config.Dispatch.Routes.All() {
+		c.Routes = append(c.Routes, dispatch.Route{Name: name, Topic: r.Topic, Partitions: r.Partitions})
+	}
+	c.Fields = beacon.NewFields(fields...)
+	return c
+}

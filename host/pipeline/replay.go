@@ -1,0 +1,263 @@
+package pipeline
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/seed-6a2d649b/pharos/host/beacon"
+	"github.com/seed-6a2d649b/pharos/host/config"
+	"github.com/seed-6a2d649b/pharos/host/dispatch"
+	"github.com/seed-6a2d649b/pharos/host/kafka"
+	"github.com/seed-6a2d649b/pharos/host/metric"
+	"github.com/seed-6a2d649b/pharos/host/session"
+)
+
+// ReplayOptions say what to replay and where the figures go.
+type ReplayOptions struct {
+	Inputs       []Input
+	Out, Summary string // files; "" is Stdout and Stderr
+	Now          time.Time
+	Stdin        io.Reader
+	Stdout       io.Writer
+	Stderr       io.Writer
+	Progress     func(format string, args ...any)
+	Log          hclog.Logger
+}
+
+// Replay runs files through dispatch and session to their end, then writes every
+// figure, which all are final.
+func Replay(ctx context.Context, cfg *config.Config, o ReplayOptions) (err error) {
+	g, err := Build(ctx, cfg, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, g.Close(context.WithoutCancel(ctx))) }()
+	for _, in := range o.Inputs {
+		if err := g.checkInput(in); err != nil {
+			return err
+		}
+	}
+	r, err := newReplay(g, o)
+	if err != nil {
+		return err
+	}
+	for _, in := range o.Inputs {
+		if err := r.file(ctx, in); err != nil {
+			return err
+		}
+	}
+	if r.shown {
+		o.Progress("%d beacons, %d figures\n", r.offset, r.totals.Len())
+	}
+	return r.write()
+}
+
+// checkInput tells whether an input names a source of the config.
+func (g *Generation) checkInput(in Input) error {
+	if g.sourceByName(in.Source) != nil {
+		return nil
+	}
+	var names []string
+	for _, s := range g.sources {
+		names = append(names, s.Name)
+	}
+	if in.Source == "" {
+		return fmt.Errorf("--in %s: the config has the sources %v: say which one with SOURCE=%s", in.Path, names, in.Path)
+	}
+	return fmt.Errorf("--in: the config has no source %q, only %v", in.Source, names)
+}
+
+// replay is a pipeline without Kafka: one source partition, the route partitions
+// in memory.
+type replay struct {
+	g          *Generation
+	o          ReplayOptions
+	core       *dispatch.Core
+	partitions map[string][]*routed // by route
+	offset     int64                // of the next beacon, over all files
+	watermark  int64
+	totals     metric.Totals
+	counts     metric.Counts
+	out        session.Output
+	header     beacon.Header
+	next       time.Time // of progress
+	shown      bool
+}
+
+// routed is a route partition and what dispatch has routed to it in this batch.
+type routed struct {
+	*session.Partition
+	offset  int64
+	records []session.Record
+}
+
+// replayBatch bounds a batch in beacons and bytes.
+const (
+	replayBatch      = 4096
+	replayBatchBytes = 8 << 20
+)
+
+func newReplay(g *Generation, o ReplayOptions) (*replay, error) {
+	cfg, err := g.sessionConfig(true)
+	if err != nil {
+		return nil, err
+	}
+	core, err := dispatch.NewCore(g.dispatchConfig())
+	if err != nil {
+		return nil, err
+	}
+	r := &replay{g: g, o: o, core: core, partitions: map[string][]*routed{}, watermark: metric.NoWatermark, next: time.Now().Add(2 * time.Second)}
+	for name, route := range g.Config.Dispatch.Routes.All() {
+		for p := range route.Partitions {
+			r.partitions[name] = append(r.partitions[name], &routed{Partition: session.NewPartition(cfg, name, p)})
+		}
+	}
+	return r, nil
+}
+
+// file replays one file.
+func (r *replay) file(ctx context.Context, in Input) (err error) {
+	l, err := openLines(in.Path, r.o.Stdin)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	source := r.g.sourceByName(in.Source)
+	batch, size := make([]dispatch.Raw, 0, replayBatch), 0
+	for {
+		line, err := l.Next()
+		end := errors.Is(err, io.EOF)
+		if err != nil && !end {
+			return err
+		}
+		if !end {
+			batch = append(batch, dispatch.Raw{Offset: r.offset, Value: append([]byte(nil), line...)})
+			size += len(line)
+			r.offset++
+		}
+		if end || len(batch) == replayBatch || size >= replayBatchBytes {
+			if err := r.batch(ctx, source, batch); err != nil {
+				return err
+			}
+			batch, size = batch[:0], 0
+			r.progress(l)
+		}
+		if end {
+			return nil
+		}
+	}
+}
+
+// batch dispatches beacons, then has each route partition take its share.
+func (r *replay) batch(ctx context.Context, source *beacon.Source, batch []dispatch.Raw) error {
+	p := dispatch.Source{Topic: source.Topic, Watermark: r.watermark}
+	if err := r.core.Process(ctx, &p, batch, r.o.Now.UnixMilli(), r); err != nil {
+		return err
+	}
+	r.watermark = p.Watermark
+	for _, partitions := range r.partitions {
+		for _, to := range partitions {
+			if err := to.Process(ctx, to.records, &r.out); err != nil {
+				return err
+			}
+			clear(to.records)
+			to.records = to.records[:0]
+		}
+	}
+	for _, d := range r.out.Deltas {
+		r.totals.Add(d)
+	}
+	for _, c := range r.out.Counts {
+		r.counts.Add(c)
+	}
+	r.out.Reset()
+	return nil
+}
+
+// Route takes a beacon that dispatch routes.
+func (r *replay) Route(route string, partition int32, _, header, value []byte) {
+	to := r.partitions[route][partition]
+	if err := r.header.Parse(header); err != nil { // the same topic as before: no garbage
+		panic(fmt.Sprintf("dispatch wrote a header that cannot be read: %v", err))
+	}
+	to.records = append(to.records, session.Record{Offset: to.offset, Header: r.header, Value: value})
+	to.offset++
+}
+
+// DeadLetter takes a dead letter; a replay only counts them.
+func (r *replay) DeadLetter(kafka.DeadLetter) {}
+
+// Count takes a count.
+func (r *replay) Count(c metric.Count) { r.counts.Add(c) }
+
+func (r *replay) progress(l *lines) {
+	if time.Now().Before(r.next) {
+		return
+	}
+	r.next = time.Now().Add(2 * time.Second)
+	r.shown = true
+	if l.size > 0 {
+		r.o.Progress("%s: %d %%, %d beacons", l.path, 100*l.read/l.size, r.offset)
+		return
+	}
+	r.o.Progress("%s: %d beacons", l.path, r.offset)
+}
+
+// write writes the figures and the summary.
+func (r *replay) write() error {
+	err := toFile(r.o.Out, r.o.Stdout, func(w *bufio.Writer) error {
+		var line []byte
+		var failed error
+		r.totals.Each(func(s *metric.Series, minute int64, f metric.Figure) {
+			if failed == nil {
+				line = append(metric.AppendFigureJSON(line[:0], s, minute, f), '\n')
+				_, failed = w.Write(line)
+			}
+		})
+		return failed
+	})
+	if err != nil {
+		return err
+	}
+	summary := r.counts.Summary(r.g.tenants())
+	if err := summary.Conserved(); err != nil {
+		return fmt.Errorf("beacons were lost or doubled, which is a fault of Pharos: %w", err)
+	}
+	return toFile(r.o.Summary, r.o.Stderr, func(w *bufio.Writer) error {
+		_, err := w.Write(append(summary.JSON(), '\n'))
+		return err
+	})
+}
+
+// toFile writes a file whole or not at all; without a path to out.
+func toFile(path string, out io.Writer, write func(*bufio.Writer) error) (err error) {
+	if path == "" {
+		w := bufio.NewWriter(out)
+		if err := write(w); err != nil {
+			return err
+		}
+		return w.Flush()
+	}
+	f, err := os.Create(path + ".tmp")
+	if err != nil {
+		return fmt.Errorf("create the output: %w", err)
+	}
+	w := bufio.NewWriterSize(f, 256<<10)
+	if err = write(w); err == nil {
+		err = w.Flush()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(path+".tmp", path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(path+".tmp"))
+	}
+	return nil
+}

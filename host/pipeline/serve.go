@@ -1,0 +1,85 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/seed-6a2d649b/pharos/host/page"
+)
+
+// server serves the page, the API, /metrics, /healthz and /readyz.
+type server struct {
+	listener net.Listener
+	http     *http.Server
+}
+
+// listen opens the address, so that a wrong one is told before anything starts.
+func listen(addr string, insecure bool) (net.Listener, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("http.listen: %w (write it like 127.0.0.1:7070)", err)
+	}
+	if ip := net.ParseIP(host); !insecure && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, fmt.Errorf("http.listen: %s can be reached from other machines, and tokens and TLS are not there yet: take a loopback address, or set http.insecure: true", addr)
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("http.listen: %w (another host may run there: set http.listen, or give --listen)", err)
+	}
+	return l, nil
+}
+
+func newServer(l net.Listener, api http.Handler, metrics prometheus.Gatherer, ready func() error, log hclog.Logger) *server {
+	mux := http.NewServeMux()
+	mux.Handle("/", page.Handler())
+	mux.Handle("/api/", api)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := ready(); err != nil {
+			http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ready")
+	})
+	mux.HandleFunc("POST /-/reload", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "not yet: restart the host to change keyspaces; what changes figures needs a new group and data directory", http.StatusNotImplemented)
+	})
+	return &server{l, &http.Server{
+		Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+	}}
+}
+
+// url is where people find it.
+func (s *server) url() string { return "http://" + s.listener.Addr().String() + "/" }
+
+// run serves until ctx ends, then lets requests under way end.
+func (s *server) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve HTTP: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := s.http.Shutdown(end); err != nil {
+			return s.http.Close()
+		}
+		return nil
+	})
+	return g.Wait()
+}
