@@ -22,7 +22,7 @@ is reported at once, with file, line and column.`,
 			if err != nil {
 				return err
 			}
-			if err := pipeline.Check(c.Context(), cfg, newLogger("warn")); err != nil {
+			if err := pipeline.Check(c.Context(), cfg); err != nil {
 				return err
 			}
 			fmt.Fprint(c.OutOrStdout(), config.Explain(cfg))

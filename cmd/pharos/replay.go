@@ -41,7 +41,7 @@ several sources, say which a file is of: --in site=beacons.ndjson,log=access.log
 			}
 			return pipeline.Replay(c.Context(), cfg, pipeline.ReplayOptions{
 				Inputs: pipeline.ParseInputs(in), Out: out, Summary: summary, Now: at,
-				Stdin: c.InOrStdin(), Stdout: c.OutOrStdout(), Progress: progress(os.Stderr), Log: newLogger("warn"),
+				Stdin: c.InOrStdin(), Stdout: c.OutOrStdout(), Stderr: c.ErrOrStderr(), Progress: progress(os.Stderr), Log: newLogger("warn"),
 			})
 		},
 	}

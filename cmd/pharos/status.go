@@ -37,7 +37,7 @@ func newStatus() *cobra.Command {
 			if err := json.Unmarshal(body, &s); err != nil {
 				return fmt.Errorf("read the answer of %s: %w", addr, err)
 			}
-			return s.Write(c.OutOrStdout())
+			return pipeline.WriteStatus(c.OutOrStdout(), &s)
 		},
 	}
 	c.Flags().StringVar(&addr, "addr", "http://127.0.0.1:7070", "address of the host")

@@ -7,7 +7,7 @@ import (
 )
 
 func newUp() *cobra.Command {
-	var file, level, listen, data string
+	var file, level, listen string
 	var demo bool
 	c := &cobra.Command{
 		Use:   "up [-c FILE] [--demo]",
@@ -18,7 +18,7 @@ is at the address that it prints; send it beacons with 'pharos send', or with
 any Kafka client at the broker's address.
 
 With --demo it makes a shop's traffic, with experiments whose true effects are
-known; the demo's config is written below the data directory, to look at.`,
+known. The demo lives in data/demo, its config in data/demo/pharos.yaml.`,
 		Example: `  pharos up --demo
   pharos up -c pharos.yaml`,
 		Args: cobra.NoArgs,
@@ -29,18 +29,12 @@ known; the demo's config is written below the data directory, to look at.`,
 			case demo && file != "":
 				return usagef("--demo brings its own config: leave out -c")
 			case demo:
-				if data == "" {
-					data = "data/demo"
-				}
-				cfg, err = pipeline.DemoConfig(data)
+				cfg, err = pipeline.DemoConfig("data/demo")
 			default:
 				cfg, err = load(file)
 			}
 			if err != nil {
 				return err
-			}
-			if data != "" {
-				cfg.Data = config.Path(data)
 			}
 			if listen != "" {
 				cfg.HTTP.Listen = listen
@@ -52,6 +46,5 @@ known; the demo's config is written below the data directory, to look at.`,
 	logFlag(c, &level)
 	c.Flags().BoolVar(&demo, "demo", false, "generate a shop's traffic")
 	c.Flags().StringVar(&listen, "listen", "", "address of the page and the API, instead of the config's http.listen")
-	c.Flags().StringVar(&data, "data", "", "data directory, instead of the config's (with --demo: data/demo)")
 	return c
 }

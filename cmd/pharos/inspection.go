@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/seed-6a2d649b/pharos/host/plugin"
+)
+
+// writeInspection writes what is known of a module, in columns.
+func writeInspection(w io.Writer, i *plugin.Inspection) {
+	fmt.Fprintf(w, "module\t%s\ndigest\t%s\nsize\t%d bytes\n", i.Path, i.Digest, i.Size)
+	if m := i.Manifest; m != nil {
+		fmt.Fprintf(w, "plugin\t%s %s, a %s\n", m.Name, m.Version, m.Kind)
+		if m.Description != "" {
+			fmt.Fprintf(w, "\t%s\n", m.Description)
+		}
+	}
+	if p := i.Plan; p != nil {
+		for _, f := range p.Fields {
+			form := f.Type.String()
+			if f.Dict {
+				form += ", dictionary"
+			}
+			fmt.Fprintf(w, "field\t%s\t%s\n", f.Name, form)
+		}
+		for _, list := range []struct {
+			what  string
+			names []string
+		}{{"reasons", p.Reasons}, {"routes", p.Routes}, {"counters", p.Counters}} {
+			if len(list.names) > 0 {
+				fmt.Fprintf(w, "%s\t%s\n", list.what, strings.Join(list.names, ", "))
+			}
+		}
+		for _, point := range p.Points {
+			fmt.Fprintf(w, "point\t%s\t%s\n", point.Name, strings.Join(point.Attributes, ", "))
+		}
+	}
+	if i.Refusal != "" {
+		fmt.Fprintf(w, "needs a config\t%s\n", i.Refusal)
+	}
+	fmt.Fprintf(w, "golden vectors\t%d\n", i.Vectors)
+	for _, s := range i.Sections {
+		fmt.Fprintf(w, "section\t%s\t%d bytes\n", s.Name, s.Size)
+	}
+	for _, name := range i.Imports {
+		fmt.Fprintf(w, "import\t%s\n", name)
+	}
+	for _, name := range i.Exports {
+		fmt.Fprintf(w, "export\t%s\n", name)
+	}
+	for _, problem := range i.Problems {
+		fmt.Fprintf(w, "PROBLEM\t%v\n", problem)
+	}
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/seed-6a2d649b/pharos/host/plugin"
+	"github.com/spf13/cobra"
+)
+
+func newPlugin() *cobra.Command {
+	c := &cobra.Command{Use: "plugin", Short: "For authors of plugins"}
+	c.AddCommand(&cobra.Command{
+		Use:     "inspect FILE.wasm",
+		Short:   "Say what a module is, wants and answers, and what is wrong with it",
+		Example: "  pharos plugin inspect plugins/bots/bots.wasm",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			i, err := plugin.Inspect(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+			writeInspection(w, i)
+			if err := w.Flush(); err != nil {
+				return fmt.Errorf("write: %w", err)
+			}
+			if len(i.Problems) > 0 {
+				return fmt.Errorf("%s would not load: %d problems, above", args[0], len(i.Problems))
+			}
+			return nil
+		},
+	})
+	return c
+}
