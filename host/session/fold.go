@@ -12,7 +12,7 @@ func (l *ledger) fold(t *tenant, k *key, s *state, b *entry, gap int64) (counted
 	switch {
 	case first:
 		s.clear()
-		s.open = true
+		s.open, s.since = true, b.time
 		s.dims = t.dimset(b.dims, func(dimension string) { l.countFor(t.name, metric.OtherDimension, dimension) })
 	case b.id != "" && s.ids.has(b.id, b.time, gap):
 		l.count(t, metric.Duplicate, 1)

@@ -122,10 +122,11 @@ func (p *Partition) compact(k *key, limit int64) {
 	if k.prefix == nil {
 		k.prefix = new(state)
 	}
+	mute := p.ledger.mute
 	p.ledger.mute = true
 	for i := range k.tail[:n] {
 		p.ledger.fold(k.tenant, k, k.prefix, &k.tail[i], p.gap)
 	}
-	p.ledger.mute = false
+	p.ledger.mute = mute
 	k.tail = slices.Delete(k.tail, 0, n)
 }

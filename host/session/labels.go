@@ -16,6 +16,10 @@ type valueSet struct {
 	limit  int
 }
 
+// MaxValueBytes bounds the value of a dimension or attribute, so that a series
+// always fits a frame of the metrics topic. A longer one is beyond the limit.
+const MaxValueBytes = 4096
+
 // admit gives the value's own text, or metric.OtherValue where it is beyond
 // the limit.
 func (s *valueSet) admit(v []byte) (text string, ok bool) {
@@ -25,7 +29,7 @@ func (s *valueSet) admit(v []byte) (text string, ok bool) {
 	if string(v) == metric.OtherValue {
 		return metric.OtherValue, true
 	}
-	if len(s.values) >= s.limit {
+	if len(s.values) >= s.limit || len(v) > MaxValueBytes {
 		return metric.OtherValue, false
 	}
 	text = string(v)

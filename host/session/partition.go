@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -213,6 +214,9 @@ func letter(row *beacon.Row, r *Record, cause beacon.Cause) kafka.DeadLetter {
 // unknownSource says that the log holds a beacon of a source that the config
 // does not have.
 func (p *Partition) unknownSource(r *Record) error {
-	return fmt.Errorf("session: route %s partition %d offset %d: the beacon is of topic %q, which no source of the config has: put the source back until the route's log has no beacon of it",
-		p.route, p.partition, r.Offset, r.Header.Topic)
+	return fmt.Errorf("%w: route %s partition %d offset %d: the beacon is of topic %q, which no source of the config has: put the source back until the route's log has no beacon of it",
+		errLog, p.route, p.partition, r.Offset, r.Header.Topic)
 }
+
+// errLog is a log that the config cannot read.
+var errLog = errors.New("session: the config does not fit the log")

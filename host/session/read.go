@@ -113,7 +113,7 @@ func (s *scratch) decode(p *Partition, r *Record) error {
 	if !ok {
 		return p.unknownSource(r)
 	}
-	w.beacon(feed, r.Header.Partition, r.Header.Watermark)
+	w.before(feed, &r.Header)
 	v := verdict{watermark: w.value, source: source}
 	v.row, v.cause = s.batch.Add(source.projection, r.Value)
 	s.rows = append(s.rows, rowRead{})
@@ -123,7 +123,7 @@ func (s *scratch) decode(p *Partition, r *Record) error {
 		v.cause = incomplete(row, v.tenant)
 	}
 	if v.cause == "" {
-		w.beacon(feed, r.Header.Partition, row.Time)
+		w.move(feed, r.Header.Partition, row.Time)
 		if row.Time >= p.limit(v.watermark) {
 			s.selected[v.tenant.order] = append(s.selected[v.tenant.order], v.row)
 		}

@@ -6,6 +6,7 @@ import "github.com/seed-6a2d649b/pharos/host/metric"
 // running session. An older session of the key cannot change any more.
 type state struct {
 	open   bool  // there is a session
+	since  int64 // time of its first beacon
 	last   int64 // time of its last beacon
 	ids    idSet
 	dims   *dimset
@@ -79,7 +80,7 @@ func (s *state) newEpoch() int32 {
 
 // copyFrom makes s equal to o without sharing memory with it.
 func (s *state) copyFrom(o *state) {
-	s.open, s.last, s.dims, s.drawn, s.pending = o.open, o.last, o.dims, o.drawn, o.pending
+	s.open, s.since, s.last, s.dims, s.drawn, s.pending = o.open, o.since, o.last, o.dims, o.drawn, o.pending
 	s.ids.copyFrom(&o.ids)
 	s.tries = append(s.tries[:0], o.tries...)
 	s.epochs = s.epochs[:0]

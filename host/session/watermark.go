@@ -11,6 +11,9 @@ type watermark struct {
 	feeds []*feed
 	of    map[string]*feed // by topic
 	value int64            // never falls; metric.NoWatermark before all have spoken
+	// oldest is the highest that headers and marks said until all had spoken:
+	// no beacon from before this log's first record is later.
+	oldest int64
 }
 
 // feed are the partitions of a raw topic.
@@ -27,7 +30,7 @@ type sourcePart struct {
 }
 
 func newWatermark(p *prepared, one bool) *watermark {
-	w := &watermark{of: map[string]*feed{}, value: metric.NoWatermark}
+	w := &watermark{of: map[string]*feed{}, value: metric.NoWatermark, oldest: metric.NoWatermark}
 	for _, s := range p.sources {
 		f := &feed{source: s}
 		f.expect(s.Partitions)
@@ -93,9 +96,17 @@ func (w *watermark) feedOf(topic string) (*feed, *source, bool) {
 	return f, f.source, true
 }
 
-// beacon notes that a beacon of a source partition has come, and the source
-// partition's watermark: before the beacon, as its header says it, or after.
-func (w *watermark) beacon(f *feed, partition int32, value int64) {
+// before notes what the header of a beacon says: its source partition's
+// watermark before it. The partition's own is then the one to judge it by.
+func (w *watermark) before(f *feed, h *beacon.Header) {
+	if w.value == metric.NoWatermark {
+		w.oldest = max(w.oldest, h.Watermark)
+	}
+	w.move(f, h.Partition, h.Watermark)
+}
+
+// move notes the watermark of a source partition that a beacon has come from.
+func (w *watermark) move(f *feed, partition int32, value int64) {
 	if f.source == nil {
 		partition = 0
 	}
@@ -115,6 +126,9 @@ func (w *watermark) mark(m *beacon.Mark) {
 		}
 		if f.source == nil {
 			e.Partition, e.Partitions = 0, 1
+		}
+		if w.value == metric.NoWatermark {
+			w.oldest = max(w.oldest, e.Watermark)
 		}
 		if e.Partitions > f.expected {
 			f.expect(e.Partitions)

@@ -1,0 +1,56 @@
+package session
+
+import (
+	"fmt"
+
+	"github.com/seed-6a2d649b/pharos/host/metric"
+)
+
+// resume tells a partition that has been read from the first record its log
+// still has, and not from the log's beginning, up to where it was once left,
+// what its watermark was there. The error says that its state is not what it
+// was: a session that began before the first record, or could have, still goes
+// on.
+//
+// Whatever is gone from the log is no later than watermark.oldest. So a session
+// that begins more than the gap behind that began there with the whole log
+// too, and one that does not is of no account once it is let go.
+func (p *Partition) resume(watermark int64) error {
+	w := p.watermark
+	for _, f := range w.feeds {
+		if f.expected == 0 || f.silent > 0 {
+			return fmt.Errorf("%w: not all source partitions have spoken in what is left", errState)
+		}
+	}
+	w.value = max(w.value, watermark)
+	p.expire(p.limit(w.value))
+	if w.oldest == metric.NoWatermark {
+		return nil
+	}
+	lost := 0
+	for _, t := range p.tenants {
+		for _, k := range t.keys {
+			if k.since() <= w.oldest+p.gap {
+				lost++
+			}
+		}
+	}
+	if lost > 0 {
+		return fmt.Errorf("%w: %d of %d sessions that go on may have begun before what is left", errState, lost, p.held)
+	}
+	return nil
+}
+
+// errState is a state that cannot be had from the log again.
+var errState = fmt.Errorf("its sessions cannot be had from its log again, which has lost its first records")
+
+// since is the time of the first beacon that the key's state hangs on.
+func (k *key) since() int64 {
+	switch {
+	case len(k.tail) == 0:
+		return k.head.since
+	case k.prefix == nil:
+		return k.tail[0].time
+	}
+	return k.prefix.since
+}
