@@ -19,7 +19,7 @@ export class Card {
     this.open = h("span", { class: "key", hidden: true, title: "These minutes are not final: late beacons can still change them" }, h("i"), "open");
     this.el = h("article", { class: "card", "data-formula": formula.name, "aria-labelledby": id },
       h("header", {}, h("h2", { id }, formula.title), h("span", { class: "expr", title: formula.expr }, formula.expr), this.open),
-      formula.description && h("p", { class: "about" }, formula.description),
+      h("p", { class: "about" }, formula.description ?? ""),
       this.area,
       h("table", { class: "legend" },
         h("caption", { class: "visually-hidden" }, `${formula.title} by variant`),
@@ -85,7 +85,7 @@ export class Card {
     const { times, lines, open } = this.#data;
     if (index != null && index >= times.length) index = null;
     this.#cursor = index;
-    setText(this.when, index == null ? "Latest" : format.moment(times[index], this.zone) + (index >= open ? " (open)" : ""));
+    setText(this.when, index == null ? (open < times.length ? "Latest (open)" : "Latest") : format.moment(times[index], this.zone) + (index >= open ? " (open)" : ""));
     let i = 0;
     for (const row of this.body.children) {
       const values = lines[i++] ?? [];

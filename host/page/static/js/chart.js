@@ -58,7 +58,7 @@ export class Chart {
       tzDate: (ms) => uPlot.tzDate(new Date(ms), this.zone),
       legend: { show: false },
       padding: [8, 10, 0, 0],
-      cursor: { sync: { key: "pharos", setSeries: false }, drag: { x: true, y: false, setScale: false }, points: { size: 7 }, bind: { dblclick: () => () => this.on.reset() } },
+      cursor: { sync: { key: "pharos", scales: ["x", null], setSeries: false }, drag: { x: true, y: false, setScale: false }, points: { size: 7 }, bind: { dblclick: () => () => this.on.reset() } },
       scales: {
         x: { time: true, range: () => [this.#data.from, this.#data.to] },
         y: { range: (_, low, high) => this.#limits(low, high) },

@@ -28,17 +28,17 @@ export function state(title, ...what) {
 }
 
 // segments is a group of radio buttons that look like one switch.
-export function segments(legend, name, options, value, change) {
+export function segments(legend, name, options, change) {
   const group = h("div", { class: "segments" });
   for (const [key, label, title] of options) {
-    group.append(h("label", { title }, h("input", { type: "radio", name, value: key, checked: key === value, change: () => change(key) }), label));
+    group.append(h("label", { title }, h("input", { type: "radio", name, value: key, change: () => change(key) }), label));
   }
   return h("fieldset", { class: "field" }, h("legend", {}, legend), group);
 }
 
 // picker is a labelled select.
-export function picker(label, id, options, value, change) {
+export function picker(label, id, options, change) {
   const select = h("select", { id, change: (e) => change(e.target.value) });
-  for (const [key, text] of options) select.append(h("option", { value: key, selected: key === value }, text));
+  for (const [key, text] of options) select.append(h("option", { value: key }, text));
   return h("label", { class: "field" }, h("span", {}, label), select);
 }

@@ -26,7 +26,7 @@ export class Experiments {
 
   // show puts the view on the page, for what the address says.
   show() {
-    this.main.replaceChildren(this.toolbar, this.note, this.content);
+    if (!this.toolbar.isConnected) this.main.replaceChildren(this.toolbar, this.note, this.content);
     const { catalogue, view } = this.page;
     if (!catalogue) return this.#loading(4);
     this.keyspace = catalogue.keyspaces.find((k) => k.name === view.keyspace) ?? catalogue.keyspaces[0];
@@ -50,18 +50,23 @@ export class Experiments {
     this.#clear();
   }
 
+  // #tools makes the toolbar where its choices changed, and sets what is chosen.
   #tools() {
-    const { view, go, catalogue } = this.page;
-    const held = this.toolbar.contains(document.activeElement) ? document.activeElement : null;
-    const custom = view.range === "custom" ? [["custom", `${format.moment(+view.from, this.keyspace.timezone)} – ${format.moment(+view.to, this.keyspace.timezone)}`, "Chosen by dragging over a chart"]] : [];
-    this.toolbar.replaceChildren(
-      picker("Keyspace", "keyspace", catalogue.keyspaces.map((k) => [k.name, k.name]), this.keyspace.name, (keyspace) => go({ keyspace, experiment: "" }, true)),
-      picker("Experiment", "experiment", this.keyspace.experiments.map((e) => [e.id, e.id === "_all" ? "All traffic" : e.id]), this.experiment?.id, (experiment) => go({ experiment }, true)),
-      segments("Sessions", "status", [["assigned", "Assigned", "From the assignment to a variant on"], ["qualified", "Qualified", "From the experiment's qualifying point on"]], view.status, (status) => go({ status })),
-      h("div", { class: "push" }, segments("Range", "range", [...ranges, ...custom], view.range, (range) => go({ range, from: "", to: "" }))),
-    );
-    if (held?.id) document.getElementById(held.id)?.focus();
-    else if (held?.name) this.toolbar.querySelector(`input[name="${held.name}"]:checked`)?.focus();
+    const { view, go, catalogue } = this.page, zone = this.keyspace.timezone;
+    const custom = view.range === "custom" ? [["custom", `${format.moment(+view.from, zone)} – ${format.moment(+view.to, zone)}`, "Chosen by dragging over a chart; double-click to go back"]] : [];
+    const key = JSON.stringify([catalogue.keyspaces.map((k) => k.name), this.keyspace.experiments, custom]);
+    if (this.toolbar.dataset.key !== key) {
+      this.toolbar.dataset.key = key;
+      this.toolbar.replaceChildren(
+        picker("Keyspace", "keyspace", catalogue.keyspaces.map((k) => [k.name, k.name]), (keyspace) => go({ keyspace, experiment: "" }, true)),
+        picker("Experiment", "experiment", this.keyspace.experiments.map((e) => [e.id, e.id === "_all" ? "All traffic" : e.id]), (experiment) => go({ experiment }, true)),
+        segments("Sessions", "status", [["assigned", "Assigned", "From the assignment to a variant on"], ["qualified", "Qualified", "From the experiment's qualifying point on"]], (status) => go({ status })),
+        h("div", { class: "push" }, segments("Range", "range", [...ranges, ...custom], (range) => go({ range, from: "", to: "" }))),
+      );
+    }
+    const chosen = { keyspace: this.keyspace.name, experiment: this.experiment?.id ?? "", status: view.status, range: view.range };
+    for (const input of this.toolbar.querySelectorAll("input")) input.checked = input.value === chosen[input.name];
+    for (const select of this.toolbar.querySelectorAll("select")) select.value = chosen[select.id];
   }
 
   async #turn(signal) {

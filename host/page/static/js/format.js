@@ -37,13 +37,14 @@ export function value(v, meta, short = false) {
       return numberFormat({ style: "percent", minimumFractionDigits: short ? 0 : p, maximumFractionDigits: p }).format(v);
     }
     case "currency": {
-      const whole = short && Number.isInteger(v) || Math.abs(v) >= 1e5;
+      const whole = short && Number.isInteger(v) || Math.abs(v) >= 1e4;
       return numberFormat({ style: "currency", currency: meta.currency, ...(compact ?? (whole ? { maximumFractionDigits: 0 } : {})) }).format(v);
     }
     case "duration":
       return duration(v);
   }
-  return numberFormat(compact ?? { maximumFractionDigits: digits(v, 3) }).format(v);
+  const d = digits(v, 3);
+  return numberFormat(compact ?? { minimumFractionDigits: short ? 0 : d, maximumFractionDigits: d }).format(v);
 }
 
 // difference writes b relative to a; null where it cannot be told.
@@ -64,4 +65,6 @@ export const date = (ms, zone) => dateFormat(zone, { day: "numeric", month: "sho
 // moment is a time with its date unless that is today's.
 export const moment = (ms, zone) => (sameDay(ms, zone) ? time(ms, zone) : date(ms, zone) + ", " + time(ms, zone));
 
-export const zoneName = (ms, zone) => dateFormat(zone, { timeZoneName: "short" }).formatToParts(ms).find((p) => p.type === "timeZoneName").value;
+// zoneName is the zone's name as of a time, such as CST.
+const zoneFormat = (zone) => once("zone " + zone, () => new Intl.DateTimeFormat("en-US", { timeZone: zone, timeZoneName: "short" }));
+export const zoneName = (ms, zone) => zoneFormat(zone).formatToParts(ms).find((p) => p.type === "timeZoneName").value;

@@ -18,7 +18,7 @@ export class Operator {
   }
 
   show() {
-    this.main.replaceChildren(this.el);
+    if (!this.el.isConnected) this.main.replaceChildren(this.el);
     if (!this.#last) this.el.replaceChildren(h("div", { class: "card skeleton", "aria-busy": "true", "aria-label": "Loading" }));
     this.poller.restart();
   }
