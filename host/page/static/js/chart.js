@@ -57,7 +57,7 @@ export class Chart {
       ms: 1,
       tzDate: (ms) => uPlot.tzDate(new Date(ms), this.zone),
       legend: { show: false },
-      padding: [8, 10, 0, 0],
+      padding: [8, 20, 0, 0],
       cursor: { sync: { key: "pharos", scales: ["x", null], setSeries: false }, drag: { x: true, y: false, setScale: false }, points: { size: 7 }, bind: { dblclick: () => () => this.on.reset() } },
       scales: {
         x: { time: true, range: () => [this.#data.from, this.#data.to] },

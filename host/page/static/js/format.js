@@ -11,7 +11,7 @@ const dateFormat = (zone, options) => once(zone + JSON.stringify(options), () =>
 // digits gives as many decimals as a number of this size needs.
 function digits(v, most) {
   const size = Math.abs(v);
-  if (size === 0 || Number.isInteger(v) && size < 1e6) return 0;
+  if (Number.isInteger(v)) return 0;
   if (size >= 100) return Math.min(1, most);
   return Math.min(most, Math.max(0, 2 - Math.floor(Math.log10(size))));
 }
