@@ -1,0 +1,150 @@
+package pipeline
+
+import (
+	"context"
+	"runtime/debug"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/seed-6a2d649b/pharos/host/metric"
+	"github.com/seed-6a2d649b/pharos/host/plugin"
+	"github.com/seed-6a2d649b/pharos/host/query"
+)
+
+// ready is nil once the host does its work, else it says what is waited for.
+func (h *host) ready() error {
+	if h.session != nil {
+		if err := h.session.Ready(); err != nil {
+			return err
+		}
+	}
+	if h.has(Query) && !h.live.Ready() {
+		return errLive
+	}
+	return nil
+}
+
+var errLive = notReady("query: reading the open minutes of the metrics topic")
+
+type notReady string
+
+func (n notReady) Error() string { return string(n) }
+
+// status is what the host knows of itself; the API adds what its live view knows.
+func (h *host) status(context.Context) Status {
+	s := Status{Host: h.id, Version: version(), Started: query.Millis(h.started), Generation: h.gen.Number}
+	if h.differs != "" {
+		s.Faults = append(s.Faults, h.differs)
+	}
+	for _, r := range h.roles {
+		s.Roles = append(s.Roles, h.roleStatus(r))
+	}
+	for name := range h.cfg.Plugins.All() {
+		p := h.gen.plugins[name]
+		st := p.Stats()
+		s.Plugins = append(s.Plugins, query.PluginStatus{
+			Name: name, Kind: string(p.Kind()), Version: p.Version(), Digest: p.Digest(), State: "running",
+			Rows: int64(st.Rows), Traps: int64(st.Guilty),
+		})
+	}
+	if h.ship != nil {
+		for _, st := range h.ship.Status() {
+			store := query.StoreStatus{Name: st.Store, Type: h.cfg.Stores.Get(st.Store).Type}
+			if st.FinalBefore != metric.NoMinute {
+				through := (st.FinalBefore - 1) * 60_000
+				store.ShippedThrough = &through
+			}
+			if st.Error != nil {
+				store.Error = st.Error.Error()
+				s.Faults = append(s.Faults, "store "+st.Store+": "+store.Error)
+			}
+			s.Stores = append(s.Stores, store)
+		}
+	}
+	return s
+}
+
+func (h *host) roleStatus(r Role) query.RoleStatus {
+	s := query.RoleStatus{Name: string(r), State: "running"}
+	add := func(topic string, partition int32, offset, lag, watermark int64) {
+		p := query.PartitionStatus{Topic: topic, Partition: partition, Offset: offset}
+		if lag >= 0 {
+			p.Lag = &lag
+		}
+		if watermark != metric.NoWatermark {
+			p.Watermark = &watermark
+		}
+		s.Partitions = append(s.Partitions, p)
+	}
+	switch r {
+	case Dispatch:
+		for _, p := range h.dispatch.Status() {
+			add(p.Topic, p.Partition, p.Offset, p.Lag, p.Watermark)
+		}
+	case Session:
+		for _, p := range h.session.Status() {
+			add(p.Topic, p.Partition, p.Offset, p.Lag, p.Watermark)
+		}
+		if err := h.session.Ready(); err != nil {
+			s.State, s.Detail = "starting", err.Error()
+		}
+	case Query:
+		if !h.live.Ready() {
+			s.State, s.Detail = "starting", errLive.Error()
+		}
+	}
+	if r != Ship && r != Query && len(s.Partitions) == 0 {
+		s.State, s.Detail = "waiting", "no partition is assigned to this host"
+	}
+	return s
+}
+
+// version is that of the build.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	return "devel"
+}
+
+// pluginCollector exports what plugins count of themselves.
+type pluginCollector struct{ plugins map[string]*plugin.Plugin }
+
+var (
+	pluginLabels  = []string{"plugin", "version"}
+	pluginRows    = prometheus.NewDesc("pharos_plugin_rows_total", "Beacons that the plugin answered.", pluginLabels, nil)
+	pluginCalls   = prometheus.NewDesc("pharos_plugin_calls_total", "Calls of the plugin's code.", pluginLabels, nil)
+	pluginFailed  = prometheus.NewDesc("pharos_plugin_failures_total", "Calls that trapped, timed out or answered wrongly.", pluginLabels, nil)
+	pluginGuilty  = prometheus.NewDesc("pharos_plugin_guilty_beacons_total", "Beacons at which the plugin failed alone.", pluginLabels, nil)
+	pluginBusy    = prometheus.NewDesc("pharos_plugin_busy_seconds_total", "Time in the plugin's code.", pluginLabels, nil)
+	pluginCounter = prometheus.NewDesc("pharos_plugin_counter_total", "The plugin's own counters.", append([]string{"counter"}, pluginLabels...), nil)
+)
+
+// Describe implements prometheus.Collector.
+func (pluginCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{pluginRows, pluginCalls, pluginFailed, pluginGuilty, pluginBusy, pluginCounter} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c pluginCollector) Collect(ch chan<- prometheus.Metric) {
+	for name, p := range c.plugins {
+		s := p.Stats()
+		counter := func(d *prometheus.Desc, v float64, labels ...string) {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, append(labels, name, p.Version())...)
+		}
+		counter(pluginRows, float64(s.Rows))
+		counter(pluginCalls, float64(s.Calls))
+		counter(pluginFailed, float64(s.Failures))
+		counter(pluginGuilty, float64(s.Guilty))
+		counter(pluginBusy, s.Busy.Seconds())
+		for _, own := range s.Counters {
+			counter(pluginCounter, float64(own.Value), own.Name)
+		}
+	}
+}
