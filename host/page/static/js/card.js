@@ -1,6 +1,6 @@
 // Card is one formula: its chart, and a table of what each variant came to.
 import { h, setClass, setText } from "./dom.js";
-import { Chart, lineColors } from "./chart.js";
+import { Chart, colorOf } from "./chart.js";
 import * as format from "./format.js";
 
 export class Card {
@@ -62,13 +62,13 @@ export class Card {
       let row = this.#rows.get(name);
       if (!row) {
         row = { latest: h("td", { class: "num latest" }), total: h("td", { class: "num total" }), delta: h("span", { class: "delta" }) };
-        row.el = h("tr", { "data-variant": name }, h("th", { scope: "row" }, h("span", { class: `swatch c${i % lineColors}` }), name), row.latest, row.total, h("td", { class: "num" }, row.delta));
+        row.el = h("tr", { "data-variant": name }, h("th", { scope: "row" }, h("span", { class: `swatch c${colorOf(i, series.length)}` }), shown(name)), row.latest, row.total, h("td", { class: "num" }, row.delta));
         this.#rows.set(name, row);
       }
       if (this.body.children[i] !== row.el) this.body.insertBefore(row.el, this.body.children[i] ?? null);
       setText(row.total, format.value(s.total, this.formula));
       const d = i === 0 ? null : format.difference(series[0].total, s.total);
-      setText(row.delta, i === 0 ? "first" : d ? d.text : "–");
+      setText(row.delta, series.length === 1 ? "" : i === 0 ? "first" : d ? d.text : "–");
       setClass(row.delta, "delta " + verdict(d, this.formula.better));
     });
     for (const [name, row] of this.#rows) {
@@ -95,6 +95,7 @@ export class Card {
   }
 }
 
+const shown = (name) => (name === "_all" ? "All traffic" : name);
 const label = (series) => Object.values(series.labels).map((v) => v || "(none)").join(" · ") || "all";
 
 function verdict(d, better) {

@@ -3,7 +3,11 @@
 import * as format from "./format.js";
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-export const lineColors = 8;
+const lineColors = 8;
+
+// colorOf is the number of a line's colour: grey is the first variant's, with
+// which others are compared, so a line alone is not grey.
+export const colorOf = (line, lines) => (lines === 1 ? 1 : line % lineColors);
 
 export class Chart {
   #plot = null;
@@ -77,7 +81,7 @@ export class Chart {
   }
 
   #series(line, open) {
-    const name = `--line-${line % lineColors}`;
+    const name = `--line-${colorOf(line, this.#lines)}`;
     return {
       stroke: () => color(name),
       width: 2,
