@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -148,7 +150,24 @@ func TestRebalanceTearsNothing(t *testing.T) {
 // brokers that runs until it is killed.
 const childBrokers = "PHAROS_TEST_WORKER_BROKERS"
 
+// childBroker, in the environment, makes the test binary a broker on that
+// directory and port (DIR:PORT) that runs until it is killed.
+const childBroker = "PHAROS_TEST_BROKER"
+
 func TestMain(m *testing.M) {
+	if at := os.Getenv(childBroker); at != "" {
+		dir, portText, _ := strings.Cut(at, "|")
+		port, err := strconv.Atoi(portText)
+		if err == nil {
+			var c *kfake.Cluster
+			if c, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port), kfake.DataDir(dir), short()); err == nil {
+				fmt.Println(c.ListenAddrs()[0])
+				select {}
+			}
+		}
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	if brokers := os.Getenv(childBrokers); brokers != "" {
 		fmt.Println("started")
 		stage := newCopier("child")
@@ -160,6 +179,31 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// child starts the test binary with a variable set and gives how to kill it
+// (kill -9) and the first line that it says.
+func child(t *testing.T, name, value string) (kill func(), line string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), name+"="+value)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kill = sync.OnceFunc(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	t.Cleanup(kill)
+	if line, err = bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	return kill, strings.TrimSpace(line)
+}
+
 // TestKilledWorker kills workers (kill -9) in the middle of their work.
 func TestKilledWorker(t *testing.T) {
 	t.Parallel()
@@ -168,19 +212,7 @@ func TestKilledWorker(t *testing.T) {
 	copyTopics(t, cl)
 	fed := 0
 	for range 3 {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), childBrokers+"="+strings.Join(cfg.Brokers, ","))
-		cmd.Stderr = os.Stderr
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-			t.Fatal(err)
-		}
+		kill, _ := child(t, childBrokers, strings.Join(cfg.Brokers, ","))
 		before, err := CommittedOffsets(context.Background(), cl, "g", "in")
 		if err != nil {
 			t.Fatal(err)
@@ -193,8 +225,7 @@ func TestKilledWorker(t *testing.T) {
 		})
 		feed(t, cl, fed, fed+400)
 		fed += 400
-		cmd.Process.Kill()
-		cmd.Wait()
+		kill()
 	}
 	stage := newCopier("last")
 	run(t, testLoop(cfg, stage))
@@ -433,4 +464,54 @@ func TestBrokerRestart(t *testing.T) {
 	}
 	t.Cleanup(c.Close)
 	report(t, stage)
+}
+
+// TestKilledBroker kills an embedded broker (kill -9) under a loop whose
+// transaction is open: what is left of it without an end is never seen, and
+// hides nothing of what comes after. The transactions are long, since a broker
+// killed within the writing of a commit does tear it (see package broker).
+func TestKilledBroker(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	kill, addr := child(t, childBroker, dir+"|0")
+	_, port, _ := strings.Cut(addr, ":")
+	cfg := Config{Brokers: []string{addr}, Logger: testLogger(t)}
+	cl := newClient(t, cfg)
+	copyTopics(t, cl)
+	stage := newCopier("a")
+	l := testLoop(cfg, stage)
+	l.cfg.CommitInterval = 500 * time.Millisecond
+	run(t, l)
+	fed := 0
+	for range 3 {
+		before := l.Stats()
+		eventually(t, "a commit, and work beyond it", func() bool {
+			feed(t, cl, fed, fed+4)
+			fed += 4
+			now := l.Stats()
+			return now.Commits > before.Commits && now.Produced > before.Produced+40
+		})
+		time.Sleep(100 * time.Millisecond) // some of it is written
+		kill()
+		kill, _ = child(t, childBroker, dir+"|"+port)
+	}
+	copies(t, cfg, fed)
+	report(t, stage)
+	t.Logf("%+v", l.Stats())
+}
+
+// TestTopicComesLater starts before its topic is there.
+func TestTopicComesLater(t *testing.T) {
+	t.Parallel()
+	_, cfg := cluster(t, short())
+	stage := newCopier("a")
+	l := testLoop(cfg, stage)
+	run(t, l)
+	time.Sleep(300 * time.Millisecond)
+	cl := newClient(t, cfg)
+	copyTopics(t, cl)
+	feed(t, cl, 0, 40)
+	copies(t, cfg, 40)
+	report(t, stage)
+	t.Logf("%+v", l.Stats())
 }
