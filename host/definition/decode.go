@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"math/big"
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
@@ -36,11 +34,14 @@ type Beacon struct {
 	root                any // map[string]any of JSON values; text of query and clf is untyped
 }
 
-// untyped is a value of a query or clf beacon.
-type untyped string
-
-// Value is what a beacon has at a path: nil, bool, json.Number, string, untyped, []any or map[string]any.
+// Value is what a beacon has at a path: nil, Null, bool, json.Number, string, Untyped, []any or map[string]any.
 type Value struct{ V any }
+
+// Null is JSON's null; nil is no value at all.
+type Null struct{}
+
+// Untyped is a value of a query or clf beacon.
+type Untyped string
 
 // Field gives what a plugin or rule sees at name: a further name of the source, or a path.
 func (b Beacon) Field(name string) Value {
@@ -61,7 +62,7 @@ func (v Value) Text() string {
 	switch x := v.V.(type) {
 	case string:
 		return x
-	case untyped:
+	case Untyped:
 		return string(x)
 	case json.Number:
 		return x.String()
@@ -79,7 +80,7 @@ func (v Value) Number() (float64, bool) {
 	switch x := v.V.(type) {
 	case json.Number:
 		text = x.String()
-	case untyped:
+	case Untyped:
 		text = string(x)
 	}
 	if !jsonNumber.MatchString(text) {
@@ -94,7 +95,7 @@ func (v Value) Is(s string) bool {
 	switch x := v.V.(type) {
 	case string:
 		return x == s
-	case untyped:
+	case Untyped:
 		return string(x) == s
 	}
 	return false
@@ -105,7 +106,7 @@ var jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9
 func (b Beacon) path(path string) Value {
 	at := b.root
 	for part := range strings.SplitSeq(path, ".") {
-		if s, ok := at.(untyped); ok { // JSON inside a query value
+		if s, ok := at.(Untyped); ok && b.source.Format == "query" { // JSON inside a value
 			inner, cause := decodeJSON([]byte(s))
 			if cause != "" {
 				return Value{}
@@ -128,6 +129,9 @@ func (b Beacon) path(path string) Value {
 		default:
 			return Value{}
 		}
+	}
+	if at == nil {
+		at = Null{}
 	}
 	return Value{at}
 }
@@ -180,15 +184,16 @@ func Decode(src Source, raw []byte) (Beacon, string) {
 		b.Time, b.HasTime = parseTime(b.locate(src.Time))
 	}
 	if len(src.Assignments.Paths) == 1 {
-		b.Assignments = assignments(b.path(src.Assignments.Paths[0]).V)
+		v := b.path(src.Assignments.Paths[0]).V
+		if s, ok := v.(Untyped); ok && src.Format == "query" {
+			v, _ = decodeJSON([]byte(s))
+		}
+		b.Assignments = assignments(v)
 	}
 	return b, ""
 }
 
 func assignments(v any) (all [][2]string) {
-	if s, ok := v.(untyped); ok {
-		v, _ = decodeJSON([]byte(s))
-	}
 	add := func(id, variant any) {
 		e, v := Value{id}.label(), Value{variant}.label()
 		if e != "" && v != "" {
@@ -210,13 +215,14 @@ func assignments(v any) (all [][2]string) {
 	return all
 }
 
+// decodeJSON reads one JSON text. The first fault in the order of the bytes is
+// the cause, so depth is looked at up to the end of the first value only.
 func decodeJSON(raw []byte) (any, string) {
 	d := json.NewDecoder(bytes.NewReader(raw))
-	depth := 0
-	for {
+	for depth := 0; ; {
 		t, err := d.Token()
 		if err != nil {
-			break
+			return nil, "not JSON"
 		}
 		switch t {
 		case json.Delim('{'), json.Delim('['):
@@ -226,8 +232,14 @@ func decodeJSON(raw []byte) (any, string) {
 		case json.Delim('}'), json.Delim(']'):
 			depth--
 		}
+		if depth == 0 {
+			return wholeJSON(raw)
+		}
 	}
-	d = json.NewDecoder(bytes.NewReader(raw))
+}
+
+func wholeJSON(raw []byte) (any, string) {
+	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
 	var v any
 	if d.Decode(&v) != nil {
@@ -255,7 +267,7 @@ func decodeQuery(raw string) (any, string) {
 			return nil, "not UTF-8"
 		}
 		if _, there := m[k]; !there {
-			m[k] = untyped(v)
+			m[k] = Untyped(v)
 		}
 	}
 	return m, ""
@@ -287,60 +299,25 @@ func unescape(s string) (string, bool) {
 var clf = regexp.MustCompile(`^(\S+) \S+ (\S+) \[([^\]]*)\] "((?:[^"\\]|\\.)*)" (\S+) (\S+)(?: "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)")?$`)
 
 func decodeCLF(raw string) (any, string) {
-	m := clf.FindStringSubmatch(raw)
+	m := clf.FindStringSubmatchIndex(raw)
 	if m == nil {
 		return nil, "not CLF"
 	}
 	root := map[string]any{}
 	set := func(name, v string) {
-		if v != "-" && v != "" {
-			root[name] = untyped(v)
+		if v != "-" {
+			root[name] = Untyped(v)
 		}
 	}
-	set("remote", m[1])
-	set("user", m[2])
-	set("time", m[3])
-	set("status", m[5])
-	set("bytes", m[6])
-	set("referer", m[7])
-	set("agent", m[8])
-	if words := strings.Split(m[4], " "); len(words) == 3 {
+	for i, name := range []string{1: "remote", 2: "user", 3: "time", 5: "status", 6: "bytes", 7: "referer", 8: "agent"} {
+		if name != "" && m[2*i] >= 0 {
+			set(name, raw[m[2*i]:m[2*i+1]])
+		}
+	}
+	if words := strings.Split(raw[m[8]:m[9]], " "); len(words) == 3 && words[0] != "" && words[1] != "" && words[2] != "" {
 		set("method", words[0])
 		set("path", words[1])
 		set("proto", words[2])
 	}
 	return root, ""
-}
-
-// parseTime gives epoch ms of a number, a string that is one, RFC 3339 or CLF.
-func parseTime(v any) (int64, bool) {
-	text := Value{v}.Text()
-	if _, isBool := v.(bool); isBool || text == "" {
-		return 0, false
-	}
-	var ms *big.Int
-	if jsonNumber.MatchString(text) {
-		if _, e, found := strings.Cut(strings.ToLower(text), "e"); found && len(e) > 4 {
-			return 0, false // far beyond any time, or 0
-		}
-		rat, ok := new(big.Rat).SetString(text)
-		if !ok || rat.Sign() < 0 {
-			return 0, false
-		}
-		ms = new(big.Int).Quo(rat.Num(), rat.Denom())
-	} else {
-		t, err := time.Parse(time.RFC3339Nano, text)
-		if err != nil {
-			t, err = time.Parse("02/Jan/2006:15:04:05 -0700", text)
-		}
-		if err != nil {
-			return 0, false
-		}
-		ms = big.NewInt(t.Unix()*1000 + int64(t.Nanosecond())/1e6)
-	}
-	end := time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
-	if ms.Sign() < 0 || ms.Cmp(big.NewInt(end)) >= 0 {
-		return 0, false
-	}
-	return ms.Int64(), true
 }

@@ -35,7 +35,6 @@ type Tenant struct {
 // Dimension is a path whose value at a session's first beacon labels figures.
 type Dimension struct {
 	Name, Path, Default string
-	HasDefault          bool
 	Values              []string
 }
 
@@ -49,6 +48,7 @@ type Measurement struct {
 
 // Line is one raw beacon and its position.
 type Line struct {
+	Source    *Source // nil: the Config's
 	Topic     string
 	Partition int32
 	Offset    int64
@@ -131,7 +131,11 @@ func Compute(cfg Config, lines []Line) *Result {
 
 // dispatch makes the checks up to the split, in their order.
 func (r *Result) dispatch(cfg Config, line Line) (b Beacon, route string, ok bool) {
-	b, cause := Decode(cfg.Source, line.Raw)
+	source := cfg.Source
+	if line.Source != nil {
+		source = *line.Source
+	}
+	b, cause := Decode(source, line.Raw)
 	b.Line = line
 	tenant, known := cfg.Tenants[b.Tenant]
 	switch {
