@@ -18,6 +18,24 @@ import (
 // and attributes are sorted by name; attributes are left out where there are
 // none. Lines of zero figures are the caller's to leave out; Totals.Each does.
 func AppendFigureJSON(dst []byte, s *Series, minute int64, f Figure) []byte {
+	dst = strconv.AppendInt(append(appendKeyJSON(dst, s, minute), `,"hits":`...), f.Hits, 10)
+	dst = appendJSONFloat(append(dst, `,"sum":`...), f.Sum.Float64(s.SumDecimals()))
+	dst = strconv.AppendInt(append(dst, `,"sessions":`...), f.Sessions, 10)
+	dst = appendJSONFloat(append(dst, `,"sumsq":`...), f.SumSq.Float64(sumSqDecimals))
+	return append(dst, '}')
+}
+
+// AppendSampleJSON appends a sample as AppendFigureJSON does the figure.
+func AppendSampleJSON(dst []byte, s *Sample) []byte {
+	dst = appendJSONFloat(append(appendKeyJSON(dst, s.Series, s.Minute), `,"hits":`...), s.Hits)
+	dst = appendJSONFloat(append(dst, `,"sum":`...), s.Sum)
+	dst = appendJSONFloat(append(dst, `,"sessions":`...), s.Sessions)
+	dst = appendJSONFloat(append(dst, `,"sumsq":`...), s.SumSq)
+	return append(dst, '}')
+}
+
+// appendKeyJSON begins the object of a figure: its series and minute.
+func appendKeyJSON(dst []byte, s *Series, minute int64) []byte {
 	for _, p := range [...][2]string{
 		{`{"tenant":`, s.Tenant}, {`,"experiment":`, s.Experiment}, {`,"variant":`, s.Variant},
 		{`,"status":`, s.Status}, {`,"point":`, s.Point},
@@ -30,11 +48,7 @@ func AppendFigureJSON(dst []byte, s *Series, minute int64, f Figure) []byte {
 	}
 	dst = append(dst, `,"minute":"`...)
 	dst = time.Unix(minute*60, 0).UTC().AppendFormat(dst, "2006-01-02T15:04:05Z")
-	dst = strconv.AppendInt(append(dst, `","hits":`...), f.Hits, 10)
-	dst = appendJSONFloat(append(dst, `,"sum":`...), f.Sum.Float64(s.SumDecimals()))
-	dst = strconv.AppendInt(append(dst, `,"sessions":`...), f.Sessions, 10)
-	dst = appendJSONFloat(append(dst, `,"sumsq":`...), f.SumSq.Float64(sumSqDecimals))
-	return append(dst, '}')
+	return append(dst, '"')
 }
 
 func appendLabelsJSON(dst []byte, labels []Label) []byte {

@@ -56,7 +56,7 @@ func layOut(path string, content []byte) error {
 // The demo's traffic: as much of the past as fills the charts at once, then live.
 const (
 	demoRate = 50.0 // beacons a second
-	demoPast = 20 * time.Minute
+	demoPast = 65 * time.Minute
 )
 
 // runDemo produces the demo's traffic to a source topic until ctx ends.

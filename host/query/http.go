@@ -66,6 +66,7 @@ type route struct {
 func (a *API) routes() []route {
 	return []route{
 		{http.MethodPost, "/api/v1/{keyspace}/query", a.query},
+		{http.MethodGet, "/api/v1/{keyspace}/figures", a.figures},
 		{http.MethodGet, "/api/v1/keyspaces", a.list},
 		{http.MethodGet, "/api/v1/status", a.status},
 		{http.MethodGet, "/api/v1/openapi.json", a.openAPI},
@@ -126,12 +127,20 @@ func (a *API) write(w http.ResponseWriter, status int, v any) {
 	}
 }
 
-func (a *API) query(w http.ResponseWriter, r *http.Request) error {
+// space is the keyspace of a request's path.
+func (a *API) space(r *http.Request) (*space, error) {
 	k := a.keyspaces.Load()
 	name := r.PathValue("keyspace")
-	s := k.byName[name]
-	if s == nil {
-		return &Error{http.StatusNotFound, fmt.Sprintf("there is no keyspace %.200q", name), "the config has " + list(k.names())}
+	if s := k.byName[name]; s != nil {
+		return s, nil
+	}
+	return nil, &Error{http.StatusNotFound, fmt.Sprintf("there is no keyspace %.200q", name), "the config has " + list(k.names())}
+}
+
+func (a *API) query(w http.ResponseWriter, r *http.Request) error {
+	s, err := a.space(r)
+	if err != nil {
+		return err
 	}
 	request, err := parseRequest(r.Body)
 	if err != nil {

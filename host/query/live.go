@@ -344,11 +344,7 @@ func (k *look) holds(s *metric.Series, minute int64) bool {
 func (l *Live) look(sel *metric.Selector, each func(s *metric.Series, minute int64, f metric.Figure)) look {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	k := look{from: make([]int64, len(l.parts)), complete: l.complete, final: l.final}
-	for i := range l.parts {
-		k.from[i] = l.parts[i].from
-	}
-	k.newest, k.hasNewest = l.newest[sel.Tenant]
+	k := l.moment(sel.Tenant)
 	for _, experiment := range sel.Experiments {
 		for _, point := range sel.Points {
 			for _, e := range l.groups[group{sel.Tenant, experiment, sel.Status, point}] {
@@ -360,6 +356,35 @@ func (l *Live) look(sel *metric.Selector, each func(s *metric.Series, minute int
 			}
 		}
 	}
+	return k
+}
+
+// lookAll gives each the figures of a selector's tenant and range.
+func (l *Live) lookAll(sel *metric.Selector, each func(s *metric.Series, minute int64, f metric.Figure)) look {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	for g, members := range l.groups {
+		if g.tenant != sel.Tenant {
+			continue
+		}
+		for _, e := range members {
+			for i := range e.minutes {
+				if m := &e.minutes[i]; sel.Holds(m.minute) {
+					each(e.series, m.minute, m.figure)
+				}
+			}
+		}
+	}
+	return l.moment(sel.Tenant)
+}
+
+// moment is what the view holds now; the lock is held.
+func (l *Live) moment(tenant string) look {
+	k := look{from: make([]int64, len(l.parts)), complete: l.complete, final: l.final}
+	for i := range l.parts {
+		k.from[i] = l.parts[i].from
+	}
+	k.newest, k.hasNewest = l.newest[tenant]
 	return k
 }
 
