@@ -41,11 +41,13 @@ var house = map[string]rule{
 	"host/page":       {nil, nil, "the page speaks the public HTTP API, as anybody could"},
 	"host/generate":   {nil, nil, "synthetic beacons must not depend on the engine that they try"},
 	"host/definition": {nil, nil, "the second implementation shares no code with what it checks"},
-	"host/pipeline":   {[]string{"abi", "host/", "sinks/"}, []string{""}, "the one place that knows all parts"},
+	"host/pipeline":   {[]string{"abi", "host/", "sinks/", "plugins"}, []string{""}, "the one place that knows all parts"},
 	"sinks":           {[]string{"host/metric"}, []string{"github.com/prometheus/", "github.com/hashicorp/go-hclog"}, "a store knows figures, never a stage"},
 	"sdk":             {[]string{"abi", "sdk/"}, nil, "guests build without the host"},
 	"plugins":         {[]string{"abi", "sdk/"}, nil, "shipped plugins are guests like anybody's"},
-	"cmd/pharos":      {[]string{"host/pipeline", "host/config", "host/generate", "host/plugin", "host/kafka"}, []string{"github.com/spf13/cobra", "github.com/hashicorp/go-hclog", "github.com/klauspost/compress", "github.com/twmb/franz-go", "golang.org/x/term"}, "the command line is thin: it parses flags and calls the pipeline"},
+	"cmd/bench": {[]string{"host/pipeline", "host/config", "host/generate", "host/kafka", "host/broker", "host/metric", "plugins"}, []string{"github.com/twmb/franz-go", "github.com/hashicorp/go-hclog"},
+		"the benchmark measures the pipeline as it is wired, beside bare clients"},
+	"cmd/pharos": {[]string{"host/pipeline", "host/config", "host/generate", "host/plugin", "host/kafka"}, []string{"github.com/spf13/cobra", "github.com/hashicorp/go-hclog", "github.com/klauspost/compress", "github.com/twmb/franz-go", "golang.org/x/term"}, "the command line is thin: it parses flags and calls the pipeline"},
 }
 
 var stageLibraries = []string{"github.com/twmb/franz-go", "github.com/hashicorp/go-hclog", "github.com/cenkalti/backoff", "github.com/prometheus/client_golang", "golang.org/x/sync"}
