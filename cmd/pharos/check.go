@@ -34,7 +34,7 @@ is reported at once, with file, line and column.`,
 }
 
 func newConfig() *cobra.Command {
-	c := &cobra.Command{Use: "config", Short: "About the config file"}
+	c := &cobra.Command{Use: "config", Short: "About the config file", Args: cobra.ArbitraryArgs, RunE: helpOrUnknown}
 	c.AddCommand(&cobra.Command{
 		Use:   "docs",
 		Short: "Print the reference of every key, as Markdown",

@@ -18,7 +18,11 @@ func load(file string) (*config.Config, error) {
 	if file == "" {
 		return nil, usagef("-c is missing: name the config file, or try 'pharos up --demo'")
 	}
-	return config.Load(file)
+	cfg, err := config.Load(file)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return cfg, nil
 }
 
 // newLogger logs for people on a terminal and as JSON otherwise.

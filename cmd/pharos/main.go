@@ -69,15 +69,30 @@ Start here:
   pharos config docs                 every key of the config file`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Args:          cobra.ArbitraryArgs,
+		RunE:          helpOrUnknown,
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usagef("%w\nSee 'pharos %s --help'", err, c.Name())
+		return usagef("%w\nSee '%s --help'", err, c.CommandPath())
 	})
 	root.AddCommand(newUp(), newRun(), newReplay(), newSend(), newGenerate(), newCheck(), newConfig(), newPlugin(), newStatus())
+	root.SuggestionsMinimumDistance = 2
 	for _, c := range root.Commands() {
 		strict(c)
 	}
 	return root
+}
+
+// helpOrUnknown is what a command does that only has commands below it.
+func helpOrUnknown(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return c.Help()
+	}
+	hint := ""
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = fmt.Sprintf(", did you mean %q?", near[0])
+	}
+	return usagef("%s has no command %q%s\nSee '%s --help'", c.CommandPath(), args[0], hint, c.CommandPath())
 }
 
 // strict makes wrong arguments a usage error.
@@ -85,7 +100,7 @@ func strict(c *cobra.Command) {
 	if args := c.Args; args != nil {
 		c.Args = func(c *cobra.Command, given []string) error {
 			if err := args(c, given); err != nil {
-				return usagef("%w\nSee 'pharos %s --help'", err, c.Name())
+				return usagef("%w\nSee '%s --help'", err, c.CommandPath())
 			}
 			return nil
 		}
