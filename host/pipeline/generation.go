@@ -32,7 +32,7 @@ type Generation struct {
 // experiment and formula. The error names every fault, with its place in the
 // file. Readers gives the stores of keyspaces; nil where none is read.
 func Build(ctx context.Context, cfg *config.Config, readers map[string]query.Reader) (*Generation, error) {
-	loader, err := plugin.NewLoader(cfg.Data.Join("compiled").String())
+	loader, err := newLoader(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -49,6 +49,21 @@ func Build(ctx context.Context, cfg *config.Config, readers map[string]query.Rea
 		return nil, errors.Join(err, g.Close(ctx))
 	}
 	return g, nil
+}
+
+// newLoader keeps compiled modules below the data directory. That only saves
+// time: where there are none, or nothing can be written, it keeps them in memory.
+func newLoader(cfg *config.Config) (*plugin.Loader, error) {
+	for _, p := range cfg.Plugins.All() {
+		if p.Module.IsZero() {
+			continue
+		}
+		if l, err := plugin.NewLoader(cfg.Data.Join("compiled").String()); err == nil {
+			return l, nil
+		}
+		break
+	}
+	return plugin.NewLoader("")
 }
 
 // Close lets the plugins go.
