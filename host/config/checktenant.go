@@ -27,7 +27,6 @@ func (c *checker) tenants() {
 		for id, e := range t.Experiments.All() {
 			c.experiment(at.to("experiments").to(id), id, e, t, extractor)
 		}
-		c.overlaps(at.to("experiments"), t)
 	}
 }
 
@@ -165,23 +164,20 @@ func (e *Experiment) spans() (list []span) {
 	return list
 }
 
-// overlaps refuses experiments of one layer that would share units at one
-// time.
-func (c *checker) overlaps(at keyPath, t *Tenant) {
+// overlaps gives the experiments of one layer that can share units at one time:
+// the later of the two in the file first.
+func (t *Tenant) overlaps() (pairs [][2]string) {
 	for i := range t.Experiments {
 		a := &t.Experiments[i]
 		for j := range i {
 			b := &t.Experiments[j]
-			if a.Value.Assign != "hash" || b.Value.Assign != "hash" || a.Value.Layer == "" || a.Value.Layer != b.Value.Layer || !overlap(a.Value.spans(), b.Value.spans()) {
-				continue
+			if a.Value.Assign == "hash" && b.Value.Assign == "hash" && a.Value.Layer != "" && a.Value.Layer == b.Value.Layer &&
+				overlap(a.Value.spans(), b.Value.spans()) {
+				pairs = append(pairs, [2]string{a.Name, b.Name})
 			}
-			where := at.to(a.Name).to("layer")
-			if c.given(at.to(a.Name).to("buckets")) {
-				where = at.to(a.Name).to("buckets")
-			}
-			c.at(where, "%s and %s run at one time in the same buckets of the layer %s", a.Name, b.Name, a.Value.Layer)
 		}
 	}
+	return pairs
 }
 
 func overlap(a, b []span) bool {

@@ -205,6 +205,12 @@ func (e *explainer) notes() {
 			}
 		}
 	}
+	for name, t := range e.Tenants.All() {
+		for _, pair := range t.overlaps() {
+			note("%s: the experiments %s and %s run at one time in the same buckets of the layer %s: they can share units; give them buckets that do not overlap to keep them apart",
+				e.KeyPosition("tenants", name, "experiments", pair[0]), pair[0], pair[1], t.Experiments.Get(pair[0]).Layer)
+		}
+	}
 	withoutEffect := func(why string, keys ...string) {
 		if _, given := e.at[keyPath(keys).id()]; given {
 			note("%s: %s", e.KeyPosition(keys...), why)
