@@ -219,6 +219,7 @@ func assignments(v any) (all [][2]string) {
 // the cause, so depth is looked at up to the end of the first value only.
 func decodeJSON(raw []byte) (any, string) {
 	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
 	for depth := 0; ; {
 		t, err := d.Token()
 		if err != nil {
