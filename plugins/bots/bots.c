@@ -12,7 +12,7 @@ const char ph_manifest[] =
     "\"field\":{\"type\":\"string\",\"minLength\":1,\"description\":\"the field with the user agent; default agent\"},"
     "\"extra\":{\"type\":\"array\",\"items\":{\"type\":\"string\",\"minLength\":1},\"description\":\"more names of bots\"},"
     "\"scripts\":{\"type\":\"boolean\",\"description\":\"drop scripts and libraries such as curl too; default true\"},"
-    "\"missing\":{\"type\":\"boolean\",\"description\":\"drop beacons without a user agent; default false\"}}},"
+    "\"missing\":{\"type\":\"boolean\",\"description\":\"drop beacons without a user agent, or with an empty one; default false\"}}},"
     "\"defaults\":{\"fields\":[{\"name\":\"agent\",\"type\":\"str\",\"dict\":true}],\"reasons\":[\"bot\",\"script\",\"no agent\"]}}";
 
 enum { NONE = 0, BOT = 1, SCRIPT = 2, NO_AGENT = 3 }; /* reason + 1 */
@@ -28,7 +28,7 @@ static int drop_missing;
 /* The automaton: states * width transitions, and what a state has found. */
 static ph_u8 class_of[256];
 static ph_u32 width, states;
-static ph_u16 *next_state;
+static ph_u16 *next_state, *queue, *suffix;
 static ph_u8 *found;
 
 enum { MAX_STATES = 65535 };
@@ -40,24 +40,19 @@ static void count_bytes(ph_text name) {
   }
 }
 
-static int add(ph_text name, ph_u8 what) {
+static void add(ph_text name, ph_u8 what) {
   ph_u32 s = 0;
   for (ph_u32 i = 0; i < name.len; i++) {
     ph_u16 *to = &next_state[s * width + class_of[(ph_u8)ph_lower(name.at[i])]];
-    if (!*to) {
-      if (states == MAX_STATES) return 0;
-      *to = (ph_u16)states++;
-    }
+    if (!*to) *to = (ph_u16)states++; /* no more than there are bytes */
     s = *to;
   }
   if (name.len && !found[s]) found[s] = what;
-  return 1;
 }
 
-/* close turns the trie into an automaton: breadth first, a missing transition
+/* close_trie turns the trie into an automaton: breadth first, a missing transition
  * becomes that of the longest proper suffix. */
 static void close_trie(void) {
-  ph_u16 *queue = ph_new(states * 2), *suffix = ph_new(states * 2);
   ph_u32 head = 0, tail = 0;
   for (ph_u32 c = 0; c < width; c++)
     if (next_state[c]) queue[tail++] = next_state[c];
@@ -118,9 +113,12 @@ static int ph_configure(ph_text config, ph_text data) {
   for (at = 0; ph_next(extra, &at, 0, &v);) name = ph_string(v), count_bytes(name), bytes += name.len;
   if (with_scripts)
     for (ph_u32 i = 0; i < sizeof scripts / sizeof *scripts; i++) name = c_text(scripts[i]), count_bytes(name), bytes += name.len;
-  if (bytes > MAX_STATES) return ph_fail("the names of bots have more than 65535 bytes together");
-  next_state = ph_new(bytes * width * 2);
-  found = ph_new(bytes);
+  if (bytes > MAX_STATES) return ph_fail("the names of bots have more than 65534 bytes together");
+  next_state = ph_try_new(bytes * width * 2);
+  found = next_state ? ph_try_new(bytes) : 0;
+  queue = found ? ph_try_new(bytes * 2) : 0;
+  suffix = queue ? ph_try_new(bytes * 2) : 0;
+  if (!suffix) return ph_fail("the names of bots do not fit into the plugin's memory: raise its limit, or give fewer names");
   states = 1;
   for (at = 0; line(file, &at, &name);) add(name, BOT);
   for (at = 0; ph_next(extra, &at, 0, &v);) add(ph_string(v), BOT);
@@ -146,10 +144,14 @@ static ph_u8 verdicts[VERDICTS];
 static int ph_process(const ph_batch *b) {
   const ph_column *agent = ph_col(b, 0);
   const ph_u32 *code = ph_codes(b, agent);
+  const ph_u8 no_agent = drop_missing ? NO_AGENT : NONE;
   if (agent->entries > VERDICTS) return ph_fail("more distinct agents than rows");
-  for (ph_u32 i = 0; i < agent->entries; i++) verdicts[i] = classify(ph_entry(b, agent, i));
+  for (ph_u32 i = 0; i < agent->entries; i++) {
+    ph_text text = ph_entry(b, agent, i);
+    verdicts[i] = text.len ? classify(text) : no_agent;
+  }
   for (ph_u32 row = 0; row < b->rows; row++) {
-    ph_u8 what = ph_valid(b, agent, row) ? verdicts[code[row]] : drop_missing ? NO_AGENT : NONE;
+    ph_u8 what = ph_valid(b, agent, row) ? verdicts[code[row]] : no_agent;
     if (what) ph_drop(b, row, what - 1);
     else ph_keep(b, row);
   }

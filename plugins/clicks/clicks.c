@@ -62,7 +62,10 @@ static int ph_configure(ph_text config, ph_text data) {
     p->is = ph_string(ph_get(v, PH_TEXT("is")));
     p->value = value.len ? column_of(ph_string(value), 1) : NO_COLUMN;
     p->attributes = 0;
-    for (ph_u32 i = 0; ph_next(own, &i, &key, &path);) p->column[p->attributes++] = column_of(ph_string(path), 0);
+    for (ph_u32 i = 0; ph_next(own, &i, &key, &path);) {
+      if (p->attributes == ATTRIBUTES) return ph_fail("a point has more than 16 attributes");
+      p->column[p->attributes++] = column_of(ph_string(path), 0);
+    }
     for (p->index = 0; p->index < distinct && !ph_equal(names[p->index], name);) p->index++;
     if (p->index == distinct) names[distinct] = name, attributes[distinct++] = own;
     else if (!same(attributes[p->index], own)) return ph_fail("one point has different attributes in two entries: give both the same, in the same order");

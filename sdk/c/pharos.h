@@ -1,19 +1,23 @@
 /* pharos.h: writes Pharos plugins (ABI version 1, abi/SPEC.md) in C without libc.
  *
  * Include it in one source file, define the four names below, and build with
- *   clang --target=wasm32 -O2 -nostdlib -mbulk-memory -Wl,--no-entry -o NAME.wasm NAME.c
+ *   clang --target=wasm32 -O2 -nostdlib -mbulk-memory -Wl,--no-entry -Wl,--stack-first -o NAME.wasm NAME.c
  *
  *   const char ph_manifest[] = "{...}";                 the manifest, JSON
  *   static int  ph_configure(ph_text config, ph_text data);
  *                                                       0, or ph_fail("..."); config and data are JSON objects
  *   static ph_text ph_plan(void);                       the plan, JSON, made in ph_configure or constant
- *   static int  ph_process(const ph_batch *b);          0, PH_TOO_SMALL, or ph_fail("...")
+ *   static int  ph_process(const ph_batch *b);          0, ph_measured(b), or ph_fail("...")
  *
  * Memory from ph_new lives as long as the instance; it may be taken in
- * ph_configure only. Pointers into the config, the data files and a batch need
- * no copy: the first two stay, a batch lasts for its call. */
+ * ph_configure and ph_plan only. Pointers into the config, the data files and a
+ * batch need no copy: the first two stay, a batch lasts for its call. */
 #ifndef PHAROS_H
 #define PHAROS_H
+
+#ifndef __wasm_bulk_memory__
+#error "build with clang --target=wasm32 -mbulk-memory: memcpy and memset are instructions then"
+#endif
 
 typedef unsigned char ph_u8;
 typedef unsigned short ph_u16;
@@ -21,12 +25,15 @@ typedef unsigned int ph_u32;
 typedef unsigned long long ph_u64;
 typedef long long ph_i64;
 
+/* Some bytes; no NUL at the end. */
 typedef struct { const char *at; ph_u32 len; } ph_text;
 typedef struct ph_header ph_batch;
 
 enum { PH_OK = 0, PH_TOO_SMALL = 1, PH_ERROR = 2 };
 enum { PH_NO_ROUTE = 0xFFFF };
 enum { PH_STR = 1, PH_I64 = 2, PH_F64 = 3, PH_BOOL = 4, PH_JSON = 5, PH_ANY = 6 };
+/* Kinds of values in an any column. */
+enum { PH_MISSING, PH_NULL, PH_FALSE, PH_TRUE, PH_NUMBER, PH_STRING, PH_UNTYPED, PH_ARRAY, PH_OBJECT };
 
 /* Header of a batch; positions are relative to it. */
 struct ph_header {
@@ -42,13 +49,15 @@ typedef struct {
 
 typedef struct { ph_u32 row, point, attributes, zero; double value; } ph_measurement;
 
+/* Columns. ph_col gives the column of field i of the plan; the others are for
+ * columns of their type. Rows that are not valid have 0, false and no text. */
 static inline const char *ph_at(const ph_batch *b, ph_u32 position) { return (const char *)b + position; }
+static inline int ph_bit(const void *bitmap, ph_u32 i) { return ((const ph_u8 *)bitmap)[i >> 3] >> (i & 7) & 1; }
 static inline const ph_column *ph_col(const ph_batch *b, ph_u32 i) {
   return (const ph_column *)ph_at(b, b->columns_at) + i;
 }
-static inline int ph_valid(const ph_batch *b, const ph_column *c, ph_u32 row) {
-  return ((const ph_u8 *)ph_at(b, c->valid_at))[row >> 3] >> (row & 7) & 1;
-}
+static inline int ph_valid(const ph_batch *b, const ph_column *c, ph_u32 row) { return ph_bit(ph_at(b, c->valid_at), row); }
+static inline int ph_bool(const ph_batch *b, const ph_column *c, ph_u32 row) { return ph_bit(ph_at(b, c->data_at), row); }
 /* Text i of a str, json or any column: of row i, or of entry i of a dictionary. */
 static inline ph_text ph_entry(const ph_batch *b, const ph_column *c, ph_u32 i) {
   const ph_u32 *o = (const ph_u32 *)ph_at(b, c->offsets_at);
@@ -57,15 +66,17 @@ static inline ph_text ph_entry(const ph_batch *b, const ph_column *c, ph_u32 i) 
 static inline const ph_u32 *ph_codes(const ph_batch *b, const ph_column *c) { return (const ph_u32 *)ph_at(b, c->data_at); }
 static inline const double *ph_f64s(const ph_batch *b, const ph_column *c) { return (const double *)ph_at(b, c->data_at); }
 static inline const ph_i64 *ph_i64s(const ph_batch *b, const ph_column *c) { return (const ph_i64 *)ph_at(b, c->data_at); }
-static inline ph_u64 *ph_counters(const ph_batch *b) { return (ph_u64 *)ph_at(b, b->counters_at); }
+static inline const ph_u8 *ph_kinds(const ph_batch *b, const ph_column *c) { return (const ph_u8 *)ph_at(b, c->data_at); }
 
 /* Outputs. */
 static inline void ph_keep(const ph_batch *b, ph_u32 row) { ((ph_u8 *)ph_at(b, b->keep_at))[row >> 3] |= 1 << (row & 7); }
 static inline void ph_drop(const ph_batch *b, ph_u32 row, ph_u8 reason) { ((ph_u8 *)ph_at(b, b->reasons_at))[row] = reason; }
 static inline void ph_route(const ph_batch *b, ph_u32 row, ph_u16 route) { ((ph_u16 *)ph_at(b, b->routes_at))[row] = route; }
+static inline void ph_count(const ph_batch *b, ph_u32 counter, ph_u64 n) { ((ph_u64 *)ph_at(b, b->counters_at))[counter] += n; }
 
-/* ph_measure adds a measurement, and counts on where there is no room:
- * ph_measured tells at the end. attributes is 0 or 1 + the index of a tuple. */
+/* ph_measure adds a measurement, and counts on where there is no room: return
+ * ph_measured(b) at the end, which tells the host. attributes is 0 or what
+ * ph_tuple gave. */
 static inline void ph_measure(const ph_batch *b, ph_u32 row, ph_u32 point, double value, ph_u32 attributes) {
   struct ph_header *h = (struct ph_header *)b;
   if (h->measurements < h->measurements_cap)
@@ -73,7 +84,7 @@ static inline void ph_measure(const ph_batch *b, ph_u32 row, ph_u32 point, doubl
   h->measurements++;
 }
 /* ph_tuple adds a tuple without values and returns 1 + its index; ph_set gives
- * it a value, a text that lies in the batch. */
+ * it the value of an attribute: a text of a column, or one from ph_copy. */
 static inline ph_u32 ph_tuple(const ph_batch *b) {
   struct ph_header *h = (struct ph_header *)b;
   if (h->tuples < h->tuples_cap) {
@@ -83,13 +94,24 @@ static inline ph_u32 ph_tuple(const ph_batch *b) {
   return ++h->tuples;
 }
 static inline void ph_set(const ph_batch *b, ph_u32 tuple, ph_u32 attribute, ph_text value) {
-  if (tuple > b->tuples_cap) return;
+  if (tuple - 1 >= b->tuples_cap || !value.len) return;
   ph_u32 *t = (ph_u32 *)ph_at(b, b->tuples_at) + ((tuple - 1) * b->tuple_width + attribute) * 2;
   t[0] = (ph_u32)(value.at - (const char *)b);
   t[1] = value.len;
 }
+/* ph_copy puts a text of the plugin's own into the batch, for ph_set. Where there
+ * is no room it is empty. */
+static inline ph_text ph_copy(const ph_batch *b, ph_text text) {
+  struct ph_header *h = (struct ph_header *)b;
+  ph_u32 at = h->text;
+  char *to = (char *)ph_at(b, b->text_at) + at;
+  h->text = at + text.len < at ? ~0u : at + text.len;
+  if (h->text > h->text_cap) return (ph_text){0, 0};
+  __builtin_memcpy(to, text.at, text.len);
+  return (ph_text){to, text.len};
+}
 static inline int ph_measured(const ph_batch *b) {
-  return b->measurements > b->measurements_cap || b->tuples > b->tuples_cap ? PH_TOO_SMALL : PH_OK;
+  return b->measurements > b->measurements_cap || b->tuples > b->tuples_cap || b->text > b->text_cap ? PH_TOO_SMALL : PH_OK;
 }
 #define PH_NAN (__builtin_nan(""))
 
@@ -101,34 +123,44 @@ static inline int ph_equal(ph_text a, ph_text b) {
     if (a.at[i] != b.at[i]) return 0;
   return 1;
 }
+static inline int ph_has_prefix(ph_text s, ph_text prefix) {
+  return s.len >= prefix.len && ph_equal((ph_text){s.at, prefix.len}, prefix);
+}
 static inline char ph_lower(char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; }
 
-/* Memory: a heap that only grows. Behind it, once the plan is made, the arena. */
+/* Memory: a heap that only grows; behind it, from the first batch on, the arena. */
 extern char __heap_base;
-static char *ph_heap;
+static ph_u32 ph_top;   /* end of the heap; 0: at __heap_base */
+static ph_u32 ph_arena; /* 0: none yet */
 static ph_text ph_last_error;
 
-static inline void *ph_reserve(char *end) {
-  ph_u32 have = __builtin_wasm_memory_size(0), need = ((ph_u32)end + 65535) >> 16;
-  if (need > have && __builtin_wasm_memory_grow(0, need - have) == (ph_u32)-1) return 0;
-  return end;
+/* ph_room gives the address of size bytes behind the heap, 0 if there are none. */
+static inline ph_u32 ph_room(ph_u32 size) {
+  ph_u64 at = ((ph_u64)(ph_top ? ph_top : (ph_u32)&__heap_base) + 7) & ~7ull, end = at + size;
+  ph_u64 have = (ph_u64)__builtin_wasm_memory_size(0) << 16;
+  if (end > have && __builtin_wasm_memory_grow(0, (ph_u32)((end - have + 65535) >> 16)) == (ph_u32)-1) return 0;
+  return (ph_u32)at;
 }
-/* ph_new gives size bytes of zero at a multiple of 8, or traps. */
+/* ph_try_new gives size bytes of zero (as all fresh memory is) at a multiple of 8,
+ * or 0 if there are no more. ph_new traps then. */
+static inline void *ph_try_new(ph_u32 size) {
+  if (ph_arena) __builtin_trap(); /* a batch lies behind the heap */
+  ph_u32 at = ph_room(size);
+  if (at) ph_top = at + size;
+  return (void *)at;
+}
 static inline void *ph_new(ph_u32 size) {
-  if (!ph_heap) ph_heap = &__heap_base;
-  char *p = (char *)(((ph_u32)ph_heap + 7) & ~7u);
-  if (p + size < p || !ph_reserve(p + size)) __builtin_trap();
-  ph_heap = p + size;
-  for (ph_u32 i = 0; i < size; i++) p[i] = 0;
+  void *p = ph_try_new(size);
+  if (!p) __builtin_trap();
   return p;
 }
 static inline int ph_fail_text(ph_text why) { ph_last_error = why; return PH_ERROR; }
 #define ph_fail(s) ph_fail_text(PH_TEXT(s))
 
-/* A buffer that grows, to write the plan. */
+/* A buffer that grows, to write the plan. Start with {0}. */
 typedef struct { char *at; ph_u32 len, cap; } ph_buf;
 static inline void ph_put(ph_buf *b, ph_text t) {
-  if (b->len + t.len > b->cap) {
+  if (t.len > b->cap - b->len) {
     ph_u32 cap = (b->len + t.len) * 2 + 64;
     char *at = ph_new(cap);
     for (ph_u32 i = 0; i < b->len; i++) at[i] = b->at[i];
@@ -137,6 +169,7 @@ static inline void ph_put(ph_buf *b, ph_text t) {
   for (ph_u32 i = 0; i < t.len; i++) b->at[b->len++] = t.at[i];
 }
 #define ph_puts(b, s) ph_put(b, PH_TEXT(s))
+/* ph_put_quoted writes a text, which is UTF-8, as a JSON string. */
 static inline void ph_put_quoted(ph_buf *b, ph_text t) {
   ph_puts(b, "\"");
   for (ph_u32 i = 0; i < t.len; i++) {
@@ -153,10 +186,11 @@ static inline void ph_put_quoted(ph_buf *b, ph_text t) {
 }
 static inline ph_text ph_done(const ph_buf *b) { return (ph_text){b->at, b->len}; }
 
-/* JSON, as the host writes it: valid and without unknown keys where the
- * manifest's schema allows none. A value is a text; an absent one has length 0. */
+/* JSON, for the config: it is valid, and what the manifest's schema wants. A value
+ * is its text as written; an absent one has length 0. */
+static inline int ph_js_is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 static inline const char *ph_js_space(const char *p, const char *end) {
-  while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r')) p++;
+  while (p < end && ph_js_is_space(*p)) p++;
   return p;
 }
 static inline const char *ph_js_skip(const char *p, const char *end) {
@@ -171,18 +205,18 @@ static inline const char *ph_js_skip(const char *p, const char *end) {
     } else if (*p == '}' || *p == ']') {
       depth--, p++;
     } else if (depth == 0) {
-      while (p < end && *p != ',' && *p != '}' && *p != ']' && *p != ' ' && *p != '\n') p++;
+      while (p < end && *p != ',' && *p != '}' && *p != ']' && !ph_js_is_space(*p)) p++;
     } else {
       p++;
     }
   } while (depth > 0 && p < end);
   return p;
 }
-/* ph_next gives the next element of an array, or the next key and value of an
- * object: start with *at = 0, stop at 0. */
+/* ph_next gives the next element of an array, or the next key (a JSON string) and
+ * value of an object: start with *at = 0, stop at 0. key may be 0. */
 static inline int ph_next(ph_text container, ph_u32 *at, ph_text *key, ph_text *value) {
+  if (container.len < 2 || (container.at[0] != '{' && container.at[0] != '[')) return 0;
   const char *end = container.at + container.len, *p = container.at + (*at ? *at : 1);
-  if (container.len < 2) return 0;
   p = ph_js_space(p, end);
   if (p < end && *p == ',') p = ph_js_space(p + 1, end);
   if (p >= end || *p == '}' || *p == ']') return 0;
@@ -190,7 +224,7 @@ static inline int ph_next(ph_text container, ph_u32 *at, ph_text *key, ph_text *
     const char *k = p;
     p = ph_js_skip(p, end);
     if (key) *key = (ph_text){k, (ph_u32)(p - k)};
-    p = ph_js_space(p, end) + 1;
+    p = ph_js_space(p, end) + 1; /* the colon */
     p = ph_js_space(p, end);
   }
   const char *v = p;
@@ -204,12 +238,22 @@ static inline ph_u32 ph_hex4(const char *p) {
   for (int i = 0; i < 4; i++) n = n << 4 | (ph_u32)(p[i] <= '9' ? p[i] - '0' : (p[i] | 32) - 'a' + 10);
   return n;
 }
-/* ph_string gives the content of a JSON string, unescaped. */
+static inline ph_u32 ph_put_rune(char *to, ph_u32 r) {
+  if (r < 0x80) return to[0] = (char)r, 1;
+  if (r < 0x800) return to[0] = (char)(0xC0 | r >> 6), to[1] = (char)(0x80 | (r & 63)), 2;
+  if (r < 0x10000) return to[0] = (char)(0xE0 | r >> 12), to[1] = (char)(0x80 | (r >> 6 & 63)), to[2] = (char)(0x80 | (r & 63)), 3;
+  to[0] = (char)(0xF0 | r >> 18), to[1] = (char)(0x80 | (r >> 12 & 63)), to[2] = (char)(0x80 | (r >> 6 & 63)), to[3] = (char)(0x80 | (r & 63));
+  return 4;
+}
+/* ph_string gives the content of a JSON string: where it stands if it has no
+ * escapes, else a copy. Of what is no string it is {0, 0}. */
 static inline ph_text ph_string(ph_text v) {
   if (v.len < 2 || v.at[0] != '"') return (ph_text){0, 0};
+  ph_u32 n = 0, end = v.len - 1, i = 1;
+  while (i < end && v.at[i] != '\\') i++;
+  if (i == end) return (ph_text){v.at + 1, end - 1};
   char *out = ph_new(v.len);
-  ph_u32 n = 0;
-  for (ph_u32 i = 1; i < v.len - 1; i++) {
+  for (i = 1; i < end; i++) {
     char c = v.at[i];
     if (c != '\\') { out[n++] = c; continue; }
     switch (c = v.at[++i]) {
@@ -219,28 +263,12 @@ static inline ph_text ph_string(ph_text v) {
     case 'b': out[n++] = '\b'; break;
     case 'f': out[n++] = '\f'; break;
     case 'u': {
-      ph_u32 r = ph_hex4(v.at + i + 1);
+      ph_u32 r = ph_hex4(v.at + i + 1), low = 0;
       i += 4;
-      if (r >= 0xD800 && r < 0xDC00 && i + 6 < v.len && v.at[i + 1] == '\\' && v.at[i + 2] == 'u') {
-        r = 0x10000 + ((r - 0xD800) << 10) + (ph_hex4(v.at + i + 3) - 0xDC00);
-        i += 6;
-      }
-      if (r < 0x80) {
-        out[n++] = (char)r;
-      } else {
-        if (r < 0x800) {
-          out[n++] = (char)(0xC0 | r >> 6);
-        } else {
-          if (r < 0x10000) {
-            out[n++] = (char)(0xE0 | r >> 12);
-          } else {
-            out[n++] = (char)(0xF0 | r >> 18);
-            out[n++] = (char)(0x80 | (r >> 12 & 63));
-          }
-          out[n++] = (char)(0x80 | (r >> 6 & 63));
-        }
-        out[n++] = (char)(0x80 | (r & 63));
-      }
+      if (r >> 10 == 0x36 && i + 6 < end && v.at[i + 1] == '\\' && v.at[i + 2] == 'u') low = ph_hex4(v.at + i + 3);
+      if (low >> 10 == 0x37) r = 0x10000 + ((r & 0x3FF) << 10 | (low & 0x3FF)), i += 6;
+      if (r >> 11 == 0x1B) r = 0xFFFD; /* half of a pair */
+      n += ph_put_rune(out + n, r);
       break;
     }
     default: out[n++] = c;
@@ -248,22 +276,44 @@ static inline ph_text ph_string(ph_text v) {
   }
   return (ph_text){out, n};
 }
-/* ph_get gives the value of a key of an object. */
+/* ph_get gives the value of a key of an object; of a repeated key the last. */
 static inline ph_text ph_get(ph_text object, ph_text key) {
-  ph_text k, v;
+  ph_text k, v, got = {0, 0};
   for (ph_u32 at = 0; ph_next(object, &at, &k, &v);)
-    if (ph_equal(ph_string(k), key)) return v;
-  return (ph_text){0, 0};
+    if (ph_equal(ph_string(k), key)) got = v;
+  return got;
 }
-static inline ph_u32 ph_u32_of(ph_text v) {
-  ph_u32 n = 0;
-  for (ph_u32 i = 0; i < v.len; i++) n = n * 10 + (ph_u32)(v.at[i] - '0');
-  return n;
+/* ph_number gives a JSON number; 0 of what is none. It is exact up to 15 digits and
+ * exponents of 22; beyond, the last bits may differ from the nearest double. */
+static inline double ph_number(ph_text v) {
+  const char *p = v.at, *end = v.at + v.len;
+  int minus = p < end && *p == '-', scale = 0, point = 0, more = 0, down = 0;
+  ph_u64 digits = 0;
+  for (p += minus; p < end && ((*p >= '0' && *p <= '9') || *p == '.'); p++) {
+    if (*p == '.') { point = 1; continue; }
+    int room = digits < 1000000000000000000ull; /* the next digit fits too */
+    if (room) digits = digits * 10 + (ph_u64)(*p - '0');
+    scale += !room - point;
+  }
+  if (p < end && (*p | 32) == 'e') {
+    if (++p < end && (*p == '-' || *p == '+')) down = *p++ == '-';
+    for (; p < end && *p >= '0' && *p <= '9'; p++)
+      if (more < 100000) more = more * 10 + (*p - '0');
+  }
+  scale += down ? -more : more;
+  double n = (double)digits, ten = 1;
+  int far = scale < 0 ? -scale : scale;
+  if (n == 0) far = 0;
+  if (far > 800) far = 800;
+  for (; far > 22; far -= 22) n = scale < 0 ? n / 1e22 : n * 1e22;
+  for (; far > 0; far--) ten *= 10;
+  n = scale < 0 ? n / ten : n * ten;
+  return minus ? -n : n;
 }
-/* ph_file gives the content of a data file, empty if there is none. */
+/* ph_file gives the content of a data file; at is 0 if there is none. */
 static inline ph_text ph_file(ph_text data, ph_text name) {
   ph_text entry = ph_get(data, name);
-  return (ph_text){(const char *)ph_u32_of(ph_get(entry, PH_TEXT("ptr"))), ph_u32_of(ph_get(entry, PH_TEXT("len")))};
+  return (ph_text){(const char *)(ph_u32)ph_number(ph_get(entry, PH_TEXT("ptr"))), (ph_u32)ph_number(ph_get(entry, PH_TEXT("len")))};
 }
 
 /* The exports. */
@@ -283,14 +333,15 @@ PH_EXPORT("pharos_manifest") ph_u64 ph_export_manifest(void) {
 }
 static int ph_configured;
 PH_EXPORT("pharos_alloc") void *ph_export_alloc(ph_u32 size, ph_u32 align) {
-  (void)align; /* the host asks for 8 */
-  if (!ph_heap) ph_heap = &__heap_base;
-  if (!ph_configured) return ph_reserve(ph_heap + 8 + size) ? ph_new(size) : 0;
-  char *arena = (char *)(((ph_u32)ph_heap + 7) & ~7u); /* the same each time: there is one arena */
-  return arena + size < arena || !ph_reserve(arena + size) ? 0 : arena;
+  (void)align; /* it is 8 */
+  if (!ph_configured) return ph_try_new(size);
+  ph_u32 at = ph_room(size); /* the same each time: there is one arena */
+  if (at) ph_arena = at;
+  return (void *)at;
 }
 PH_EXPORT("pharos_configure") ph_u32 ph_export_configure(const char *at, ph_u32 len) {
-  ph_text all = {at, len};
+  const char *begin = ph_js_space(at, at + len);
+  ph_text all = {begin, (ph_u32)(at + len - begin)};
   int err = ph_configure(ph_get(all, PH_TEXT("config")), ph_get(all, PH_TEXT("data")));
   ph_configured = err == 0;
   return (ph_u32)err;
@@ -299,7 +350,21 @@ PH_EXPORT("pharos_plan") ph_u64 ph_export_plan(void) { return ph_pack(ph_plan())
 PH_EXPORT("pharos_process") ph_u32 ph_export_process(const ph_batch *b) { return (ph_u32)ph_process(b); }
 PH_EXPORT("pharos_error") ph_u64 ph_export_error(void) { return ph_pack(ph_last_error); }
 
-/* What the compiler may call; with bulk memory each is one instruction. */
-void *memcpy(void *to, const void *from, unsigned long n) { return __builtin_memcpy(to, from, n); }
-void *memset(void *to, int c, unsigned long n) { return __builtin_memset(to, c, n); }
+/* What the compiler may call. */
+__attribute__((weak)) void *memcpy(void *to, const void *from, unsigned long n) { return __builtin_memcpy(to, from, n); }
+__attribute__((weak)) void *memmove(void *to, const void *from, unsigned long n) { return __builtin_memmove(to, from, n); }
+__attribute__((weak)) void *memset(void *to, int c, unsigned long n) { return __builtin_memset(to, c, n); }
+__attribute__((weak)) int memcmp(const void *a, const void *b, unsigned long n) {
+  const volatile ph_u8 *x = a, *y = b; /* volatile, so that the loop is not made a call of memcmp */
+  for (; n > 0; n--, x++, y++) {
+    int d = *x, e = *y;
+    if (d != e) return d - e;
+  }
+  return 0;
+}
+__attribute__((weak)) unsigned long strlen(const char *s) {
+  const volatile char *end = s;
+  while (*end) end++;
+  return (unsigned long)((const char *)end - s);
+}
 #endif

@@ -6,7 +6,9 @@ const char ph_manifest[] =
     "\"description\":\"Image clicks by image and slot.\","
     "\"config\":{\"type\":\"object\",\"additionalProperties\":false}}";
 
-enum { TYPE, IMAGE, SLOT, WEIGHT };
+enum { TYPE, IMAGE, SLOT, WEIGHT }; /* columns */
+enum { CLICK, CLICK_WEIGHT };       /* points */
+enum { WITHOUT_IMAGE };             /* counter */
 
 static int ph_configure(ph_text config, ph_text data) {
   (void)config, (void)data;
@@ -34,10 +36,10 @@ static int ph_process(const ph_batch *b) {
       ph_set(b, tuple, 0, id);
       ph_set(b, tuple, 1, at);
     } else {
-      ph_counters(b)[0]++;
+      ph_count(b, WITHOUT_IMAGE, 1);
     }
-    ph_measure(b, row, 0, 1, tuple);
-    if (ph_valid(b, weight, row)) ph_measure(b, row, 1, ph_f64s(b, weight)[row], 0);
+    ph_measure(b, row, CLICK, 1, tuple);
+    if (ph_valid(b, weight, row)) ph_measure(b, row, CLICK_WEIGHT, ph_f64s(b, weight)[row], 0);
   }
   return ph_measured(b);
 }

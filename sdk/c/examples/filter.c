@@ -7,7 +7,7 @@ const char ph_manifest[] =
     "\"description\":\"Drops beacons of internal visitors.\","
     "\"config\":{\"type\":\"object\",\"properties\":{\"prefix\":{\"type\":\"string\"}},\"additionalProperties\":false}}";
 
-enum { INTERNAL, REMOTE };
+enum { INTERNAL, REMOTE }; /* columns */
 
 static ph_text prefix;
 
@@ -24,12 +24,8 @@ static ph_text ph_plan(void) {
 
 static int ph_process(const ph_batch *b) {
   const ph_column *internal = ph_col(b, INTERNAL), *remote = ph_col(b, REMOTE);
-  const ph_u8 *flags = (const ph_u8 *)ph_at(b, internal->data_at);
   for (ph_u32 row = 0; row < b->rows; row++) {
-    ph_text from = ph_entry(b, remote, row);
-    int is_internal = flags[row >> 3] >> (row & 7) & 1;
-    if (prefix.len && from.len >= prefix.len && ph_equal((ph_text){from.at, prefix.len}, prefix)) is_internal = 1;
-    if (is_internal) ph_drop(b, row, 0);
+    if (ph_bool(b, internal, row) || (prefix.len && ph_has_prefix(ph_entry(b, remote, row), prefix))) ph_drop(b, row, 0);
     else ph_keep(b, row);
   }
   return PH_OK;

@@ -4,14 +4,16 @@
 const char ph_manifest[] =
     "{\"kind\":\"split\",\"name\":\"by-price\",\"version\":\"1.0.0\","
     "\"description\":\"Routes by price.\","
-    "\"config\":{\"type\":\"object\",\"properties\":{\"minimum\":{\"type\":\"integer\",\"minimum\":0}},\"additionalProperties\":false}}";
+    "\"config\":{\"type\":\"object\",\"properties\":{\"minimum\":{\"type\":\"number\",\"minimum\":0}},\"additionalProperties\":false}}";
 
-static ph_u32 minimum;
+enum { SMALL, BIG }; /* routes */
+
+static double minimum;
 
 static int ph_configure(ph_text config, ph_text data) {
   (void)data;
   ph_text v = ph_get(config, PH_TEXT("minimum"));
-  minimum = v.len ? ph_u32_of(v) : 100;
+  minimum = v.len ? ph_number(v) : 100;
   return PH_OK;
 }
 
@@ -22,6 +24,6 @@ static ph_text ph_plan(void) {
 static int ph_process(const ph_batch *b) {
   const ph_column *price = ph_col(b, 0);
   for (ph_u32 row = 0; row < b->rows; row++)
-    if (ph_valid(b, price, row)) ph_route(b, row, ph_f64s(b, price)[row] >= minimum);
+    if (ph_valid(b, price, row)) ph_route(b, row, ph_f64s(b, price)[row] >= minimum ? BIG : SMALL);
   return PH_OK;
 }

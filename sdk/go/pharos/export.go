@@ -4,6 +4,7 @@ package pharos
 
 import (
 	"encoding/json"
+	"runtime"
 	"unsafe"
 
 	"github.com/seed-6a2d649b/pharos/abi"
@@ -15,7 +16,12 @@ var (
 	manifest, plan []byte
 	lastError      []byte
 	configured     bool
+	batch          Batch
 )
+
+// collectFrom is the size in bytes from which an arena is worth a collection before
+// it: the memory is bounded, and the host asks for larger ones rarely.
+const collectFrom = 1 << 20
 
 func pack(b []byte) uint64 {
 	if len(b) == 0 {
@@ -42,7 +48,11 @@ func exportManifest() uint64 {
 
 //go:wasmexport pharos_alloc
 func exportAlloc(size, _ uint32) uint32 {
-	block := make([]uint64, (size+7)/8) // aligned to 8
+	if configured && size >= collectFrom {
+		arena, batch = nil, Batch{} // the host is done with it: let its memory be taken again
+		runtime.GC()
+	}
+	block := make([]uint64, (uint64(size)+7)/8) // aligned to 8
 	b := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(block))), len(block)*8)
 	if configured {
 		arena = b
@@ -81,13 +91,13 @@ func exportConfigure(ptr, size uint32) int32 {
 func exportPlan() uint64 { return pack(plan) }
 
 //go:wasmexport pharos_process
-func exportProcess(batch uint32) int32 {
+func exportProcess(at uint32) int32 {
 	base := uint32(uintptr(unsafe.Pointer(unsafe.SliceData(arena))))
-	b := Batch{arena[batch-base:]}
-	if err := registered.Process(&b); err != nil {
+	tooSmall, err := registered.process(&batch, arena[at-base:])
+	switch {
+	case err != nil:
 		return fail(err)
-	}
-	if b.tooSmall() {
+	case tooSmall:
 		return abi.TooSmall
 	}
 	return abi.Done

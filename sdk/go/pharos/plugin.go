@@ -32,13 +32,14 @@ type Manifest struct {
 	Name        string
 	Version     string
 	Description string
-	Schema      string // JSON Schema of the config; "": any
+	Schema      string // JSON Schema of the config; "": any. Its defaults are not filled in
 }
 
 // Plugin is what a guest registers.
 type Plugin struct {
 	Manifest Manifest
-	// Configure takes the config and gives the plan; an error refuses the config.
+	// Configure takes the config and gives the plan; an error refuses the config. It
+	// is called once an instance.
 	Configure func(Config) (abi.Plan, error)
 	// Process answers for every row of a batch. An error or a panic makes the host
 	// look for the guilty rows.
@@ -47,7 +48,7 @@ type Plugin struct {
 
 // Config is the plugin's config and data files.
 type Config struct {
-	JSON []byte
+	JSON []byte            // as the schema wants it
 	Data map[string][]byte // by name; valid as long as the instance
 }
 
@@ -62,7 +63,31 @@ func (c Config) Decode(v any) error {
 var registered Plugin
 
 // Register makes p the module's plugin. Call it once, from init.
-func Register(p Plugin) { registered = p }
+func Register(p Plugin) {
+	switch {
+	case registered.Process != nil:
+		panic("pharos: Register is called twice: a module is one plugin")
+	case p.Configure == nil || p.Process == nil:
+		panic("pharos: a plugin needs Configure and Process")
+	}
+	registered = p
+}
+
+// Registered gives the plugin that was registered, for tests.
+func Registered() Plugin { return registered }
+
+// Run processes a batch that is laid out as abi/SPEC.md says, and tells whether an
+// output was too small. It is what the host calls in a module; natively it is for
+// tests.
+func (p Plugin) Run(mem []byte) (tooSmall bool, err error) { return p.process(new(Batch), mem) }
+
+func (p Plugin) process(b *Batch, mem []byte) (tooSmall bool, err error) {
+	b.set(mem)
+	if err := p.Process(b); err != nil {
+		return false, err
+	}
+	return b.finish(), nil
+}
 
 // manifestJSON gives the manifest as the host reads it.
 func manifestJSON(m Manifest) []byte {

@@ -57,8 +57,8 @@ func process(b *pharos.Batch) error {
 		if !kinds.Valid(row) || kinds.Code(row) != code {
 			continue
 		}
-		id, at := string(images.Entry(row)), string(slots.Entry(row))
-		if id == "" && at == "" {
+		id, at := images.Text(row), slots.Text(row)
+		if len(id) == 0 && len(at) == 0 {
 			b.Count(withoutImage, 1)
 		}
 		b.Measure(row, click, 1, id, at)

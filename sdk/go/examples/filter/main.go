@@ -42,7 +42,7 @@ func configure(c pharos.Config) (abi.Plan, error) {
 func process(b *pharos.Batch) error {
 	flag, from := b.Column(internal), b.Column(remote)
 	for row := range b.Rows() {
-		if flag.Bool(row) || len(prefix) > 0 && bytes.HasPrefix(from.Entry(row), prefix) {
+		if flag.Bool(row) || len(prefix) > 0 && bytes.HasPrefix(from.Text(row), prefix) {
 			b.Drop(row, 0)
 		} else {
 			b.Keep(row)
