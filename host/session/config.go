@@ -73,7 +73,8 @@ type Tenant struct {
 type Dimension struct {
 	Name, Path string
 	Default    string   // of a beacon without a value
-	Values     []string // others become metric.OtherValue; empty: any, up to MaxValues
+	Values     []string // others become metric.OtherValue; empty: any, up to Limit
+	Limit      int      // of distinct values, a partition; 0: Config.MaxValues
 }
 
 // Extractor turns beacons into measurements.

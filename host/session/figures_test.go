@@ -241,6 +241,17 @@ var figuresCases = []figuresCase{
 		counts: []string{"shop counted  7", "shop other p 1"},
 	},
 	{
+		name: "a dimension's own limit goes before that of all",
+		config: func(c *Config, shop *Tenant) {
+			c.MaxValues, shop.AllTraffic = 2, true
+			shop.Dimensions = []Dimension{{Name: "p", Path: "p", Limit: 1}, {Name: "q", Path: "q", Limit: 3}}
+		},
+		log: []string{of("1", 0, `"p":"x","q":"x"`), of("2", 1, `"p":"y","q":"y"`), of("3", 2, `"p":"x","q":"z"`), of("4", 3, `"q":"w"`)},
+		figures: join(both("_all _all %s visit{p=x q=x}", " @0: 1 1 1 1"), both("_all _all %s visit{p=_other q=y}", " @1: 1 1 1 1"),
+			both("_all _all %s visit{p=x q=z}", " @2: 1 1 1 1"), both("_all _all %s visit{q=_other}", " @3: 1 1 1 1")),
+		counts: []string{"shop counted  4", "shop other p 1", "shop other q 1"},
+	},
+	{
 		name: "attributes are booked beside the point, with sessions and squares of their own", config: all,
 		log: []string{
 			at(0, `"m":[["click",2,{"image":"i"}],["click",3,{"image":"i","slot":"l"}],["click",1,{"slot":""}]]`),

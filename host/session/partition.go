@@ -90,8 +90,8 @@ func NewPartition(cfg *Config, route string, partition int32) *Partition {
 			plan: plan, keys: map[string]*key{}, dimsets: map[string]*dimset{},
 			attributes: map[attributeKey]*valueSet{}, tupleOf: map[string]int32{},
 		}
-		for range plan.dimensions {
-			t.admitted = append(t.admitted, newValueSet(plan.limit))
+		for _, d := range plan.dimensions {
+			t.admitted = append(t.admitted, newValueSet(d.limit))
 		}
 		w.tenants = append(w.tenants, t)
 		w.byName[plan.name] = t

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -49,7 +50,8 @@ type dimension struct {
 	name   string
 	path   int // in a row's values
 	def    string
-	values map[string]bool // nil: any, up to the limit
+	values map[string]bool // nil: any, up to limit
+	limit  int
 }
 
 // trial is a prepared experiment.
@@ -142,7 +144,10 @@ func (w *plan) addDimensions(all []Dimension, p *prepared, fault func(string, ..
 		if d.Name == "" || d.Path == "" {
 			fault("a dimension needs a name and a path, got %q and %q", d.Name, d.Path)
 		}
-		next := dimension{name: d.Name, path: p.fields.Index(beacon.Path(d.Path)), def: d.Default}
+		if d.Limit < 0 {
+			fault("dimension %s: the limit %d: it must be above 0", d.Name, d.Limit)
+		}
+		next := dimension{name: d.Name, path: p.fields.Index(beacon.Path(d.Path)), def: d.Default, limit: cmp.Or(d.Limit, w.limit)}
 		if len(d.Values) > 0 {
 			next.values = map[string]bool{}
 			for _, v := range d.Values {
