@@ -48,7 +48,7 @@ func (g *Generation) sessionTenant(name string, t *config.Tenant) (session.Tenan
 	}
 	for name, d := range t.Dimensions.All() {
 		tenant.Dimensions = append(tenant.Dimensions, session.Dimension{
-			Name: name, Path: d.Path, Default: d.Default, Values: d.Values,
+			Name: name, Path: d.Path, Default: d.Default, Values: d.Values, Limit: d.Limit,
 		})
 	}
 	compiled, faults := compileExperiments(g.Config, name, t)
