@@ -38,11 +38,12 @@ func CommittedOffsets(ctx context.Context, cl *kgo.Client, group string, topics 
 		if errors.Is(err, kerr.GroupIDNotFound) {
 			return map[TopicPartition]Committed{}, nil
 		}
-		if !errors.Is(err, kerr.UnstableOffsetCommit) {
+		if !kerr.IsRetriable(err) {
 			return nil, fmt.Errorf("kafka: committed offsets of group %s: %w", group, err)
 		}
-		// A transaction of the partition's former owner is still open: it
-		// ends by itself, at the latest when it times out.
+		// The group's coordinator is not there yet (the first use of a group on a
+		// new cluster), or a transaction of the partition's former owner is still
+		// open: it ends by itself, at the latest when it times out.
 		select {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("kafka: committed offsets of group %s: %w", group, errors.Join(err, ctx.Err()))
