@@ -14,6 +14,9 @@ import (
 // figureKeys are the keys that decide what figures come out.
 var figureKeys = []string{"sources", "plugins", "dispatch", "session", "tenants"}
 
+// hostKeys are the keys that may differ between the hosts of a group.
+var hostKeys = []string{"kafka", "http", "data"}
+
 // JSON is the config in its canonical form: with defaults, included files
 // merged in, without secrets (a reference to one stays as it is written). Parse
 // reads it, given the directory of the main file. It does not hold what the
@@ -25,7 +28,7 @@ func (c *Config) JSON() []byte {
 // Digests tell whether two configs are the same.
 type Digests struct {
 	Figures string // of what decides the figures: sources, plugins, dispatch, session, tenants
-	Rest    string // of everything else
+	Rest    string // of what else the hosts of a group share: not kafka, http, data
 }
 
 // Digests are the SHA-256 of the two parts of JSON. Modules and data files
@@ -38,7 +41,7 @@ func (c *Config) Digests() Digests {
 	figures := func(key string) bool { return slices.Contains(figureKeys, key) }
 	return Digests{
 		Figures: sum(figures),
-		Rest:    sum(func(key string) bool { return !figures(key) }),
+		Rest:    sum(func(key string) bool { return !figures(key) && !slices.Contains(hostKeys, key) }),
 	}
 }
 
