@@ -112,11 +112,17 @@ func (p *Partition) again(k *key, b *entry, at int) (counted bool) {
 	return counted
 }
 
-// compact folds the beacons before limit into the prefix, if they are half of
-// the tail.
+// compact settles the tail if the beacons before limit are half of it.
 func (p *Partition) compact(k *key, limit int64) {
+	if k.within(limit) <= len(k.tail)/2 {
+		p.settle(k, limit)
+	}
+}
+
+// settle folds the beacons before limit into the prefix.
+func (p *Partition) settle(k *key, limit int64) {
 	n := len(k.tail) - k.within(limit)
-	if n < len(k.tail)/2 {
+	if n == 0 {
 		return
 	}
 	if k.prefix == nil {

@@ -248,9 +248,9 @@ func TestSweep(t *testing.T) {
 func TestIDs(t *testing.T) {
 	var s idSet
 	for i := range int64(1000) {
-		s.add(fmt.Sprint(i%700), i, 100) // ids come again, long after
-		for _, back := range []int64{0, 1, 50, 99, 100, 101, 300} {
-			if want := back <= 100 && back <= i; s.has(fmt.Sprint((i-back)%700), i, 100) != want {
+		s.add(fmt.Sprint(i%150), i, 100) // ids come again, but after the gap
+		for _, back := range []int64{0, 1, 50, 99, 100, 101, 120} {
+			if want := back <= 100 && back <= i; s.has(fmt.Sprint((i-back)%150), i, 100) != want {
 				t.Fatalf("at %d, %d back: want %v", i, back, want)
 			}
 		}
@@ -259,7 +259,7 @@ func TestIDs(t *testing.T) {
 	c.add("x", 1, 100)
 	c.copyFrom(&s)
 	s.clear()
-	if !c.has("299", 1000, 100) || c.has("x", 1000, 100) || s.has("299", 1000, 100) {
+	if !c.has("99", 1000, 100) || c.has("x", 1000, 100) || s.has("99", 1000, 100) {
 		t.Error("the copy is not one of its own")
 	}
 }
@@ -289,6 +289,68 @@ func TestPrepareFaults(t *testing.T) {
 	if (&Config{Gap: time.Second}).Prepare() == nil {
 		t.Error("a config without sources is fine")
 	}
+}
+
+// A dimension can have a limit of its own.
+func TestDimensionLimit(t *testing.T) {
+	s, _ := run(t, testConfig(func(c *Config, shop *Tenant) {
+		all(c, shop)
+		shop.Dimensions = []Dimension{{Name: "p", Path: "p", Limit: 1}, {Name: "q", Path: "p"}}
+	}), log(of("1", 1, `"p":"x"`), of("2", 1, `"p":"y"`)))
+	check(t, "figures", s.figures(), join(both("_all _all %s visit{p=x q=x}", " @1: 1 1 1 1"), both("_all _all %s visit{p=_other q=y}", " @1: 1 1 1 1")))
+}
+
+// A value that is too long for a series is beyond the limit.
+func TestLongValues(t *testing.T) {
+	long := strings.Repeat("x", MaxValueBytes+1)
+	s, _ := run(t, testConfig(func(c *Config, shop *Tenant) {
+		all(c, shop)
+		shop.Dimensions = []Dimension{{Name: "p", Path: "p"}}
+	}), log(of("1", 1, fmt.Sprintf(`"p":%q,"m":[["click",1,{"slot":%[1]q}]]`, long)), of("2", 2, fmt.Sprintf(`"p":%q`, long[1:]))))
+	check(t, "counts", s.countLines(), []string{"shop counted  2", "shop other p 1", "shop other slot 1"})
+}
+
+// What is left of a log will do if every session that goes on begins more than
+// the gap after all that is gone.
+func TestResume(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		log       []string
+		watermark int64 // where it was left
+		want      string
+	}{
+		{"a session that begins more than the gap later", []string{at(50.01, "")}, metric.NoWatermark, ""},
+		{"one that may have begun before", []string{at(50, "")}, metric.NoWatermark, "1 of 1 sessions"},
+		{"its first beacon is in the tail, its last long after", []string{at(50, ""), at(55, "")}, metric.NoWatermark, "1 of 1 sessions"},
+		{"its first beacon is in the prefix", join([]string{at(50, "")}, repeat(40, 51, 70)), metric.NoWatermark, "1 of 1 sessions"},
+		{"it has ended, another goes on", []string{at(50, ""), at(81, ""), at(95, "")}, metric.NoWatermark, ""},
+		{"it is let go", []string{at(50, ""), of("r", 91, "")}, metric.NoWatermark, ""},
+		{"it is let go by the watermark that there was", []string{at(50, ""), of("r", 90, "")}, 91 * minute, ""},
+		{"nothing has spoken", nil, 91 * minute, "not all source partitions"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			records := log(c.log...)
+			if len(records) > 0 {
+				records[0].Header.Watermark = 20 * minute
+			}
+			_, p := run(t, testConfig(nil), records)
+			switch err := p.resume(c.watermark); {
+			case c.want == "" && err != nil, c.want != "" && (!errors.Is(err, errState) || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("%v, want %q", err, c.want)
+			}
+			if c.want == "" && p.Watermark() < c.watermark {
+				t.Errorf("watermark %d", p.Watermark())
+			}
+		})
+	}
+}
+
+// repeat gives n beacons of one session over some minutes.
+func repeat(n int, from, to float64) (lines []string) {
+	for i := range n {
+		lines = append(lines, at(from+(to-from)*float64(i)/float64(n), ""))
+	}
+	return lines
 }
 
 // A dimension is a path even where the source has a further name like it.

@@ -15,12 +15,11 @@ import (
 
 // plan is a prepared tenant of one generation. Partitions share it.
 type plan struct {
-	name       string
-	order      int // among the tenants
-	generation uint64
-	extractor  Extractor
-	points     []abi.Point // of the extractor
-	numbers    []int32     // of those points: two of one name are one
+	name      string
+	order     int // among the tenants
+	extractor Extractor
+	points    []abi.Point // of the extractor
+	numbers   []int32     // of those points: two of one name are one
 	// names are the points by number: those of the extractor, then visit and
 	// crossover, then the pairs. Points with attributes are numbered from there.
 	names      []string
@@ -82,7 +81,7 @@ func newPlan(name string, t Tenant, c *Config, p *prepared) (*plan, error) {
 	fault := func(format string, args ...any) {
 		faults = append(faults, fmt.Errorf("session: tenant %s: "+format, append([]any{name}, args...)...))
 	}
-	w := &plan{name: name, generation: c.Generation, extractor: t.Extractor, limit: c.MaxValues, carried: map[string]*trial{}}
+	w := &plan{name: name, extractor: t.Extractor, limit: c.MaxValues, carried: map[string]*trial{}}
 	if t.Extractor != nil {
 		w.points = t.Extractor.Points()
 	}

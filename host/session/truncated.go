@@ -23,13 +23,15 @@ func (p *Partition) resume(watermark int64) error {
 		}
 	}
 	w.value = max(w.value, watermark)
-	p.expire(p.limit(w.value))
+	limit := p.limit(w.value)
+	p.expire(limit)
 	if w.oldest == metric.NoWatermark {
 		return nil
 	}
 	lost := 0
 	for _, t := range p.tenants {
 		for _, k := range t.keys {
+			p.settle(k, limit)
 			if k.since() <= w.oldest+p.gap {
 				lost++
 			}
