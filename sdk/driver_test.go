@@ -25,7 +25,7 @@ type module struct {
 	compiled wazero.CompiledModule
 }
 
-func compile(t *testing.T, path string) *module {
+func compile(t testing.TB, path string) *module {
 	t.Helper()
 	ctx := context.Background()
 	code, err := os.ReadFile(path)
@@ -185,7 +185,7 @@ func (d *driver) answers(b *abi.Batch) ([]string, error) {
 	return append(a, fmt.Sprint(out.Counters)), err
 }
 
-func run(t *testing.T, dir string, env []string, name string, args ...string) {
+func run(t testing.TB, dir string, env []string, name string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
@@ -195,7 +195,7 @@ func run(t *testing.T, dir string, env []string, name string, args ...string) {
 }
 
 // buildGo builds a Go example as a module, with its golden vectors beside.
-func buildGo(t *testing.T, name string) string {
+func buildGo(t testing.TB, name string) string {
 	t.Helper()
 	dir := t.TempDir()
 	module := filepath.Join(dir, name+".wasm")

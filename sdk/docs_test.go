@@ -1,0 +1,76 @@
+package sdk_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// marked finds a code block, and what the comment before it says that it is.
+var marked = regexp.MustCompile("(?s)<!-- (file|output): ([^\n]*) -->\n```[a-z]*\n(.*?)```\n")
+
+// What docs/plugins.md shows are the files, the commands and the output that there
+// are. If a file is changed, change its block too.
+func TestDocs(t *testing.T) {
+	doc, err := os.ReadFile("../docs/plugins.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pharos, dir := filepath.Join(t.TempDir(), "pharos"), t.TempDir()
+	run(t, "..", nil, "go", "build", "-o", pharos, "./cmd/pharos")
+	if err := os.CopyFS(dir, os.DirFS("c/examples")); err != nil {
+		t.Fatal(err)
+	}
+	blocks := marked.FindAllStringSubmatch(string(doc), -1)
+	if len(blocks) < 7 {
+		t.Fatalf("%d marked blocks", len(blocks))
+	}
+	for _, b := range blocks {
+		kind, what, text := b[1], b[2], b[3]
+		switch kind {
+		case "file":
+			content, err := os.ReadFile(filepath.Join("..", what))
+			if err != nil {
+				t.Error(err)
+			} else if string(content) != text {
+				t.Errorf("the block of %s is not the file", what)
+			}
+		case "output":
+			cmd := exec.Command(pharos, strings.Fields(what)...)
+			cmd.Dir = dir
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Errorf("pharos %s: %v\n%s", what, err, out)
+			}
+			for line := range strings.Lines(text) {
+				if !strings.Contains(string(out), line) {
+					t.Errorf("pharos %s does not print %q, but\n%s", what, line, out)
+				}
+			}
+		}
+	}
+}
+
+// The commands of the docs are those that the tests build with.
+func TestCommands(t *testing.T) {
+	const (
+		c      = "clang --target=wasm32 -O2 -nostdlib -mbulk-memory -Wl,--no-entry -Wl,--stack-first -o "
+		golang = "GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o "
+	)
+	for path, commands := range map[string][]string{
+		"../docs/plugins.md": {c, golang}, "c/README.md": {c}, "c/pharos.h": {c}, "go/README.md": {golang}, "go/pharos/plugin.go": {golang},
+	} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, command := range commands {
+			if !strings.Contains(string(text), command) {
+				t.Errorf("%s has no %q", path, command)
+			}
+		}
+	}
+}
