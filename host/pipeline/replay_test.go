@@ -93,8 +93,15 @@ func float(n *big.Int, decimals int) float64 {
 	return f
 }
 
+// reporter is where a comparison says what it finds.
+type reporter interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // compareFigures compares the lines of a replay with the definition, to the last bit.
-func compareFigures(t *testing.T, out []byte, want *definition.Result) {
+func compareFigures(t reporter, out []byte, want *definition.Result) {
 	t.Helper()
 	seen := map[definition.Key]bool{}
 	faults := 0
@@ -138,7 +145,7 @@ func compareFigures(t *testing.T, out []byte, want *definition.Result) {
 	}
 }
 
-func compareSummary(t *testing.T, got []byte, want *definition.Result) {
+func compareSummary(t reporter, got []byte, want *definition.Result) {
 	t.Helper()
 	type tenant struct {
 		In, Counted, Duplicate, Late int64
@@ -151,7 +158,7 @@ func compareSummary(t *testing.T, got []byte, want *definition.Result) {
 		BadValue    map[string]int64 `json:"bad_value"`
 	}
 	if err := json.Unmarshal(got, &s); err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v in %s", err, got)
 	}
 	for name, w := range want.Tenants {
 		g := s.Tenants[name]
