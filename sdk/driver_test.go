@@ -19,6 +19,28 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 )
 
+// cacheDir has compiled code, shared by all tests and the host: compiling Go's
+// runtime takes a while.
+var (
+	cacheDir string
+	compiled wazero.CompilationCache
+)
+
+func TestMain(m *testing.M) {
+	var err error
+	if cacheDir, err = os.MkdirTemp("", "pharos-sdk"); err != nil {
+		panic(err)
+	}
+	if compiled, err = wazero.NewCompilationCacheWithDir(cacheDir); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	if err := os.RemoveAll(cacheDir); err != nil {
+		panic(err)
+	}
+	os.Exit(code)
+}
+
 // module is a compiled guest.
 type module struct {
 	runtime  wazero.Runtime
@@ -32,7 +54,9 @@ func compile(t testing.TB, path string) *module {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithMemoryLimitPages(512))
+	// As in the host, so that it compiles to the same.
+	config := wazero.NewRuntimeConfig().WithMemoryLimitPages(256).WithCloseOnContextDone(true).WithCompilationCache(compiled)
+	r := wazero.NewRuntimeWithConfig(ctx, config)
 	t.Cleanup(func() {
 		if err := r.Close(ctx); err != nil {
 			t.Error(err)

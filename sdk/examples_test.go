@@ -28,7 +28,7 @@ var examples = []struct {
 // The examples load in the host, whose golden vectors are theirs, and are pure; those
 // of one kind answer the same, whatever room there is for the answers.
 func TestExamples(t *testing.T) {
-	loader, err := plugin.NewLoader("")
+	loader, err := plugin.NewLoader(cacheDir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,8 +58,8 @@ func TestOwnTextsInC(t *testing.T) {
 	})
 }
 
-// Batches of all sizes fit into the memory that an instance has by default (compile
-// sets that limit): an arena that is no longer used is given back.
+// Batches of all sizes fit into the memory that a config gives by default, 16 MiB
+// (compile sets that limit): an arena that is no longer used is given back.
 func TestArenaGrows(t *testing.T) {
 	for _, path := range []string{"c/examples/extract.wasm", buildGo(t, "extract")} {
 		g, err := compile(t, path).instance(`{}`)
