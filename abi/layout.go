@@ -127,7 +127,7 @@ const (
 	MaxModuleBytes              = 32 << 20
 	MaxGoldenBytes              = 16 << 20
 	PageBytes                   = 65536
-	DefaultMemory         int64 = 32 << 20 // of one instance
+	DefaultMemory         int64 = 16 << 20 // of one instance
 	MaxMemory             int64 = 1 << 30  // that a config may give
 )
 
