@@ -18,7 +18,7 @@ its rules and formulas, and says in plain words what the file means. Every fault
 is reported at once, with file, line and column.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := load(file)
+			cfg, err := load(c.Context(), file)
 			if err != nil {
 				return err
 			}

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/seed-6a2d649b/pharos/host/config"
+	"github.com/seed-6a2d649b/pharos/host/pipeline"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
@@ -14,11 +16,11 @@ func configFlag(c *cobra.Command, file *string) {
 	c.Flags().StringVarP(file, "config", "c", "", "config file (see 'pharos config docs')")
 }
 
-func load(file string) (*config.Config, error) {
+func load(ctx context.Context, file string) (*config.Config, error) {
 	if file == "" {
 		return nil, usagef("-c is missing: name the config file, or try 'pharos up --demo'")
 	}
-	cfg, err := config.Load(file)
+	cfg, err := pipeline.Load(ctx, file)
 	if err != nil {
 		return nil, usageError{err}
 	}

@@ -26,7 +26,7 @@ func newPlugin() *cobra.Command {
 				return fmt.Errorf("write: %w", err)
 			}
 			if len(i.Problems) > 0 {
-				return fmt.Errorf("%s would not load: %d problems, above", args[0], len(i.Problems))
+				return fmt.Errorf("%s would not load: see each PROBLEM above", args[0])
 			}
 			return nil
 		},

@@ -35,7 +35,7 @@ several sources, say which a file is of: --in site=beacons.ndjson,log=access.log
 			if len(in) == 0 {
 				return usagef("--in is missing: name the files of beacons")
 			}
-			cfg, err := load(file)
+			cfg, err := load(c.Context(), file)
 			if err != nil {
 				return err
 			}

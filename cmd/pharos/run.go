@@ -24,7 +24,7 @@ the same data directory.`,
 			if err != nil {
 				return usageError{err}
 			}
-			cfg, err := load(file)
+			cfg, err := load(c.Context(), file)
 			if err != nil {
 				return err
 			}

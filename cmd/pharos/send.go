@@ -28,7 +28,7 @@ otherwise they are spread over the partitions in turn.`,
 			if rate < 0 {
 				return usagef("--rate %v: it must not be negative (0 sends as fast as it can)", rate)
 			}
-			cfg, err := load(file)
+			cfg, err := load(c.Context(), file)
 			if err != nil {
 				return err
 			}

@@ -31,7 +31,7 @@ known. The demo lives in data/demo, its config in data/demo/pharos.yaml.`,
 			case demo:
 				cfg, err = pipeline.DemoConfig("data/demo")
 			default:
-				cfg, err = load(file)
+				cfg, err = load(c.Context(), file)
 			}
 			if err != nil {
 				return err

@@ -22,6 +22,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -201,6 +202,10 @@ func (l logger) Logf(level kfake.LogLevel, format string, args ...any) {
 	case kfake.LogLevelError:
 		l.l.Error(fmt.Sprintf(format, args...))
 	case kfake.LogLevelWarn:
+		if strings.HasPrefix(format, "txn: EndTxn slow") { // a few ms: nobody's trouble
+			l.l.Debug(fmt.Sprintf(format, args...))
+			return
+		}
 		l.l.Warn(fmt.Sprintf(format, args...))
 	case kfake.LogLevelInfo:
 		if l.l.IsDebug() {

@@ -3,6 +3,7 @@ package broker
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -120,11 +122,20 @@ func TestReopenKeepsRecords(t *testing.T) {
 
 func TestDirectoryIsLocked(t *testing.T) {
 	dir := t.TempDir()
+	runs := func(want bool) {
+		t.Helper()
+		if got, err := Running(dir); err != nil || got != want {
+			t.Errorf("running: %v, %v; want %v", got, err, want)
+		}
+	}
+	runs(false)
 	b := start(t, Config{Dir: dir})
+	runs(true)
 	if _, err := Start(Config{Dir: dir}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("in use by process %d", os.Getpid())) {
 		t.Errorf("second start: %v", err)
 	}
 	b.Close()
+	runs(false)
 	start(t, Config{Dir: dir})
 }
 
@@ -139,7 +150,7 @@ func TestStartErrors(t *testing.T) {
 	defer l.Close()
 	dir := t.TempDir()
 	port := l.Addr().(*net.TCPAddr).Port
-	if _, err := Start(Config{Dir: dir, Port: port}); err == nil || !strings.Contains(err.Error(), fmt.Sprint(port)) {
+	if _, err := Start(Config{Dir: dir, Port: port}); !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), fmt.Sprint(port)) {
 		t.Errorf("port in use: %v", err)
 	}
 	start(t, Config{Dir: dir}) // the failed start let go of the lock

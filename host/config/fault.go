@@ -47,6 +47,30 @@ func (f Faults) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// with adds the faults at places where there is none yet.
+func (f Faults) with(more Faults) Faults {
+	said := map[Pos]bool{}
+	for _, one := range f {
+		said[one.Pos] = true
+	}
+	for _, one := range more {
+		if !said[one.Pos] {
+			f = append(f, one)
+		}
+	}
+	return f
+}
+
+// Within tells whether something is wrong with a value, or within it, named by
+// the keys that lead to it.
+func (f Faults) Within(keys ...string) bool {
+	at := keyPath(keys).String()
+	return slices.ContainsFunc(f, func(one Fault) bool {
+		rest, found := strings.CutPrefix(one.Message, at)
+		return found && (strings.HasPrefix(rest, ":") || strings.HasPrefix(rest, "."))
+	})
+}
+
 // sorted drops what is said twice and sorts; files keep the order in which
 // they were read.
 func (f Faults) sorted(files []string) Faults {

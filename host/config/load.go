@@ -14,12 +14,16 @@ import (
 // Load reads a config file with all that it includes, and checks it. The error
 // is of type Faults unless the file can not be read; it holds everything that
 // is wrong. References ${NAME} are looked up in the environment.
-func Load(path string) (*Config, error) {
+//
+// Checks, made elsewhere, are run only on a config that is wrong already, and must
+// bear that parts of it are missing: what they find is said with the rest. That of
+// a place that is at fault already is left out.
+func Load(path string, checks ...func(*Config, Faults) Faults) (*Config, error) {
 	text, err := readBounded(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the config: %w", err)
 	}
-	return load(&file{name: path, dir: filepath.Dir(path), text: text}, os.LookupEnv)
+	return load(&file{name: path, dir: filepath.Dir(path), text: text}, os.LookupEnv, checks...)
 }
 
 // Parse is Load for a config that is already read: name is what messages call
@@ -28,7 +32,7 @@ func Parse(name, dir string, text []byte) (*Config, error) {
 	return load(&file{name: name, dir: dir, text: text}, os.LookupEnv)
 }
 
-func load(main *file, env func(string) (string, bool)) (*Config, error) {
+func load(main *file, env func(string) (string, bool), checks ...func(*Config, Faults) Faults) (*Config, error) {
 	l := &loader{read: map[string]bool{}}
 	root := &node{kind: mapping, pos: Pos{main.name, 1, 1}, file: main}
 	l.add(main, root)
@@ -41,6 +45,9 @@ func load(main *file, env func(string) (string, bool)) (*Config, error) {
 	d.root(c, root)
 	(&checker{Config: c, faults: &l.faults}).check()
 	if len(l.faults) > 0 {
+		for _, check := range checks {
+			l.faults = l.faults.with(check(c, l.faults))
+		}
 		return nil, l.faults.sorted(l.files)
 	}
 	return c, nil

@@ -207,3 +207,39 @@ func TestLoadMissing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Faults that others find are said with the config's own, each place once.
+func TestChecksMadeElsewhere(t *testing.T) {
+	write := func(text string) string {
+		path := filepath.Join(t.TempDir(), "pharos.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	right := "sources: [{name: s, format: json}]\ntenants: {shop: {extract: p}}\nplugins:\n  p:\n    rules:\n      extract: [{point: order, when: a == 1}]\n"
+	ran := 0
+	check := func(c *Config, known Faults) Faults {
+		ran++
+		if !known.Within("session") || !known.Within("session", "gap") || known.Within("session", "ga") || known.Within("plugins", "p") {
+			t.Errorf("known: %v", known)
+		}
+		return Faults{
+			c.Faultf([]string{"plugins", "p", "rules", "extract", "0", "when"}, "one"), c.Faultf([]string{"plugins", "p", "rules", "extract", "0", "when"}, "two"),
+			c.Faultf([]string{"session", "gap"}, "again"),
+		}
+	}
+	if _, err := Load(write(right), check); err != nil || ran != 0 {
+		t.Errorf("a config that is right: %v, checked %d times", err, ran)
+	}
+	_, err := Load(write(right+"session: {gap: 1q}\n"), check)
+	var faults Faults
+	if !errors.As(err, &faults) || len(faults) != 3 || ran != 1 {
+		t.Fatalf("%v, checked %d times", err, ran)
+	}
+	for i, want := range []string{".when: one", ".when: two", "session.gap: \"1q\" is no duration"} {
+		if !strings.Contains(faults[i].Message, want) {
+			t.Errorf("fault %d: %v, want %s", i, faults[i], want)
+		}
+	}
+}

@@ -51,11 +51,14 @@ func ruleLists(r *config.Rules) *rules.Rules {
 }
 
 // pluginFaults gives the faults of a plugin that does not load, each at its place:
-// those of rules within the expression.
+// those of rules within the expression, those of a module at its plugin.
 func pluginFaults(cfg *config.Config, name string, p *config.Plugin, err error) (faults config.Faults) {
 	var faulty rules.Errors
 	if !errors.As(err, &faulty) {
-		return config.Faults{cfg.Faultf([]string{"plugins", name}, "%s", strings.TrimPrefix(err.Error(), "plugin "+name+": "))}
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			faults = append(faults, cfg.Faultf([]string{"plugins", name}, "%s", strings.TrimPrefix(line, "plugin "+name+": ")))
+		}
+		return faults
 	}
 	for _, e := range faulty {
 		list, expr := expression(p.Rules, e)

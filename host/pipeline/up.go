@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -64,13 +65,12 @@ func startBroker(cfg *config.Config, log hclog.Logger) (*broker.Broker, error) {
 			c.Port, _ = strconv.Atoi(port) // 0, any port, where it is no number
 		}
 	}
-	if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Port))); err != nil {
+	b, err := broker.Start(c)
+	if errors.Is(err, syscall.EADDRINUSE) {
 		log.Info("the broker's port is taken, another one takes its place", "port", c.Port)
 		c.Port = 0
-	} else if err := l.Close(); err != nil {
-		return nil, fmt.Errorf("probe the broker's port: %w", err)
+		b, err = broker.Start(c)
 	}
-	b, err := broker.Start(c)
 	if err != nil {
 		return nil, err
 	}
@@ -81,11 +81,19 @@ func startBroker(cfg *config.Config, log hclog.Logger) (*broker.Broker, error) {
 	return b, nil
 }
 
-// embeddedAddress is the address of the broker of an Up on the data directory.
+// embeddedAddress is the address of the broker of an Up that runs on the data
+// directory. Where none does, something else may have its port by now.
 func embeddedAddress(cfg *config.Config) (string, error) {
+	running, err := broker.Running(cfg.Data.Join("broker").String())
+	if err != nil {
+		return "", err
+	}
+	if !running {
+		return "", fmt.Errorf("the config has no kafka, and no pharos up runs on the data directory %s: start one with 'pharos up -c', or set kafka.brokers", cfg.Data)
+	}
 	addr, err := os.ReadFile(addressFile(cfg))
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("the config has no kafka, and no pharos up has run in %s: start one there, or set kafka.brokers", cfg.Data)
+		return "", fmt.Errorf("the pharos up on the data directory %s is just starting: try again in a moment", cfg.Data)
 	}
 	if err != nil {
 		return "", fmt.Errorf("the address of the embedded broker: %w", err)

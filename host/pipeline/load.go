@@ -1,0 +1,65 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+
+	"github.com/seed-6a2d649b/pharos/host/config"
+	"github.com/seed-6a2d649b/pharos/host/rules"
+)
+
+// Load reads a config file. Where something is wrong with it, what is wrong with
+// its modules, rules and formulas is said in the same go, as far as they could be
+// read; of a config that is right, Build says it.
+func Load(ctx context.Context, path string) (*config.Config, error) {
+	return config.Load(path, func(cfg *config.Config, known config.Faults) config.Faults {
+		g := &Generation{Config: cfg}
+		more, _ := g.compileKeyspaces(nil) // other errors follow from what is known
+		return append(more, faultyPlugins(ctx, cfg, known)...)
+	})
+}
+
+// faultyPlugins gives the faults of expressions, and of modules with which nothing
+// else is wrong.
+func faultyPlugins(ctx context.Context, cfg *config.Config, known config.Faults) (faults config.Faults) {
+	g := &Generation{Config: cfg}
+	var err error
+	if g.loader, err = newLoader(cfg); err != nil {
+		return nil // what the loader needs is no part of the config
+	}
+	defer func() { _ = g.Close(ctx) }() // nothing runs
+	for name, p := range cfg.Plugins.All() {
+		switch {
+		case p.Rules != nil:
+			faults = append(faults, faultyExpressions(cfg, name, p)...)
+		case !p.Module.IsZero() && !known.Within("plugins", name):
+			loaded, err := g.loader.Load(ctx, pluginSpec(name, p))
+			if err != nil {
+				faults = append(faults, pluginFaults(cfg, name, p, err)...)
+				continue
+			}
+			_ = loaded.Close(ctx)
+		}
+	}
+	return faults
+}
+
+// faultyExpressions gives the faults within the expressions of rules.
+func faultyExpressions(cfg *config.Config, name string, p *config.Plugin) config.Faults {
+	list := ruleLists(p.Rules)
+	kind, err := list.Kind()
+	if err != nil {
+		return nil // said already
+	}
+	_, err = rules.Compile(kind, *list)
+	var all, within rules.Errors
+	if !errors.As(err, &all) {
+		return nil
+	}
+	for _, e := range all {
+		if e.Line > 0 {
+			within = append(within, e)
+		}
+	}
+	return pluginFaults(cfg, name, p, within)
+}
