@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/seed-6a2d649b/pharos/host/config"
+	"github.com/seed-6a2d649b/pharos/host/pipeline"
 	"github.com/spf13/cobra"
 )
 
@@ -39,7 +40,8 @@ func execute(ctx context.Context, args []string) int {
 	}
 	fmt.Fprintln(os.Stderr, "pharos:", err)
 	var usage usageError
-	if errors.As(err, &usage) {
+	var asked *pipeline.UsageError
+	if errors.As(err, &usage) || errors.As(err, &asked) {
 		return exitUsage
 	}
 	return exitFailed

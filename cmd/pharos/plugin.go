@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"text/tabwriter"
 
 	"github.com/seed-6a2d649b/pharos/host/plugin"
@@ -17,6 +19,9 @@ func newPlugin() *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			i, err := plugin.Inspect(c.Context(), args[0])
+			if errors.Is(err, fs.ErrNotExist) {
+				return usageError{err}
+			}
 			if err != nil {
 				return err
 			}

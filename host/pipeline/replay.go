@@ -59,19 +59,24 @@ func Replay(ctx context.Context, cfg *config.Config, o ReplayOptions) (err error
 	return r.write()
 }
 
-// checkInput tells whether an input names a source of the config.
+// checkInput tells whether an input names a source of the config and a file.
 func (g *Generation) checkInput(in Input) error {
-	if g.sourceByName(in.Source) != nil {
-		return nil
-	}
 	var names []string
 	for _, s := range g.sources {
 		names = append(names, s.Name)
 	}
-	if in.Source == "" {
-		return fmt.Errorf("--in %s: the config has the sources %v: say which one with SOURCE=%s", in.Path, names, in.Path)
+	switch found := g.sourceByName(in.Source) != nil; {
+	case !found && in.Source == "":
+		return usagef("--in %s: the config has the sources %v: say which one with SOURCE=%s", in.Path, names, in.Path)
+	case !found:
+		return usagef("--in: the config has no source %q, only %v", in.Source, names)
+	case in.Path == "-":
+		return nil
 	}
-	return fmt.Errorf("--in: the config has no source %q, only %v", in.Source, names)
+	if _, err := os.Stat(in.Path); err != nil {
+		return usagef("--in: %w", err)
+	}
+	return nil
 }
 
 // replay is a pipeline without Kafka: one source partition, the route partitions

@@ -26,10 +26,10 @@ type server struct {
 func listen(addr string, insecure bool) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return nil, fmt.Errorf("http.listen: %w (write it like 127.0.0.1:7070)", err)
+		return nil, usagef("http.listen: %w (write it like 127.0.0.1:7070)", err)
 	}
 	if ip := net.ParseIP(host); !insecure && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, fmt.Errorf("http.listen: %s can be reached from other machines, and tokens and TLS are not there yet: take a loopback address, or set http.insecure: true", addr)
+		return nil, usagef("http.listen: %s can be reached from other machines, and tokens and TLS are not there yet: take a loopback address, or set http.insecure: true", addr)
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
