@@ -185,7 +185,7 @@ func TestBotsLimits(t *testing.T) {
 		{"many names", list(2100), 0, ""},
 		{"too many names", list(2200), 0, "more than 65534 bytes"},
 		{"wide", wide, 16 << 20, "do not fit into the plugin's memory"},
-		{"wide with memory", wide, 0, ""},
+		{"wide with memory", wide, 32 << 20, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := module(t, "bots", wasm.Limits{Memory: c.memory, Timeout: wasm.StartTimeout})
