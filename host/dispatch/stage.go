@@ -39,6 +39,7 @@ type Stage struct {
 	counts metric.Counts // of the transaction in hand
 	out    output
 	raw    []Raw
+	fresh  bool // a partition was assigned and no mark has said so yet
 
 	coreMu sync.Mutex
 	core   *Core
@@ -131,6 +132,7 @@ func (s *Stage) Assign(_ context.Context, parts []*kafka.Assigned) error {
 		s.parts[kafka.TopicPartition{Topic: a.Topic, Partition: a.Partition}] = p
 		s.cfg.Counters.partitions.Inc()
 	}
+	s.fresh = true
 	s.report(nil)
 	return nil
 }
@@ -149,7 +151,8 @@ func (s *Stage) Revoke(parts []kafka.TopicPartition) {
 	s.report(nil)
 }
 
-// Batch dispatches records, or, without any, writes the marks.
+// Batch dispatches records, or, without any, writes the marks; those of newly
+// assigned partitions go before their records.
 func (s *Stage) Batch(ctx context.Context, records []*kgo.Record, tx *kafka.Tx) error {
 	core := s.swap()
 	s.out.tx = tx
@@ -157,6 +160,11 @@ func (s *Stage) Batch(ctx context.Context, records []*kgo.Record, tx *kafka.Tx) 
 		s.marks(core, tx)
 		s.report(tx)
 		return nil
+	}
+	if s.fresh {
+		// The routes hear of a source partition before its first beacon, or they
+		// could not tell what of it is late.
+		s.marks(core, tx)
 	}
 	now := s.cfg.Now()
 	for len(records) > 0 {
@@ -213,6 +221,7 @@ func (s *Stage) marks(core *Core, tx *kafka.Tx) {
 	if len(s.parts) == 0 {
 		return
 	}
+	s.fresh = false
 	now := s.cfg.Now()
 	mark := beacon.Mark{Generation: core.Generation()}
 	for _, p := range s.sorted() {

@@ -66,10 +66,12 @@ func (w *world) core() *Core {
 	return newCore(w.t, cfg)
 }
 
-func (w *world) run(s *Stage) (stop func()) {
+func (w *world) run(s *Stage) (stop func()) { return w.runTicking(s, 20*time.Millisecond) }
+
+func (w *world) runTicking(s *Stage, tick time.Duration) (stop func()) {
 	loop := kafka.NewLoop(kafka.LoopConfig{
 		Kafka: w.kafka, Group: "pharos-dispatch", TransactionalID: "pharos-dispatch", Topics: []string{"beacons"},
-		CommitInterval: 10 * time.Millisecond, TickInterval: 20 * time.Millisecond, SessionTimeout: 3 * time.Second,
+		CommitInterval: 10 * time.Millisecond, TickInterval: tick, SessionTimeout: 3 * time.Second,
 	}, s)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -351,6 +353,23 @@ func TestUse(t *testing.T) {
 		t.Errorf("the new default route got %d beacons", len(rs))
 	} else if h, _ := beacon.ParseHeader(rs[0].Headers[0].Value); h.Generation != 8 || h.Watermark != 1000 {
 		t.Errorf("header %+v", h)
+	}
+}
+
+// TestMarkedFirst: a route's log says how many source partitions there are before
+// it has a beacon, also where no tick comes first.
+func TestMarkedFirst(t *testing.T) {
+	w := newWorld(t, 2)
+	w.send(0, line(now, "a", ""), line(now, "b", ""), line(now, "c", ""))
+	w.runTicking(w.stage(w.core(), nil), time.Hour)
+	w.eventually("the beacons", func(s *seen) bool { return s.total() == 3 })
+	w.seen.mu.Lock()
+	defer w.seen.mu.Unlock()
+	for key := range w.seen.beacons {
+		m, ok := w.seen.log[key][0].(beacon.Mark)
+		if !ok || len(m.Entries) == 0 || m.Entries[0].Partitions != 2 || m.Entries[0].Watermark != metric.NoWatermark || m.Entries[0].Idle {
+			t.Errorf("%s begins with %+v", key, w.seen.log[key][0])
+		}
 	}
 }
 
