@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"net"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -31,6 +34,7 @@ func newLoad(t *testing.T, beacons int) *load {
         variants: {"off": 1, "on": 1, over-50: 1}
         crossover: exclude
 `))}
+	keepPort(t, l.config)
 	define := examples.Shop()
 	shop := define.Tenants["shop"]
 	shop.Dimensions = []definition.Dimension{{Name: "platform", Path: "platform", Default: "web", Values: []string{"web", "ios", "android"}}}
@@ -52,6 +56,30 @@ func newLoad(t *testing.T, beacons int) *load {
 		t.Errorf("replay and definition: %v", err)
 	}
 	return l
+}
+
+// keepPort gives the broker of a config a port that no other test wants: a send
+// that goes on finds it there again.
+func keepPort(t *testing.T, config string) {
+	t.Helper()
+	for {
+		addr := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000)) // below those that clients are given
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			continue
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		broker := filepath.Join(filepath.Dir(config), "data", "broker")
+		if err := os.MkdirAll(broker, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(broker, "address"), []byte(addr+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
 }
 
 // sending is a pharos send that is given beacons bit by bit.

@@ -67,6 +67,13 @@ func runDemo(ctx context.Context, k kafka.Config, topic string) error {
 	}
 	defer cl.Close()
 	start := time.Now().Add(-demoPast)
+	before, err := lastSent(ctx, k, cl, topic)
+	if err != nil {
+		return fmt.Errorf("where the demo was left: %w", err)
+	}
+	if before.After(start) {
+		start = before // an hour that is there already would come twice, and late
+	}
 	g := generate.New(generate.Options{Seed: uint64(start.UnixNano()), Start: start, Rate: demoRate, Delayed: 0.03, Doubled: 0.01})
 	var failed error
 	promise := func(_ *kgo.Record, err error) {
@@ -89,4 +96,30 @@ func runDemo(ctx context.Context, k kafka.Config, topic string) error {
 		return fmt.Errorf("send the demo's beacons: %w", err)
 	}
 	return failed
+}
+
+// lastSent is when the last beacon was produced to a topic of one partition; zero
+// where none was.
+func lastSent(ctx context.Context, k kafka.Config, cl *kgo.Client, topic string) (time.Time, error) {
+	bounds, err := kafka.OffsetBounds(ctx, cl, topic)
+	if err != nil {
+		return time.Time{}, err
+	}
+	tp := kafka.TopicPartition{Topic: topic}
+	b := bounds[tp]
+	if b.End <= b.Start {
+		return time.Time{}, nil
+	}
+	reader, err := kafka.NewReader(k, map[kafka.TopicPartition]int64{tp: b.End - 1})
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer reader.Close()
+	fetches := reader.PollFetches(ctx)
+	if err := fetches.Err(); err != nil {
+		return time.Time{}, err
+	}
+	var last time.Time
+	fetches.EachRecord(func(r *kgo.Record) { last = r.Timestamp })
+	return last, nil
 }

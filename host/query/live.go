@@ -43,7 +43,8 @@ type Live struct {
 	complete int64            // first minute that is not final, never falls
 	final    bool             // something is final
 	counts   metric.Counts
-	since    time.Time // append time of the first record seen
+	resumed  bool      // reading began at a safe point: what was there already is not counted
+	since    time.Time // append time of the first record counted
 	buf      []byte
 }
 
@@ -130,6 +131,7 @@ func (l *Live) Start(partition int32, at metric.SafePoint, end int64) {
 		p.from = metric.NoMinute
 		return
 	}
+	l.resumed = true
 	p.from, p.final, p.shipped = at.Horizon+1, at.Horizon+1, at.Horizon
 	l.advance(p)
 }
@@ -144,21 +146,30 @@ func (l *Live) Observe(partition int32, offset int64, appended time.Time, f *met
 		return
 	}
 	p.next = offset + 1
-	if l.since.IsZero() || appended.Before(l.since) {
-		l.since = appended
-	}
 	for i := range f.Deltas {
 		l.book(partition, &f.Deltas[i])
 	}
-	for _, c := range f.Counts {
-		l.counts.Add(c)
-	}
+	l.count(p, offset, appended, f.Counts)
 	for _, g := range f.Progress {
 		p.horizon.Observe(f.Generation, g)
 	}
 	if len(f.Progress) > 0 {
 		l.advance(p)
 		l.expire(partition)
+	}
+}
+
+// count adds up counts. Safe points of partitions lie far apart, so where reading
+// began at them only what came after the start is counted.
+func (l *Live) count(p *livePart, offset int64, appended time.Time, counts []metric.Count) {
+	if l.resumed && offset < p.caught {
+		return
+	}
+	if l.since.IsZero() || appended.Before(l.since) {
+		l.since = appended
+	}
+	for _, c := range counts {
+		l.counts.Add(c)
 	}
 }
 
@@ -222,9 +233,9 @@ func (l *Live) Figures() int {
 }
 
 // Beacons returns what became of the beacons of the tenants, those given and
-// those seen, as counted since the view began to read, and when that record was
-// appended. A view that did not start at the topic's start can begin between
-// the count of a beacon as in and that of its outcome.
+// those seen, as counted from the topic's start, or since the view began to read
+// where it began at safe points, and when the first record counted was appended.
+// The latter can begin between the count of a beacon as in and that of its outcome.
 func (l *Live) Beacons(tenants []string) (*metric.Summary, time.Time) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()

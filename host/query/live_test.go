@@ -300,3 +300,26 @@ func TestBeaconsAreSummed(t *testing.T) {
 		t.Errorf("%+v since %v", got, since)
 	}
 }
+
+// Safe points of partitions lie far apart: what is between them and the start is
+// not counted, of any partition, or outcomes would not add up.
+func TestBeaconsAreCountedSinceARestart(t *testing.T) {
+	l := newTestLive(2, &clockAt{})
+	l.Start(0, metric.SafePoint{Horizon: 1000, Offset: 5}, 20)
+	l.Start(1, metric.SafePoint{Horizon: metric.NoMinute}, 10)
+	when := time.Unix(1_600_000_000, 0)
+	observe := func(partition int32, offset int64, c metric.Count) {
+		c.Tenant = "shop"
+		l.Observe(partition, offset, when.Add(time.Duration(offset)*time.Second), &metric.Frame{Counts: []metric.Count{c}})
+	}
+	observe(0, 5, metric.Count{Outcome: metric.Counted, N: 100})
+	observe(1, 9, metric.Count{Outcome: metric.In, N: 1})
+	if got, since := l.Beacons(nil); len(got.Tenants) != 0 || !since.IsZero() {
+		t.Errorf("%+v since %v", got, since)
+	}
+	observe(1, 10, metric.Count{Outcome: metric.In, N: 2})
+	observe(0, 20, metric.Count{Outcome: metric.Counted, N: 2})
+	if got, since := l.Beacons(nil); got.Tenants["shop"].In != 2 || got.Tenants["shop"].Counted != 2 || !since.Equal(when.Add(10*time.Second)) {
+		t.Errorf("%+v since %v", got.Tenants["shop"], since)
+	}
+}
