@@ -13,8 +13,8 @@ import (
 	"github.com/seed-6a2d649b/pharos/host/definition"
 )
 
-// figureLine is a line of replay's output.
-type figureLine struct {
+// FigureLine is a line of a replay's output.
+type FigureLine struct {
 	Tenant, Experiment, Variant, Status, Point string
 	Dims, Attributes                           map[string]string
 	Minute                                     time.Time
@@ -24,7 +24,8 @@ type figureLine struct {
 	SumSq                                      float64
 }
 
-func (f *figureLine) key() definition.Key {
+// Key names the figure.
+func (f *FigureLine) Key() definition.Key {
 	return definition.Key{
 		Tenant: f.Tenant, Experiment: f.Experiment, Variant: f.Variant, Status: f.Status, Point: f.Point,
 		Attributes: labels(f.Attributes), Dims: labels(f.Dims), Minute: f.Minute.Unix() / 60,
@@ -74,13 +75,13 @@ func CompareFigures(out []byte, want *definition.Result) error {
 	seen := map[definition.Key]bool{}
 	var faults faults
 	for line := range bytes.Lines(out) {
-		var f figureLine
+		var f FigureLine
 		d := json.NewDecoder(bytes.NewReader(line))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&f); err != nil {
 			return fmt.Errorf("%w in %s", err, line)
 		}
-		k := f.key()
+		k := f.Key()
 		if seen[k] {
 			faults.add("twice: %s", line)
 		}
