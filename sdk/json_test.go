@@ -23,6 +23,7 @@ func TestJSONInC(t *testing.T) {
 		`{"brackets in strings": "}]\"\\", "x\\": "\\\"{["}`,
 		`{"a\"\u00e9": {"b": "found \u00e9\ud83d\ude00\/\b\f\n\r\t"}}`,
 		`{"a\"é": {"b": "first"}, "a\"\u00E9": {"b": "the last counts"}}`,
+		`{"a\"é": ["an array has no keys", "b"], "b": "found"}`,
 		`{"half": "\ud800", "other": "\udc00x", "two": "\ud800\ud800", "then": "\ud83dx", "pair after": "\ud800\ud83d\ude00"}`,
 		`{"deep": ` + strings.Repeat("[", 50) + strings.Repeat("]", 50) + `}`,
 	} {
@@ -31,8 +32,9 @@ func TestJSONInC(t *testing.T) {
 		}
 	}
 	rapid.Check(t, func(r *rapid.T) {
-		if err := tryJSON(m, drawObject(r, 3), rapid.String().Draw(r, "file")); err != nil {
-			r.Fatal(err)
+		config := drawObject(r, 3)
+		if err := tryJSON(m, config, rapid.String().Draw(r, "file")); err != nil {
+			r.Fatalf("%s: %v", config, err)
 		}
 	})
 }

@@ -276,9 +276,11 @@ static inline ph_text ph_string(ph_text v) {
   }
   return (ph_text){out, n};
 }
-/* ph_get gives the value of a key of an object; of a repeated key the last. */
+/* ph_get gives the value of a key of an object; of a repeated key the last. What is
+ * no object has none. */
 static inline ph_text ph_get(ph_text object, ph_text key) {
   ph_text k, v, got = {0, 0};
+  if (!object.len || object.at[0] != '{') return got;
   for (ph_u32 at = 0; ph_next(object, &at, &k, &v);)
     if (ph_equal(ph_string(k), key)) got = v;
   return got;
