@@ -129,7 +129,7 @@ func NewCore(cfg Config) (*Core, error) {
 		c.cfg.Fields = beacon.NewFields()
 	}
 	for _, s := range cfg.Sources {
-		p, err := beacon.NewProjection(s, c.cfg.Fields)
+		p, err := beacon.NewProjection(needed(s), c.cfg.Fields)
 		if err != nil {
 			return nil, fmt.Errorf("dispatch: source %s: %w", s.Name, err)
 		}
@@ -154,6 +154,17 @@ func NewCore(cfg Config) (*Core, error) {
 	c.batch = beacon.NewBatch(c.cfg.Fields)
 	c.drop, c.route = c.dropRow, c.routeRow
 	return c, nil
+}
+
+// needed is a source without what only sessions look at: who reads an array of
+// assignments pays for it.
+func needed(s *beacon.Source) *beacon.Source {
+	n := *s
+	n.ID = beacon.Locator{}
+	if len(s.Assignments.Paths) == 1 {
+		n.Assignments = beacon.Locator{}
+	}
+	return &n
 }
 
 // Generation is the number of the generation whose decisions the core makes.

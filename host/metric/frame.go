@@ -63,9 +63,11 @@ type encoder struct {
 	strings   map[string]uint64
 	texts     []string
 	series    map[string]uint64
-	seriesOut []byte // fields series
-	out       []byte // fields deltas, counts, progress
-	msg, key  []byte // of one message
+	last      *Series // of the delta before, and
+	lastIndex uint64  // its index: a series' minutes come together
+	seriesOut []byte  // fields series
+	out       []byte  // fields deltas, counts, progress
+	msg, key  []byte  // of one message
 	packed    []byte
 }
 
@@ -80,28 +82,35 @@ func (e *encoder) text(s string) uint64 {
 }
 
 func (e *encoder) seriesIndex(s *Series) uint64 {
+	if s != e.last {
+		e.last, e.lastIndex = s, e.findSeries(s)
+	}
+	return e.lastIndex
+}
+
+func (e *encoder) findSeries(s *Series) uint64 {
 	e.key = s.AppendKey(e.key[:0])
 	if i, ok := e.series[string(e.key)]; ok {
 		return i
 	}
 	i := uint64(len(e.series))
 	e.series[string(e.key)] = i
-	var msg []byte
+	e.msg = e.msg[:0]
 	e.packed = e.packed[:0]
 	for _, v := range [...]string{s.Tenant, s.Experiment, s.Variant, s.Status, s.Point} {
 		e.packed = protowire.AppendVarint(e.packed, e.text(v))
 	}
-	msg = appendBytes(msg, 1, e.packed)
+	e.msg = appendBytes(e.msg, 1, e.packed)
 	for field, labels := range [...][]Label{2: s.Attributes, 3: s.Dims} {
 		e.packed = e.packed[:0]
 		for _, l := range labels {
 			e.packed = protowire.AppendVarint(e.packed, e.text(l.Name))
 			e.packed = protowire.AppendVarint(e.packed, e.text(l.Value))
 		}
-		msg = appendBytes(msg, protowire.Number(field), e.packed)
+		e.msg = appendBytes(e.msg, protowire.Number(field), e.packed)
 	}
 	e.seriesOut = protowire.AppendTag(e.seriesOut, frameSeriesField, protowire.BytesType)
-	e.seriesOut = protowire.AppendBytes(e.seriesOut, msg)
+	e.seriesOut = protowire.AppendBytes(e.seriesOut, e.msg)
 	return i
 }
 

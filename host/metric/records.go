@@ -34,7 +34,7 @@ func (f *Frame) Records(partitions int32, emit func(partition int32, value []byt
 			tooLong = fmt.Errorf("a frame of %d bytes, at most %d are allowed: shorten the labels of tenant %q", len(value), MaxFrame, tenantOf(&parts[p]))
 		}
 		out = append(out, record{p, value})
-		parts[p], sizes[p] = Frame{}, 0
+		parts[p], sizes[p] = Frame{Deltas: parts[p].Deltas[:0], Counts: parts[p].Counts[:0]}, 0
 	}
 	grow := func(p int32, n int) *Frame {
 		if sizes[p] > 0 && sizes[p]+n > recordBytes {
@@ -45,9 +45,13 @@ func (f *Frame) Records(partitions int32, emit func(partition int32, value []byt
 		return &parts[p]
 	}
 	var key []byte
+	var last *Series // a series' minutes come together
+	p := int32(0)
 	for _, d := range f.Deltas {
-		key = d.Series.AppendKey(key[:0])
-		p := int32(xxhash.Sum64(key) % uint64(partitions))
+		if d.Series != last {
+			last, key = d.Series, d.Series.AppendKey(key[:0])
+			p = int32(xxhash.Sum64(key) % uint64(partitions))
+		}
 		part := grow(p, len(key)+40)
 		part.Deltas = append(part.Deltas, d)
 	}

@@ -36,9 +36,9 @@ const (
 )
 
 // benchLog is a shop's log: sessions of about ten minutes, four points, each
-// beacon with an id and the assignments to five experiments. One beacon in
-// outOfOrder comes half a minute too late; 0: none.
-func benchLog(outOfOrder int) []Record {
+// beacon with an id and the assignments to five of so many experiments. One
+// beacon in outOfOrder comes half a minute too late; 0: none.
+func benchLog(experiments, outOfOrder int) []Record {
 	records := make([]Record, benchBeacons)
 	watermark := metric.NoWatermark
 	points := []string{"view", "cart", "order", "other"}
@@ -50,7 +50,7 @@ func benchLog(outOfOrder int) []Record {
 		}
 		var exp []string
 		for e := range 5 {
-			exp = append(exp, fmt.Sprintf(`{"id":"experiment-%d","variant":"%c"}`, e, 'a'+(session>>e)%2))
+			exp = append(exp, fmt.Sprintf(`{"id":"experiment-%d","variant":"%c"}`, (session*7+e)%experiments, 'a'+(session>>e)%2))
 		}
 		records[i] = Record{
 			Offset: int64(i), Header: beacon.Header{Topic: "raw", Offset: int64(i), Generation: 1, Watermark: watermark},
@@ -85,7 +85,7 @@ func BenchmarkProcess(b *testing.B) {
 		{"experiments=5/out-of-order=1%", 5, 100}, {"experiments=5/out-of-order=10%", 5, 10},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			cfg, records := benchConfig(c.experiments), benchLog(c.outOfOrder)
+			cfg, records := benchConfig(c.experiments), benchLog(c.experiments, c.outOfOrder)
 			benchBatches(b, records, func() func([]Record) {
 				p, out := NewPartition(cfg, "web", 0), &Output{}
 				return func(batch []Record) {
@@ -102,7 +102,7 @@ func BenchmarkProcess(b *testing.B) {
 // BenchmarkDecode is the part of it that is decoding.
 func BenchmarkDecode(b *testing.B) {
 	cfg := benchConfig(5)
-	benchBatches(b, benchLog(0), func() func([]Record) {
+	benchBatches(b, benchLog(5, 0), func() func([]Record) {
 		batch := beacon.NewBatch(cfg.prepared.fields)
 		return func(records []Record) {
 			for i := range records {

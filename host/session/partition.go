@@ -175,7 +175,7 @@ func (p *Partition) step(s *scratch, i int, r *Record, out *Output) {
 		p.refuse(row, r, beacon.SessionOverflow, out)
 		return
 	}
-	b := s.entry(p, v, row, r)
+	b := s.entry(p, k, v, row, r)
 	fresh := k == nil
 	if fresh {
 		k = &key{tenant: t, name: string(row.Session)}

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/binary"
+	"slices"
 
 	"github.com/seed-6a2d649b/pharos/host/beacon"
 	"github.com/seed-6a2d649b/pharos/host/metric"
@@ -183,8 +184,8 @@ func (s *scratch) sort() {
 	}
 }
 
-// entry makes of a row what its session keeps.
-func (s *scratch) entry(p *Partition, v *verdict, row *beacon.Row, r *Record) entry {
+// entry makes of a row what its session, nil if it is new, keeps.
+func (s *scratch) entry(p *Partition, k *key, v *verdict, row *beacon.Row, r *Record) entry {
 	t := v.tenant
 	b := entry{
 		time: row.Time, id: string(row.ID), source: v.source.rank, part: r.Header.Partition, offset: r.Header.Offset,
@@ -193,12 +194,23 @@ func (s *scratch) entry(p *Partition, v *verdict, row *beacon.Row, r *Record) en
 	if p.cfg.OneSource {
 		b.part = 0
 	}
+	last := &entry{} // whose texts and assignments are mostly this one's too
+	if k != nil && len(k.tail) > 0 && k.tail[len(k.tail)-1].plan == t.plan {
+		last = &k.tail[len(k.tail)-1]
+	}
 	if len(t.dimensions) > 0 {
-		s.text = t.appendDims(s.text[:0], row)
-		b.dims = t.dimTexts.get(s.text, func() string { return string(s.text) })
+		if s.text = t.appendDims(s.text[:0], row); last.dims == string(s.text) {
+			b.dims = last.dims
+		} else {
+			b.dims = t.dimTexts.get(s.text, func() string { return string(s.text) })
+		}
 	}
 	unknown := s.assign(t, row)
-	if len(s.assigns) > 0 {
+	switch {
+	case len(s.assigns) == 0:
+	case slices.Equal(s.assigns, last.assigns):
+		b.assigns = last.assigns
+	default:
 		s.text = s.text[:0]
 		for _, a := range s.assigns {
 			s.text = binary.LittleEndian.AppendUint32(s.text, uint32(a.trial))
