@@ -42,8 +42,8 @@ func logFlag(c *cobra.Command, level *string) {
 	c.Flags().StringVar(level, "log-level", "info", "trace, debug, info, warn or error")
 }
 
-// progress shows how far a long job is: over one line on a terminal, a line every
-// ten seconds otherwise.
+// progress shows how far a long job is: over one line on a terminal, a line each
+// time otherwise.
 func progress(out *os.File) func(format string, args ...any) {
 	terminal := term.IsTerminal(int(out.Fd()))
 	return func(format string, args ...any) {

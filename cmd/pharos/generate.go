@@ -28,7 +28,7 @@ asked some beacons that come late or twice. The same flags give the same beacons
 			from, err := time.Parse(time.RFC3339, start)
 			switch {
 			case err != nil:
-				return usagef("--start: %w (write it like 2026-01-31T12:00:00Z)", err)
+				return usagef("--start %q is no time of RFC 3339: write it like 2026-01-31T12:00:00Z", start)
 			case beacons < 0:
 				return usagef("--beacons %d: it must not be negative", beacons)
 			case format != "json" && format != "query" && format != "clf":

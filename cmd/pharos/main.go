@@ -57,8 +57,9 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "pharos",
-		Short: "Beacons in, exact experiment figures out",
+		Use:     "pharos",
+		Version: pipeline.Version(),
+		Short:   "Beacons in, exact experiment figures out",
 		Long: `Pharos consumes beacons (page views, clicks, orders, server log lines) from
 Kafka, filters and routes them with WebAssembly plugins, keeps sessions, and
 turns them into figures of A/B experiments that are right to the last digit,
@@ -78,8 +79,10 @@ Start here:
 		return usagef("%w\nSee '%s --help'", err, c.CommandPath())
 	})
 	root.AddCommand(newUp(), newRun(), newReplay(), newSend(), newGenerate(), newCheck(), newConfig(), newPlugin(), newStatus())
+	addNotYet(root)
 	root.SuggestionsMinimumDistance = 2
 	for _, c := range root.Commands() {
+		addNotYet(c)
 		strict(c)
 	}
 	return root

@@ -28,7 +28,7 @@ several sources, say which a file is of: --in site=beacons.ndjson,log=access.log
 			if now != "" {
 				t, err := time.Parse(time.RFC3339, now)
 				if err != nil {
-					return usagef("--now: %w (write it like 2026-01-31T12:00:00Z)", err)
+					return usagef("--now %q is no time of RFC 3339: write it like 2026-01-31T12:00:00Z", now)
 				}
 				at = t
 			}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/seed-6a2d649b/pharos/host/pipeline"
@@ -25,7 +26,10 @@ func newStatus() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(c.Context(), 10*time.Second)
 			defer cancel()
-			body, err := get(ctx, addr+"/api/v1/status")
+			if !strings.Contains(addr, "://") {
+				addr = "http://" + addr
+			}
+			body, err := get(ctx, strings.TrimSuffix(addr, "/")+"/api/v1/status")
 			if err != nil {
 				return err
 			}

@@ -1,0 +1,30 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// notYet are commands that will be there, and what helps until then.
+var notYet = map[string][]struct{ name, instead string }{
+	"pharos": {
+		{"reload", "restart the host: keyspaces may change; what changes figures needs a new group and data directory"},
+		{"rules", "write rules in the config; 'pharos check' checks them, 'pharos replay' tries them on a file"},
+	},
+	"pharos plugin": {
+		{"new", "begin with an example: sdk/c/examples, sdk/go/examples"},
+		{"build", "the compiler's command is in docs/plugins.md"},
+		{"test", "put golden vectors beside the module: they run whenever it is loaded, so 'pharos check' runs them"},
+		{"bench", "'pharos replay' a file, and look at pharos_plugin_busy_seconds_total of a running host"},
+		{"sign", "pin the module by its digest, which 'pharos plugin inspect' prints"},
+	},
+}
+
+// addNotYet makes a command refuse what it will once do.
+func addNotYet(c *cobra.Command) {
+	for _, later := range notYet[c.CommandPath()] {
+		c.AddCommand(&cobra.Command{
+			Use: later.name, Hidden: true, DisableFlagParsing: true,
+			RunE: func(c *cobra.Command, _ []string) error {
+				return usagef("%s is not there yet: %s", c.CommandPath(), later.instead)
+			},
+		})
+	}
+}
