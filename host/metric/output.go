@@ -63,11 +63,11 @@ func appendLabelsJSON(dst []byte, labels []Label) []byte {
 	return append(dst, '}')
 }
 
-// appendJSONFloat writes v as encoding/json does: an exponent only where the
-// number is very small or large.
+// appendJSONFloat writes v with an exponent where the number is very small or
+// beyond 2^53: there, what reads digits as an integer would not read v.
 func appendJSONFloat(dst []byte, v float64) []byte {
 	format := byte('f')
-	if a := math.Abs(v); a != 0 && (a < 1e-6 || a >= 1e21) {
+	if a := math.Abs(v); a != 0 && (a < 1e-6 || a >= 1<<53) {
 		format = 'e'
 	}
 	return strconv.AppendFloat(dst, v, format, -1, 64)

@@ -75,6 +75,20 @@ const (
 	OtherDimension Outcome = 11 // value beyond the limit; Reason: the dimension or attribute
 )
 
+var outcomes = [...]string{
+	In: "in", Counted: "counted", Filtered: "filtered", Duplicate: "duplicate", LateBeacon: "late", DeadLettered: "dead_lettered",
+	Undecodable: "undecodable", BadValue: "bad_value", UnknownVariant: "unknown_variant", PluginError: "extractor_failure",
+	OtherDimension: "other_value",
+}
+
+// String is the outcome's name in metrics.
+func (o Outcome) String() string {
+	if int(o) < len(outcomes) && outcomes[o] != "" {
+		return outcomes[o]
+	}
+	return "unknown"
+}
+
 // Count is a change of how many beacons of a tenant came to an outcome. Counts
 // can fall: a beacon that comes out of order can make another a duplicate.
 type Count struct {

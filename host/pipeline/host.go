@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/seed-6a2d649b/pharos/host/dispatch"
 	"github.com/seed-6a2d649b/pharos/host/kafka"
 	"github.com/seed-6a2d649b/pharos/host/metric"
+	"github.com/seed-6a2d649b/pharos/host/page"
 	"github.com/seed-6a2d649b/pharos/host/query"
 	"github.com/seed-6a2d649b/pharos/host/session"
 	"github.com/seed-6a2d649b/pharos/host/ship"
@@ -88,7 +90,7 @@ func newHost(ctx context.Context, cfg *config.Config, k kafka.Config, o hostOpti
 	if err := h.buildStages(); err != nil {
 		return nil, err
 	}
-	h.server = newServer(listener, h.api.Handler(), h.registry, h.ready, o.log.Named("http"))
+	h.server = newServer(listener, h.pages(), h.registry, h.ready, o.log.Named("http"))
 	return h, nil
 }
 
@@ -188,6 +190,7 @@ func (h *host) buildStages() error {
 	h.api = query.NewAPI(query.Options{Live: h.live, Status: h.status, Logger: h.log.Named("query")})
 	if h.has(Query) {
 		h.api.Use(h.gen.keyspaces)
+		h.registry.MustRegister(beaconCollector{h.live})
 	}
 	return nil
 }
@@ -235,6 +238,23 @@ func (h *host) loop(r Role, topics []string, stage kafka.Stage) *kafka.Loop {
 	return kafka.NewLoop(kafka.LoopConfig{
 		Kafka: h.kafka, Group: name, TransactionalID: name + "-" + h.id, Topics: topics, Logger: h.log.Named(string(r)),
 	}, stage)
+}
+
+// pages serves the page and the API; of a host without the role query only its
+// status.
+func (h *host) pages() http.Handler {
+	mux := http.NewServeMux()
+	api := h.api.Handler()
+	if h.has(Query) {
+		mux.Handle("/", page.Handler())
+		mux.Handle("/api/", api)
+		return mux
+	}
+	mux.Handle("/api/v1/status", api)
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "this host does not run the role query: it serves /api/v1/status, /metrics, /healthz and /readyz", http.StatusNotFound)
+	})
+	return mux
 }
 
 func (h *host) follower() *query.Follower {

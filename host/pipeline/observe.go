@@ -2,13 +2,16 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"runtime/debug"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/seed-6a2d649b/pharos/host/metric"
 	"github.com/seed-6a2d649b/pharos/host/plugin"
 	"github.com/seed-6a2d649b/pharos/host/query"
+	"github.com/seed-6a2d649b/pharos/host/ship"
 )
 
 // ready is nil once the host does its work, else it says what is waited for.
@@ -32,7 +35,7 @@ func (n notReady) Error() string { return string(n) }
 
 // status is what the host knows of itself; the API adds what its live view knows.
 func (h *host) status(context.Context) Status {
-	s := Status{Host: h.id, Version: version(), Started: query.Millis(h.started), Generation: h.gen.Number}
+	s := Status{Host: h.id, Version: Version(), Started: query.Millis(h.started), Generation: h.gen.Number}
 	if h.differs != "" {
 		s.Faults = append(s.Faults, h.differs)
 	}
@@ -88,6 +91,8 @@ func (h *host) roleStatus(r Role) query.RoleStatus {
 		if err := h.session.Ready(); err != nil {
 			s.State, s.Detail = "starting", err.Error()
 		}
+	case Ship:
+		s.Detail = shipDetail(h.ship.Status())
 	case Query:
 		if !h.live.Ready() {
 			s.State, s.Detail = "starting", errLive.Error()
@@ -99,8 +104,17 @@ func (h *host) roleStatus(r Role) query.RoleStatus {
 	return s
 }
 
-// version is that of the build.
-func version() string {
+// shipDetail says how much of the metrics topic each store has yet to take.
+func shipDetail(all []ship.Status) string {
+	var parts []string
+	for _, st := range all {
+		parts = append(parts, fmt.Sprintf("%s: %d partitions, %d records behind", st.Store, st.Partitions, st.Lag))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Version is that of the build.
+func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
@@ -109,6 +123,22 @@ func version() string {
 		return v
 	}
 	return "devel"
+}
+
+// beaconCollector exports what became of beacons, as the live view counts it.
+type beaconCollector struct{ live *query.Live }
+
+var beaconCounts = prometheus.NewDesc("pharos_beacons", "What became of beacons, as counted in the metrics topic. A count can fall: a beacon out of order can make another a duplicate.",
+	[]string{"tenant", "outcome", "reason"}, nil)
+
+// Describe implements prometheus.Collector.
+func (beaconCollector) Describe(ch chan<- *prometheus.Desc) { ch <- beaconCounts }
+
+// Collect implements prometheus.Collector.
+func (c beaconCollector) Collect(ch chan<- prometheus.Metric) {
+	for _, n := range c.live.Counts() {
+		ch <- prometheus.MustNewConstMetric(beaconCounts, prometheus.GaugeValue, float64(n.N), n.Tenant, n.Outcome.String(), n.Reason)
+	}
 }
 
 // pluginCollector exports what plugins count of themselves.

@@ -235,34 +235,62 @@ func (r *replay) write() error {
 	if err := summary.Conserved(); err != nil {
 		return fmt.Errorf("beacons were lost or doubled, which is a fault of Pharos: %w", err)
 	}
+	r.warn()
 	return toFile(r.o.Summary, r.o.Stderr, func(w *bufio.Writer) error {
 		_, err := w.Write(append(summary.JSON(), '\n'))
 		return err
 	})
 }
 
-// toFile writes a file whole or not at all; without a path to out.
-func toFile(path string, out io.Writer, write func(*bufio.Writer) error) (err error) {
-	if path == "" {
-		w := bufio.NewWriter(out)
-		if err := write(w); err != nil {
-			return err
+// warn says what the summary has no place for.
+func (r *replay) warn() {
+	for _, c := range r.counts.All() {
+		switch c.Outcome {
+		case metric.OtherDimension:
+			r.o.Log.Warn("values beyond the limit were counted as _other", "tenant", c.Tenant, "of", c.Reason, "beacons", c.N)
+		case metric.UnknownVariant:
+			r.o.Log.Warn("assignments to variants that the experiment does not have", "tenant", c.Tenant, "count", c.N)
+		case metric.PluginError:
+			r.o.Log.Warn("the extractor failed on beacons, which count without measurements", "tenant", c.Tenant, "plugin", c.Reason, "beacons", c.N)
 		}
-		return w.Flush()
 	}
-	f, err := os.Create(path + ".tmp")
+}
+
+// toFile writes a file whole or not at all. Without a path, or with "-", it writes
+// to out; what is there and is no plain file (a pipe, a device, a link) is
+// written to as it is.
+func toFile(path string, out io.Writer, write func(*bufio.Writer) error) error {
+	if path == "" || path == "-" {
+		return buffered(out, write)
+	}
+	into := path + ".tmp"
+	info, err := os.Lstat(path)
+	if plain := err != nil || info.Mode().IsRegular(); !plain {
+		into = path
+	}
+	f, err := os.OpenFile(into, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return fmt.Errorf("create the output: %w", err)
 	}
-	w := bufio.NewWriterSize(f, 256<<10)
-	if err = write(w); err == nil {
-		err = w.Flush()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(path+".tmp", path)
+	err = errors.Join(buffered(f, write), f.Close())
+	if into != path {
+		if err == nil {
+			err = os.Rename(into, path)
+		}
+		if err != nil {
+			err = errors.Join(err, os.Remove(into))
+		}
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(path+".tmp"))
+		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
+}
+
+func buffered(out io.Writer, write func(*bufio.Writer) error) error {
+	w := bufio.NewWriterSize(out, 256<<10)
+	if err := write(w); err != nil {
+		return err
+	}
+	return w.Flush()
 }

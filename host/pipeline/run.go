@@ -33,7 +33,11 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.close()) }()
-	fmt.Fprintf(o.Out, "Pharos runs %s.\n  page and API  %s\n  brokers       %v\n", rolesText(o.Roles), h.server.url(), k.Brokers)
+	serves := "status"
+	if h.has(Query) {
+		serves = "page and API"
+	}
+	fmt.Fprintf(o.Out, "Pharos runs %s.\n  %-12s  %s\n  brokers       %v\n", rolesText(o.Roles), serves, h.server.url(), k.Brokers)
 	return h.run(ctx)
 }
 

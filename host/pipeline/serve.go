@@ -12,8 +12,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
-
-	"github.com/seed-6a2d649b/pharos/host/page"
 )
 
 // server serves the page, the API, /metrics, /healthz and /readyz.
@@ -38,10 +36,9 @@ func listen(addr string, insecure bool) (net.Listener, error) {
 	return l, nil
 }
 
-func newServer(l net.Listener, api http.Handler, metrics prometheus.Gatherer, ready func() error, log hclog.Logger) *server {
+func newServer(l net.Listener, pages http.Handler, metrics prometheus.Gatherer, ready func() error, log hclog.Logger) *server {
 	mux := http.NewServeMux()
-	mux.Handle("/", page.Handler())
-	mux.Handle("/api/", api)
+	mux.Handle("/", pages)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {

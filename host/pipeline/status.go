@@ -61,6 +61,20 @@ func WriteStatus(out io.Writer, s *Status) error {
 		b := s.Beacons[name]
 		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%d\t%d\t%s\n", name, b.In, b.Counted, reasons(b.Filtered), b.Duplicate, b.Late, reasons(b.DeadLettered))
 	}
+	if len(s.Beacons) > 0 && s.BeaconsSince != nil {
+		fmt.Fprintf(w, "counted since %s\n", moment(s.BeaconsSince))
+	}
+	for _, beside := range []struct {
+		what string
+		n    map[string]int64
+	}{
+		{"bad values", s.BadValue}, {"unknown variants", s.UnknownVariant},
+		{"values beyond their limit", s.OtherValues}, {"extractor failures", s.ExtractorFailures},
+	} {
+		if len(beside.n) > 0 {
+			fmt.Fprintf(w, "%s\t%s\n", beside.what, reasons(beside.n))
+		}
+	}
 	if len(s.Undecodable) > 0 {
 		fmt.Fprintf(w, "\nundecodable\t%s\n", reasons(s.Undecodable))
 	}

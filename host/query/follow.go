@@ -57,6 +57,7 @@ func (f *Follower) run(ctx context.Context) error {
 		return fmt.Errorf("the topic has %d partitions, the config says %d: the count is fixed, set topics.metrics.partitions back", len(bounds), len(points))
 	}
 	from := map[kafka.TopicPartition]int64{}
+	whole := beforeSafe(points, bounds, f.Topic) <= maxRewind
 	for p, at := range points {
 		tp := kafka.TopicPartition{Topic: f.Topic, Partition: p}
 		b := bounds[tp]
@@ -64,6 +65,9 @@ func (f *Follower) run(ctx context.Context) error {
 			f.Logger.Error("the metrics topic no longer has what its store has not got yet: minutes are too low; raise the topic's retention", "partition", p, "offset", at.Offset, "start", b.Start)
 		}
 		at.Offset = max(at.Offset, b.Start)
+		if whole {
+			at.Offset = b.Start
+		}
 		from[tp] = at.Offset
 		f.Live.Start(p, at, b.End)
 	}
@@ -73,6 +77,18 @@ func (f *Follower) run(ctx context.Context) error {
 	}
 	defer reader.Close()
 	return f.follow(ctx, reader, asker)
+}
+
+// maxRewind is how many records before the safe points are read again so that the
+// counts of beacons begin where the topic does.
+const maxRewind = 500_000
+
+// beforeSafe is how many records lie before the safe points.
+func beforeSafe(points map[int32]metric.SafePoint, bounds map[kafka.TopicPartition]kafka.Bounds, topic string) (n int64) {
+	for p, at := range points {
+		n += max(0, at.Offset-bounds[kafka.TopicPartition{Topic: topic, Partition: p}].Start)
+	}
+	return n
 }
 
 func (f *Follower) follow(ctx context.Context, reader, asker *kgo.Client) error {

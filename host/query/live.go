@@ -131,7 +131,7 @@ func (l *Live) Start(partition int32, at metric.SafePoint, end int64) {
 		p.from = metric.NoMinute
 		return
 	}
-	l.resumed = true
+	l.resumed = l.resumed || at.Offset > 0
 	p.from, p.final, p.shipped = at.Horizon+1, at.Horizon+1, at.Horizon
 	l.advance(p)
 }
@@ -240,6 +240,26 @@ func (l *Live) Beacons(tenants []string) (*metric.Summary, time.Time) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.counts.Summary(tenants), l.since
+}
+
+// beside counts, by tenant, an outcome that is counted beside those of Beacons.
+func (l *Live) beside(o metric.Outcome) map[string]int64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	n := map[string]int64{}
+	for _, c := range l.counts.All() {
+		if c.Outcome == o {
+			n[c.Tenant] += c.N
+		}
+	}
+	return n
+}
+
+// Counts returns all counts of beacons, as Beacons sums them up.
+func (l *Live) Counts() []metric.Count {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.counts.All()
 }
 
 func (l *Live) book(partition int32, d *metric.Delta) {

@@ -25,6 +25,10 @@ type Status struct {
 	Beacons         map[string]*metric.TenantSummary `json:"beacons"`       // by tenant
 	Undecodable     map[string]int64                 `json:"undecodable"`   // by cause
 	BadValue        map[string]int64                 `json:"bad_value"`     // by tenant
+	// Counted beside what became of beacons, by tenant.
+	UnknownVariant    map[string]int64 `json:"unknown_variant"`    // assignments to variants that the experiment does not have
+	OtherValues       map[string]int64 `json:"other_values"`       // values of dimensions and attributes beyond their limit
+	ExtractorFailures map[string]int64 `json:"extractor_failures"` // beacons without measurements because the extractor failed
 }
 
 // RoleStatus is one role that this host runs.
@@ -74,6 +78,7 @@ func (s *Status) complete(live *Live, tenants []string) {
 	summary, since := live.Beacons(tenants)
 	s.Beacons, s.Undecodable, s.BadValue = summary.Tenants, summary.Undecodable, summary.BadValue
 	s.BeaconsSince = Millis(since)
+	s.UnknownVariant, s.OtherValues, s.ExtractorFailures = live.beside(metric.UnknownVariant), live.beside(metric.OtherDimension), live.beside(metric.PluginError)
 	for i := range s.Roles {
 		s.Roles[i].Partitions = listed(s.Roles[i].Partitions)
 	}
