@@ -75,27 +75,26 @@ func runDemo(ctx context.Context, k kafka.Config, topic string) error {
 		start = before // an hour that is there already would come twice, and late
 	}
 	g := generate.New(generate.Options{Seed: uint64(start.UnixNano()), Start: start, Rate: demoRate, Delayed: 0.03, Doubled: 0.01})
-	var failed error
+	failed := make(chan error, 1) // the first failure
 	promise := func(_ *kgo.Record, err error) {
-		if err != nil && ctx.Err() == nil {
-			failed = err
+		if err != nil {
+			select {
+			case failed <- err:
+			default:
+			}
 		}
 	}
-	for ctx.Err() == nil {
+	for {
 		raw, at := g.Next()
-		if wait := time.Until(at); wait > 0 {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-time.After(wait):
-			}
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-failed:
+			return fmt.Errorf("send the demo's beacons: %w", err)
+		case <-time.After(time.Until(at)):
 		}
 		cl.Produce(ctx, &kgo.Record{Topic: topic, Value: raw}, promise)
 	}
-	if err := cl.Flush(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("send the demo's beacons: %w", err)
-	}
-	return failed
 }
 
 // lastSent is when the last beacon was produced to a topic of one partition; zero

@@ -127,7 +127,8 @@ func (g *Generation) compare(mine, current *generationRecord) (differs string, e
 	return "", nil
 }
 
-// readGenerations reads the whole topic, which is small.
+// readGenerations reads the whole topic, which is small. A record that is no
+// generation is passed over: anybody may have put it there.
 func readGenerations(ctx context.Context, k kafka.Config, cl *kgo.Client, topic string) (all []generationRecord, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -137,10 +138,13 @@ func readGenerations(ctx context.Context, k kafka.Config, cl *kgo.Client, topic 
 	}
 	tp := kafka.TopicPartition{Topic: topic}
 	b := bounds[tp]
+	if b.Start > 0 {
+		return nil, fmt.Errorf("the first %d records of %s are gone, and with them what this group runs: begin anew with another group and topics, and keep the topic for ever (retention.ms=-1)", b.Start, topic)
+	}
 	if b.End <= b.Start {
 		return nil, nil
 	}
-	reader, err := kafka.NewReader(k, map[kafka.TopicPartition]int64{tp: b.Start})
+	reader, err := kafka.NewReader(k, map[kafka.TopicPartition]int64{tp: b.Start}, kgo.KeepControlRecords())
 	if err != nil {
 		return nil, err
 	}
@@ -151,16 +155,17 @@ func readGenerations(ctx context.Context, k kafka.Config, cl *kgo.Client, topic 
 			return nil, fmt.Errorf("read %s: %w", topic, err)
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
-			var g generationRecord
-			if bad := json.Unmarshal(r.Value, &g); bad != nil && err == nil {
-				err = fmt.Errorf("%s offset %d is no generation: %w", topic, r.Offset, bad)
-			}
-			all = append(all, g)
 			next = r.Offset + 1
+			if r.Attrs.IsControl() {
+				return
+			}
+			var record generationRecord
+			if err := json.Unmarshal(r.Value, &record); err != nil {
+				k.Logger.Warn("passed over a record that is no generation", "topic", topic, "offset", r.Offset, "error", err)
+				return
+			}
+			all = append(all, record)
 		})
-		if err != nil {
-			return nil, err
-		}
 	}
 	return all, nil
 }

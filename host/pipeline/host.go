@@ -123,9 +123,13 @@ func (h *host) ensureTopics(ctx context.Context) error {
 		}
 	}
 	t := h.cfg.Topics
-	for _, own := range []config.Topic{t.Metrics, t.DeadLetters, t.Generations} {
+	for _, own := range []config.Topic{t.Metrics, t.DeadLetters} {
 		topics = append(topics, kafka.Topic{Name: own.Topic, Partitions: own.Partitions})
 	}
+	topics = append(topics, kafka.Topic{
+		Name: t.Generations.Topic, Partitions: t.Generations.Partitions,
+		Config: map[string]string{"retention.ms": "-1", "retention.bytes": "-1"}, // what the group runs is never forgotten
+	})
 	for _, r := range h.cfg.Dispatch.Routes.All() {
 		topics = append(topics, kafka.Topic{Name: r.Topic, Partitions: r.Partitions})
 	}

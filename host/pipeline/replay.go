@@ -162,6 +162,9 @@ func (r *replay) file(ctx context.Context, in Input) (err error) {
 
 // batch dispatches beacons, then has each route partition take its share.
 func (r *replay) batch(ctx context.Context, source *beacon.Source, batch []dispatch.Raw) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	p := dispatch.Source{Topic: source.Topic, Watermark: r.watermark}
 	if err := r.core.Process(ctx, &p, batch, r.o.Now.UnixMilli(), r); err != nil {
 		return err
@@ -260,8 +263,13 @@ func (r *replay) warn() {
 // to out; what is there and is no plain file (a pipe, a device, a link) is
 // written to as it is.
 func toFile(path string, out io.Writer, write func(*bufio.Writer) error) error {
-	if path == "" || path == "-" {
+	switch path {
+	case "", "-":
 		return buffered(out, write)
+	case "/dev/stdout": // opened anew, a file behind it would be written from its start
+		return buffered(os.Stdout, write)
+	case "/dev/stderr":
+		return buffered(os.Stderr, write)
 	}
 	into := path + ".tmp"
 	info, err := os.Lstat(path)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -18,6 +19,7 @@ import (
 type server struct {
 	listener net.Listener
 	http     *http.Server
+	requests sync.WaitGroup // under way
 }
 
 // listen opens the address, so that a wrong one is told before anything starts.
@@ -51,16 +53,23 @@ func newServer(l net.Listener, pages http.Handler, metrics prometheus.Gatherer, 
 	mux.HandleFunc("POST /-/reload", func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "not yet: restart the host to change keyspaces; what changes figures needs a new group and data directory", http.StatusNotImplemented)
 	})
-	return &server{l, &http.Server{
-		Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	s := &server{listener: l}
+	s.http = &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.requests.Add(1)
+			defer s.requests.Done()
+			mux.ServeHTTP(w, r)
+		}), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
-	}}
+	}
+	return s
 }
 
 // url is where people find it.
 func (s *server) url() string { return "http://" + s.listener.Addr().String() + "/" }
 
-// run serves until ctx ends, then lets requests under way end.
+// run serves until ctx ends, then lets requests under way end: they read stores
+// that are closed next.
 func (s *server) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -73,10 +82,12 @@ func (s *server) run(ctx context.Context) error {
 		<-ctx.Done()
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		if err := s.http.Shutdown(end); err != nil {
-			return s.http.Close()
+		err := s.http.Shutdown(end)
+		if err != nil {
+			err = s.http.Close() // which ends the contexts of requests
 		}
-		return nil
+		s.requests.Wait()
+		return err
 	})
 	return g.Wait()
 }
