@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"log/slog"
+	"strings"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -40,7 +41,11 @@ func (h handler) Handle(_ context.Context, r slog.Record) error {
 		args = append(args, a.Key, a.Value.Any())
 		return true
 	})
-	h.log.Log(level(r.Level), r.Message, args...)
+	at := level(r.Level)
+	if strings.HasPrefix(r.Message, "Overlapping blocks") {
+		at = hclog.Debug // what minutes that come late make, as they may
+	}
+	h.log.Log(at, r.Message, args...)
 	return nil
 }
 
