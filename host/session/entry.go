@@ -11,18 +11,22 @@ import (
 // entry is a beacon as far as figures need it, kept while it is within the
 // lateness, so that it can be looked at again.
 type entry struct {
-	time    int64
-	id      string
-	source  int32 // rank of the source topic
-	part    int32
-	offset  int64
-	plan    *plan  // of the generation in force at its offset
+	*shape
+	time   int64
+	id     string
+	offset int64
+	source int32 // rank of the source topic
+	part   int32
+	count  int32   // of measurements
+	only   measure // the measurement where there is one
+	rare   *rare
+}
+
+// shape is what the beacons of a session mostly have in common; they share it.
+type shape struct {
+	plan    *plan  // of the generation in force at the beacon's offset
 	dims    string // see appendDims
 	assigns []assign
-	count   int       // of measurements
-	only    measure   // the measurement where there is one
-	more    []measure // the measurements where there are several
-	rare    *rare
 }
 
 // assign is a known variant of an experiment that a beacon carries or its unit
@@ -38,17 +42,18 @@ type measure struct {
 
 // rare is what few beacons have.
 type rare struct {
+	more    []measure    // the measurements where there are several
 	bad     int32        // values that are no number
 	unknown int32        // assignments of an unknown variant
 	trap    *beacon.Drop // the extractor broke on it
 }
 
 // measure gives the i-th measurement.
-func (b *entry) measure(i int) *measure {
+func (b *entry) measure(i int32) *measure {
 	if b.count == 1 {
 		return &b.only
 	}
-	return &b.more[i]
+	return &b.rare.more[i]
 }
 
 // has tells whether there is a measurement of a point.

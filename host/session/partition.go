@@ -40,8 +40,7 @@ type tenant struct {
 	attributes map[attributeKey]*valueSet
 	tuples     []tuple // by number - len(names)
 	tupleOf    map[string]int32
-	dimTexts   shared[string]
-	assignSets shared[[]assign]
+	shapes     shared[*shape]
 
 	counts  [metric.OtherDimension + 1]int64 // not flushed yet
 	counted bool                             // any of counts may be set

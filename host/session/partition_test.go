@@ -210,7 +210,7 @@ func TestStateIsLetGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	busy := p.tenants[0].keys["busy"]
-	if n := len(busy.tail); n > 250 { // 100 lie within the lateness
+	if n := len(busy.tail); n > 400 { // 100 lie within the lateness; it grows by half or doubles while these are more than half
 		t.Errorf("a tail of %d beacons", n)
 	}
 	if n := len(busy.head.ids.list); n > 700 || len(busy.head.ids.index) > n { // 301 lie within the gap

@@ -187,56 +187,52 @@ func (s *scratch) sort() {
 // entry makes of a row what its session, nil if it is new, keeps.
 func (s *scratch) entry(p *Partition, k *key, v *verdict, row *beacon.Row, r *Record) entry {
 	t := v.tenant
-	b := entry{
-		time: row.Time, id: string(row.ID), source: v.source.rank, part: r.Header.Partition, offset: r.Header.Offset,
-		plan: t.plan,
-	}
+	b := entry{time: row.Time, id: string(row.ID), offset: r.Header.Offset, source: v.source.rank, part: r.Header.Partition}
 	if p.cfg.OneSource {
 		b.part = 0
 	}
-	last := &entry{} // whose texts and assignments are mostly this one's too
-	if k != nil && len(k.tail) > 0 && k.tail[len(k.tail)-1].plan == t.plan {
-		last = &k.tail[len(k.tail)-1]
-	}
-	if len(t.dimensions) > 0 {
-		if s.text = t.appendDims(s.text[:0], row); last.dims == string(s.text) {
-			b.dims = last.dims
-		} else {
-			b.dims = t.dimTexts.get(s.text, func() string { return string(s.text) })
-		}
-	}
 	unknown := s.assign(t, row)
-	switch {
-	case len(s.assigns) == 0:
-	case slices.Equal(s.assigns, last.assigns):
-		b.assigns = last.assigns
-	default:
-		s.text = s.text[:0]
-		for _, a := range s.assigns {
-			s.text = binary.LittleEndian.AppendUint32(s.text, uint32(a.trial))
-			s.text = binary.LittleEndian.AppendUint32(s.text, uint32(a.variant))
-		}
-		b.assigns = t.assignSets.get(s.text, func() []assign { return append([]assign(nil), s.assigns...) })
-	}
+	s.text = t.appendDims(s.text[:0], row)
+	b.shape = s.shape(t, k)
 	read := &s.rows[v.row]
-	if read.bad > 0 || unknown > 0 || read.trap != nil {
+	if read.bad > 0 || unknown > 0 || read.trap != nil || read.count > 1 {
 		b.rare = &rare{bad: read.bad, unknown: unknown, trap: read.trap}
 	}
 	if read.trap != nil {
 		return b // whatever it said before it broke
 	}
-	b.count = int(read.count)
+	b.count = read.count
 	switch measured := s.sorted[read.from : read.from+read.count]; len(measured) {
 	case 0:
 	case 1:
 		b.only = measured[0].measure
 	default:
-		b.more = make([]measure, len(measured))
+		b.rare.more = make([]measure, len(measured))
 		for i := range measured {
-			b.more[i] = measured[i].measure
+			b.rare.more[i] = measured[i].measure
 		}
 	}
 	return b
+}
+
+// shape finds or makes the shape of the row whose dimensions are in text and
+// whose variants are in assigns: that of its session's last beacon, or of
+// another session's.
+func (s *scratch) shape(t *tenant, k *key) *shape {
+	if k != nil && len(k.tail) > 0 {
+		last := k.tail[len(k.tail)-1].shape
+		if last.plan == t.plan && last.dims == string(s.text) && slices.Equal(last.assigns, s.assigns) {
+			return last
+		}
+	}
+	dims := len(s.text)
+	for _, a := range s.assigns {
+		s.text = binary.LittleEndian.AppendUint32(s.text, uint32(a.trial))
+		s.text = binary.LittleEndian.AppendUint32(s.text, uint32(a.variant))
+	}
+	return t.shapes.get(s.text, func() *shape {
+		return &shape{plan: t.plan, dims: string(s.text[:dims]), assigns: slices.Clone(s.assigns)}
+	})
 }
 
 // assign gathers the variants that a row carries or its units give, one an
