@@ -20,14 +20,19 @@ type traffic struct {
 	at       int64 // event time of the beacon before
 	times    []int64
 	sessions []string
-	dense    bool // many beacons with ids lie within the lateness
-	whole    bool // nothing broken: where there are many beacons, labels would have too many values
+	tenants  []string
+	dense    int64 // above 0: about so many beacons lie within the gap
+	whole    bool  // nothing broken: where there are many beacons, labels would have too many values
 }
 
 func newTraffic(w *world, seed uint64) *traffic {
 	g := &traffic{Rand: rand.New(rand.NewPCG(seed, 2)), w: w, at: w.base}
+	g.tenants = append(slices.Repeat(w.tenants[:1], 3), w.tenants...)
 	g.sessions = []string{"s1", "s2", "10.0.0.1", "é|x"}[:pick(g.Rand, 1, 1, 2, 3, 4)]
-	g.dense = chance(g.Rand, 8)
+	if chance(g.Rand, 6) {
+		g.dense = pick[int64](g.Rand, 8, 40, 200)
+		g.sessions, g.tenants = g.sessions[:1], w.tenants[:1]
+	}
 	return g
 }
 
@@ -37,8 +42,11 @@ func (g *traffic) next() int64 {
 	gap, late := g.w.def.Gap, g.w.def.Lateness
 	near := g.Int64N(3) - 1
 	t := g.at
-	if g.dense && !chance(g.Rand, 50) {
-		t = max(0, t+g.Int64N(min(late, gap)/8+2)-g.Int64N(min(late, gap)/4+1))
+	if g.dense > 0 && !chance(g.Rand, 50) {
+		t += g.Int64N(3) * max(1, gap/g.dense) // so that some lie a gap apart to the ms
+		if chance(g.Rand, 3) {
+			t = max(0, t-g.Int64N(late+1))
+		}
 		g.at = max(g.at, t)
 		g.times = append(g.times, t)
 		return t
@@ -148,7 +156,7 @@ func (g *traffic) members(t int64) []member {
 	r := g.Rand
 	all := []member{
 		{"ts", g.timeText(t)},
-		{"tenant", quote(pick(r, g.w.tenants[0], g.w.tenants[0], pick(r, g.w.tenants...)))},
+		{"tenant", quote(pick(r, g.tenants...))},
 		{"sid", g.odd(quote(pick(r, g.sessions...)))},
 		{"type", g.odd(pick(r, `"view"`, `"buy"`, `"buy"`, `"click"`, `"drop"`))},
 	}
@@ -157,7 +165,7 @@ func (g *traffic) members(t int64) []member {
 			all = append(all, member{key, value})
 		}
 	}
-	some(pick(r, 1, 2), "id", g.odd(quote(pick(r, "i1", "i2", "i3", "7", fmt.Sprint("u", g.IntN(200)), fmt.Sprint("u", g.IntN(200))))))
+	some(2-int(min(g.dense, 1)), "id", g.odd(quote(g.id())))
 	some(20, "tenant", g.odd(`"unknown"`))
 	if !chance(r, 4) {
 		all = append(all, member{"exp", g.odd(g.assignments())})
@@ -180,6 +188,13 @@ func (g *traffic) members(t int64) []member {
 	some(9, "sid", `"s2"`)
 	some(9, "img", `{"slot":"second"}`)
 	return all
+}
+
+func (g *traffic) id() string {
+	if g.dense > 0 {
+		return fmt.Sprint("u", g.Int64N(2*g.dense))
+	}
+	return pick(g.Rand, "i1", "i2", "i3", "7", fmt.Sprint("u", g.IntN(30)))
 }
 
 // beacon gives the raw bytes of a beacon of a source.
@@ -258,7 +273,7 @@ func (g *traffic) clf(t int64) []byte {
 		at = pick(r, "", "-", "1/Mar/2026:00:00:00 +0000", strconv.FormatInt(t, 10), time.UnixMilli(t).UTC().Format(time.RFC3339))
 	}
 	request := pick(r, "GET /a HTTP/1.1", "GET /a.css HTTP/1.1", "POST /a?x=1&y=%zz HTTP/2", "-", "", "GET /a", "GET  /a", "GET /a b HTTP/1.1", ` / `, "- - -", `GET /\"q\" HTTP/1.0`, "[1,2] {} x")
-	line := fmt.Sprintf(`%s - %s [%s] "%s" %s %s`, pick(r, append(slices.Repeat(g.sessions, 5), "-")...), pick(r, append(slices.Repeat(g.w.tenants, 5), "-", "unknown")...), at, request,
+	line := fmt.Sprintf(`%s - %s [%s] "%s" %s %s`, pick(r, append(slices.Repeat(g.sessions, 5), "-")...), pick(r, append(slices.Repeat(g.tenants, 5), "-", "unknown")...), at, request,
 		pick(r, "200", "200", "404", "-", "2e2", "x"), pick(r, "0", "1234", "-", "1.50", "99999999999", "1e3", "-5"))
 	if !chance(r, 4) {
 		line += fmt.Sprintf(` "%s" "%s"`, pick(r, "-", "", "http://x/", `a\"b`, `[{}]`), pick(r, "-", "", "Web/1.0", "s1", "é", `\x22`))
