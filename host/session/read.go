@@ -191,9 +191,13 @@ func (s *scratch) entry(p *Partition, k *key, v *verdict, row *beacon.Row, r *Re
 	if p.cfg.OneSource {
 		b.part = 0
 	}
-	unknown := s.assign(t, row)
+	last := &noShape // of the session's beacon before: mostly this one's too
+	if k != nil && len(k.tail) > 0 && k.tail[len(k.tail)-1].plan == t.plan {
+		last = k.tail[len(k.tail)-1].shape
+	}
+	unknown := s.assign(t, row, last.assigns)
 	s.text = t.appendDims(s.text[:0], row)
-	b.shape = s.shape(t, k)
+	b.shape = s.shape(t, last)
 	read := &s.rows[v.row]
 	if read.bad > 0 || unknown > 0 || read.trap != nil || read.count > 1 {
 		b.rare = &rare{bad: read.bad, unknown: unknown, trap: read.trap}
@@ -215,15 +219,14 @@ func (s *scratch) entry(p *Partition, k *key, v *verdict, row *beacon.Row, r *Re
 	return b
 }
 
+var noShape shape // of no beacon; it is not written to
+
 // shape finds or makes the shape of the row whose dimensions are in text and
 // whose variants are in assigns: that of its session's last beacon, or of
 // another session's.
-func (s *scratch) shape(t *tenant, k *key) *shape {
-	if k != nil && len(k.tail) > 0 {
-		last := k.tail[len(k.tail)-1].shape
-		if last.plan == t.plan && last.dims == string(s.text) && slices.Equal(last.assigns, s.assigns) {
-			return last
-		}
+func (s *scratch) shape(t *tenant, last *shape) *shape {
+	if last.plan == t.plan && last.dims == string(s.text) && slices.Equal(last.assigns, s.assigns) {
+		return last
 	}
 	dims := len(s.text)
 	for _, a := range s.assigns {
@@ -236,8 +239,9 @@ func (s *scratch) shape(t *tenant, k *key) *shape {
 }
 
 // assign gathers the variants that a row carries or its units give, one an
-// experiment, and counts the unknown ones.
-func (s *scratch) assign(t *tenant, row *beacon.Row) (unknown int32) {
+// experiment, and counts the unknown ones. guess are those of a beacon that
+// probably carries the same: where it does, nothing is looked up.
+func (s *scratch) assign(t *tenant, row *beacon.Row, guess []assign) (unknown int32) {
 	s.assigns = s.assigns[:0]
 	s.row++
 	for len(s.seen) < len(t.trials) {
@@ -245,6 +249,15 @@ func (s *scratch) assign(t *tenant, row *beacon.Row) (unknown int32) {
 	}
 	for i := range row.Assignments {
 		a := &row.Assignments[i]
+		if n := len(s.assigns); n < len(guess) {
+			g := guess[n]
+			x := t.trials[g.trial]
+			if x.id == string(a.Experiment) && x.variants[g.variant] == string(a.Variant) && s.seen[x.index] != s.row && !x.Hash() {
+				s.seen[x.index] = s.row
+				s.assigns = append(s.assigns, g)
+				continue
+			}
+		}
 		x := t.carried[string(a.Experiment)]
 		if x == nil {
 			continue
