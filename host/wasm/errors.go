@@ -1,6 +1,7 @@
 package wasm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -59,7 +60,7 @@ const stackMark = "\nwasm stack trace:\n"
 func (i *Instance) kill(function string, cause Cause, err error) *TrapError {
 	e := &TrapError{Module: i.module.name, Function: function, Cause: cause, err: err, Output: string(i.guard.output)}
 	var exit *sys.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() == sys.ExitCodeDeadlineExceeded {
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &exit) && exit.ExitCode() == sys.ExitCodeDeadlineExceeded {
 		e.Cause, e.Detail = Timeout, "took longer than is allowed"
 	} else {
 		detail, stack, _ := strings.Cut(err.Error(), stackMark)

@@ -23,6 +23,7 @@ type Instance struct {
 	alloc   api.Function
 	process api.Function
 	dead    *TrapError
+	limit   time.Duration // of a call, as of now
 
 	plan      *abi.Plan
 	planText  string
@@ -38,8 +39,8 @@ func (m *Module) start(ctx context.Context) (*Instance, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	i := &Instance{module: m, guard: newGuard()}
-	i.guard.arm(startTimeout)
+	i := &Instance{module: m, guard: newGuard(), limit: startTimeout}
+	i.guard.arm(i.limit)
 	mod, err := m.runtime.InstantiateModule(i.guard, m.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if i.guard.disarm() && err == nil {
 		err = errors.Join(context.DeadlineExceeded, mod.Close(ctx))
@@ -50,11 +51,11 @@ func (m *Module) start(ctx context.Context) (*Instance, error) {
 	i.mod, i.memory = mod, mod.Memory()
 	i.alloc, i.process = mod.ExportedFunction(abi.ExportAlloc), mod.ExportedFunction(abi.ExportProcess)
 	if init := mod.ExportedFunction(abi.ExportInitialize); init != nil {
-		if _, err := i.call(init, abi.ExportInitialize, startTimeout); err != nil {
+		if _, err := i.call(init, abi.ExportInitialize); err != nil {
 			return nil, errors.Join(err, i.Close(ctx))
 		}
 	}
-	version, err := i.call(mod.ExportedFunction(abi.ExportABI), abi.ExportABI, startTimeout)
+	version, err := i.call(mod.ExportedFunction(abi.ExportABI), abi.ExportABI)
 	if err == nil && uint32(version) != abi.Version {
 		err = fmt.Errorf("speaks version %d of the ABI, this host version %d: build it against that one", int32(uint32(version)), abi.Version)
 	}
@@ -96,6 +97,7 @@ func (i *Instance) configure(config []byte, data map[string][]byte) error {
 		return fmt.Errorf("plugin %s: %w", i.module.name, err)
 	}
 	i.layout = abi.NewLayout(kind, i.plan)
+	i.limit = i.module.limits.Timeout
 	return nil
 }
 
@@ -173,7 +175,7 @@ func (i *Instance) giveConfig(config []byte, data map[string][]byte) error {
 		at += align(len(data[n]))
 	}
 	copy(block[size:], text)
-	code, err := i.call(i.mod.ExportedFunction(abi.ExportConfigure), abi.ExportConfigure, startTimeout, uint64(ptr)+uint64(size), uint64(len(text)))
+	code, err := i.call(i.mod.ExportedFunction(abi.ExportConfigure), abi.ExportConfigure, uint64(ptr)+uint64(size), uint64(len(text)))
 	if err != nil {
 		return err
 	}
@@ -211,6 +213,12 @@ func (i *Instance) Close(ctx context.Context) error {
 // batch does not fit into its memory: split it. Any other error is a context
 // that has ended, or a batch that is not of the guest's plan.
 func (i *Instance) Process(ctx context.Context, b *abi.Batch, out *abi.Output) error {
+	return i.ProcessWithin(ctx, b, out, i.module.limits.Timeout)
+}
+
+// ProcessWithin is Process with less time than the module's limits give: for all
+// that the guest does for the batch together, making room included.
+func (i *Instance) ProcessWithin(ctx context.Context, b *abi.Batch, out *abi.Output, limit time.Duration) error {
 	if i.dead != nil {
 		return fmt.Errorf("%w: %w", ErrDead, i.dead)
 	}
@@ -225,7 +233,10 @@ func (i *Instance) Process(ctx context.Context, b *abi.Batch, out *abi.Output) e
 			i.caps.Text = max(i.caps.Text, 16*b.Rows)
 		}
 	}
+	limit = min(limit, i.module.limits.Timeout)
+	deadline := time.Now().Add(limit)
 	for {
+		i.limit = time.Until(deadline)
 		size, err := i.layout.Place(b, i.caps)
 		if err != nil {
 			return err
@@ -238,7 +249,8 @@ func (i *Instance) Process(ctx context.Context, b *abi.Batch, out *abi.Output) e
 			return i.kill(abi.ExportProcess, Violation, errors.New("memory shrank"))
 		}
 		i.layout.Write(mem, b)
-		code, err := i.call(i.process, abi.ExportProcess, i.module.limits.Timeout, uint64(i.arena))
+		i.limit = time.Until(deadline)
+		code, err := i.call(i.process, abi.ExportProcess, uint64(i.arena))
 		if err != nil {
 			return err
 		}
@@ -257,6 +269,7 @@ func (i *Instance) Process(ctx context.Context, b *abi.Batch, out *abi.Output) e
 				return i.kill(abi.ExportProcess, Violation, err)
 			}
 		default:
+			i.limit = limit // it may have failed late
 			text, err := i.errorText()
 			if err != nil {
 				return err
@@ -289,7 +302,7 @@ func (i *Instance) reserve(size, rows int) error {
 
 // allocate asks the guest for a block; 0 if it refuses.
 func (i *Instance) allocate(size int) (uint32, error) {
-	v, err := i.call(i.alloc, abi.ExportAlloc, startTimeout, uint64(size), abi.Align)
+	v, err := i.call(i.alloc, abi.ExportAlloc, uint64(size), abi.Align)
 	if err != nil {
 		return 0, err
 	}
@@ -305,7 +318,7 @@ func (i *Instance) allocate(size int) (uint32, error) {
 
 // text calls an export that gives a text and returns a copy of it.
 func (i *Instance) text(export string, most int) ([]byte, error) {
-	v, err := i.call(i.mod.ExportedFunction(export), export, startTimeout)
+	v, err := i.call(i.mod.ExportedFunction(export), export)
 	if err != nil {
 		return nil, err
 	}
@@ -323,7 +336,7 @@ func (i *Instance) text(export string, most int) ([]byte, error) {
 // errorText asks for the text of the guest's last error, cut and made safe to
 // print.
 func (i *Instance) errorText() (string, error) {
-	v, err := i.call(i.mod.ExportedFunction(abi.ExportError), abi.ExportError, startTimeout)
+	v, err := i.call(i.mod.ExportedFunction(abi.ExportError), abi.ExportError)
 	if err != nil {
 		return "", err
 	}
@@ -338,12 +351,13 @@ func (i *Instance) errorText() (string, error) {
 	return printable(b), nil
 }
 
-// call calls a function of at most two parameters and one result. Nothing here
+// call calls a function of at most two parameters and one result, which has
+// i.limit of time. Nothing here
 // allocates; wazero starts a goroutine a call for the guard's sake.
-func (i *Instance) call(f api.Function, name string, timeout time.Duration, params ...uint64) (uint64, error) {
+func (i *Instance) call(f api.Function, name string, params ...uint64) (uint64, error) {
 	i.stack = [2]uint64{}
 	copy(i.stack[:], params)
-	i.guard.arm(timeout)
+	i.guard.arm(i.limit)
 	err := f.CallWithStack(i.guard, i.stack[:])
 	if i.guard.disarm() && err == nil {
 		err = context.DeadlineExceeded // it was done just when its time was up: dead all the same

@@ -28,7 +28,10 @@ func TestCompileRefuses(t *testing.T) {
 		{"startsmain", []string{"exports _start: it is a command", "exports pharos_clsoe, which version 1"}},
 		{"starttrap", []string{"start: trap: ", "unreachable"}},
 		{"manifest", []string{`kind "sieve" is none of filter, split, extract`, `name "" is not`}},
-		{"hugememory", []string{"memory limit 512 pages", "1024 pages"}},
+		{"hugememory", []string{"memory limit 256 pages", "1024 pages"}},
+		{"tablestoolarge", []string{"its 2 tables may have 1048577 elements: at most 8 tables of 1048576 elements together are allowed"}},
+		{"tablestoomany", []string{"its 9 tables may have 9 elements"}},
+		{"tablesgrow", []string{"reference-types", "a table without a maximum: give it one"}},
 		{"close", []string{"pharos_close: the close function is not supported yet"}},
 	} {
 		t.Run(c.guest, func(t *testing.T) {
@@ -59,6 +62,41 @@ func TestCompileRefuses(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestTables: what is within the bounds works, and no table grows beyond them.
+func TestTables(t *testing.T) {
+	for _, guest := range []string{"tablesfit", "tablesopen"} {
+		i := instantiate(t, compile(t, guest), "")
+		var out abi.Output
+		if err := i.Process(t.Context(), batch(t, abi.Filter, i.Plan(), `{}`), &out); err != nil {
+			t.Errorf("%s: %v", guest, err)
+		}
+	}
+}
+
+// Tables that this host cannot read are not passed over.
+func TestUnreadableTables(t *testing.T) {
+	header := "\x00asm\x01\x00\x00\x00"
+	for _, c := range []struct{ section, want string }{
+		{"\x04\x04\x01\x70\x00\x07", ""},
+		{"\x04\x05\x01\x70\x01\x07\x09", ""},
+		{"\x00\x01x\x04\x04\x01\x6f\x00\x07", ""},
+		{"\x04\x04\x01\x63\x00\x07", "cannot be read"}, // a typed reference
+		{"\x04\x04\x01\x70\x02\x07", "cannot be read"}, // shared
+		{"\x04\x08\x01\x40\x00\x70\x00\x07\xd0\x0b", "cannot be read"},
+		{"\x04\x04\x02\x70\x00\x07", "cannot be read"},
+		{"\x04\x09\x01\x70\x00\x07", "cannot be read"},
+		{"\x04", "cannot be read"},
+	} {
+		got, err := tablesOf([]byte(header + c.section))
+		if c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%q: %v", c.section, err)
+		}
+		if c.want == "" && (err != nil || got.n != 1 || got.elements != 7 && got.elements != 9 || got.unbounded == (got.elements == 9)) {
+			t.Errorf("%q: %+v, %v", c.section, got, err)
+		}
+	}
 }
 
 // A loop before the first batch is ended too; that takes StartTimeout, so the

@@ -142,6 +142,8 @@ func TestMisbehaviour(t *testing.T) {
 		{"division by zero", "v", Trap, "integer divide by zero"},
 		{"arena outside of memory", "I", Violation, "outside of the memory"},
 		{"arena not aligned", "J", Violation, "no multiple of 8"},
+		{"loop for an arena", "M", Timeout, "took longer than is allowed"},
+		{"loop for a text", "N", Timeout, "took longer than is allowed"},
 		{"store outside of memory", "w", Trap, "out of bounds memory access"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -169,6 +171,20 @@ func TestMisbehaviour(t *testing.T) {
 				t.Errorf("a dead instance answers %v", err)
 			}
 		})
+	}
+}
+
+// TestProcessWithin: a call may be given less time than the module's limits, and
+// never more.
+func TestProcessWithin(t *testing.T) {
+	for _, c := range []struct{ timeout, limit time.Duration }{{time.Hour, 50 * time.Millisecond}, {50 * time.Millisecond, time.Hour}, {time.Hour, 0}} {
+		m := compile(t, "bad", WithLimits(Limits{Timeout: c.timeout}))
+		i := instantiate(t, m, `"#b"`)
+		var out abi.Output
+		var trap *TrapError
+		if err := i.ProcessWithin(t.Context(), batch(t, abi.Extract, i.Plan(), `{"n":1}`), &out, c.limit); !errors.As(err, &trap) || trap.Cause != Timeout {
+			t.Errorf("%v within %v: %v", c.timeout, c.limit, err)
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
 )
 
 // DefaultTimeout is how long one call of a guest may take.
@@ -55,7 +56,7 @@ func (r *Runtime) Close(ctx context.Context) error { return r.cache.Close(ctx) }
 // Limits bound one instance.
 type Limits struct {
 	Memory  int64         // bytes; default abi.DefaultMemory, cut to whole pages
-	Timeout time.Duration // of one call of pharos_process; default DefaultTimeout
+	Timeout time.Duration // of one batch, and of each text of an error; default DefaultTimeout
 }
 
 // Option changes the limits of a module.
@@ -106,7 +107,14 @@ func (r *Runtime) compile(ctx context.Context, name string, code []byte, limits 
 	if len(code) > abi.MaxModuleBytes {
 		return nil, fmt.Errorf("the module has %d bytes, at most %d are allowed", len(code), abi.MaxModuleBytes)
 	}
+	tables, tablesErr := tablesOf(code)
+	features := api.CoreFeaturesV2
+	if tables.unbounded {
+		// Without them no instruction can make a table grow, and the compiler tells.
+		features = features.SetEnabled(api.CoreFeatureReferenceTypes, false)
+	}
 	config := wazero.NewRuntimeConfig().
+		WithCoreFeatures(features).
 		WithCompilationCache(r.cache).
 		WithMemoryLimitPages(uint32(limits.Memory / abi.PageBytes)).
 		WithCustomSections(true).
@@ -121,7 +129,13 @@ func (r *Runtime) compile(ctx context.Context, name string, code []byte, limits 
 		return nil, err
 	}
 	if m.compiled, err = m.runtime.CompileModule(ctx, code); err != nil {
+		if tables.unbounded {
+			err = fmt.Errorf("%w (the module has a table without a maximum: give it one to use reference types)", err)
+		}
 		return nil, fmt.Errorf("not a module that can run here (memory limit %d pages of 64 KiB): %w", limits.Memory/abi.PageBytes, err)
+	}
+	if err := errors.Join(tablesErr, tables.check()); err != nil {
+		return nil, err
 	}
 	if err := errors.Join(checkImports(m.compiled), checkExports(m.compiled)); err != nil {
 		return nil, err

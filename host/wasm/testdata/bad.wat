@@ -29,12 +29,14 @@
     (if (i32.eq (global.get $mode) (i32.const 71)) (then (return (i64.const 0xfffffffffffffff))))
     (i64.or (i64.shl (i64.const 2048) (i64.const 32)) (i64.const 101)))
   (func (export "pharos_error") (result i64)
+    (if (i32.eq (global.get $mode) (i32.const 78)) (then (loop $l (br $l))))
     (if (i32.eq (global.get $mode) (i32.const 114)) (then (return (i64.or (i64.shl (i64.const 4294967000) (i64.const 32)) (i64.const 1000)))))
     (i64.or (i64.shl (i64.const 3328) (i64.const 32)) (i64.const 24)))
 
   (func (export "pharos_alloc") (param $size i32) (param $align i32) (result i32)
     (local $pages i32)
     (if (i32.eq (global.get $mode) (i32.const 72)) (then (return (i32.const 0))))
+    (if (i32.eq (global.get $mode) (i32.const 77)) (then (loop $l (br $l))))  ;; M
     (if (i32.eq (global.get $mode) (i32.const 73)) (then (return (i32.const 65528))))
     (if (i32.eq (global.get $mode) (i32.const 74)) (then (return (i32.const 4097))))
     (global.set $end (i32.add (global.get $top) (local.get $size)))
@@ -82,6 +84,7 @@
     (if (i32.eq (global.get $mode) (i32.const 98)) (then (loop $l (br $l))))  ;; b
     (if (i32.eq (global.get $mode) (i32.const 99)) (then (return (i32.const 5))))  ;; c
     (if (i32.eq (global.get $mode) (i32.const 114)) (then (return (i32.const -1))))  ;; r
+    (if (i32.eq (global.get $mode) (i32.const 78)) (then (return (i32.const 5))))  ;; N
     (if (i32.eq (global.get $mode) (i32.const 100)) (then (i32.store offset=64 (local.get $b) (i32.const 1073741824)) (i32.store offset=80 (local.get $b) (i32.const 0)) (i32.store offset=92 (local.get $b) (i32.const 0))))  ;; d
     (if (i32.eq (global.get $mode) (i32.const 101)) (then (call $measure (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0))(call $measure (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))(i32.store offset=64 (local.get $b) (i32.const 2)) (i32.store offset=80 (local.get $b) (i32.const 0)) (i32.store offset=92 (local.get $b) (i32.const 0))))  ;; e
     (if (i32.eq (global.get $mode) (i32.const 102)) (then (call $measure (i32.const 0) (i32.const 9) (i32.const 0) (i32.const 0) (i32.const 0))(i32.store offset=64 (local.get $b) (i32.const 1)) (i32.store offset=80 (local.get $b) (i32.const 0)) (i32.store offset=92 (local.get $b) (i32.const 0))))  ;; f
