@@ -135,8 +135,7 @@ func TestWrongUsage(t *testing.T) {
 		code int
 		want string
 	}{
-		{"replay -c CONFIG --in IN --now yesterday", 2, `--now: `},
-		{"replay -c CONFIG --in IN --now yesterday", 2, `(write it like 2026-01-31T12:00:00Z)`},
+		{"replay -c CONFIG --in IN --now yesterday", 2, `--now "yesterday" is no time of RFC 3339: write it like 2026-01-31T12:00:00Z`},
 		{"replay -c CONFIG", 2, "--in is missing: name the files of beacons"},
 		{"replay --in IN", 2, "-c is missing: name the config file, or try 'pharos up --demo'"},
 		{"replay -c CONFIG --in /no/such/file", 2, "/no/such/file: no such file or directory"},
@@ -152,6 +151,8 @@ func TestWrongUsage(t *testing.T) {
 		{"up -c CONFIG --listen 0.0.0.0:0", 2, "can be reached from other machines"},
 		{"up -c CONFIG --demo", 2, "--demo brings its own config: leave out -c"},
 		{"up --listne 127.0.0.1:0", 2, "unknown flag: --listne"},
+		{"reload", 2, "pharos reload is not there yet: restart the host"},
+		{"plugin test x", 2, "pharos plugin test is not there yet: put golden vectors beside the module"},
 		{"ups", 2, `pharos has no command "ups", did you mean "up"?`},
 		{"check -c CONFIG more", 2, "See 'pharos check --help'"},
 		{"generate --beacons -1", 2, "--beacons -1: it must not be negative"},

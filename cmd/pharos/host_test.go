@@ -17,7 +17,7 @@ import (
 // host is an up or a run.
 type host struct {
 	*process
-	url    string // of page and API, ends in /
+	url    string // of what it serves, ends in /
 	broker string // of an up
 }
 
@@ -32,7 +32,7 @@ func up(t *testing.T, args ...string) *host {
 func runRole(t *testing.T, role, config string) *host {
 	t.Helper()
 	p := start(t, "", nil, "run", "--roles", role, "-c", config, "--listen", "127.0.0.1:0")
-	return &host{process: p, url: p.value(t, "page and API")}
+	return &host{process: p, url: p.value(t, "status")}
 }
 
 // get gives what a path of the host answers, and the HTTP status.
