@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/beacon"
@@ -16,7 +17,7 @@ import (
 )
 
 const (
-	// chunkRows is how many beacons a call has at most: enough that what a call
+	// chunkRows is how many beacons a call has at most, fewer of a slow plugin: enough that what a call
 	// costs does not show, and few enough to stay in the processor's cache.
 	chunkRows = 4096
 	// memoryShare of an instance's memory is what the raw bytes of a call's
@@ -47,7 +48,9 @@ type Plugin struct {
 	vectors int
 
 	scratch sync.Pool // of *scratch
+	pace    pace
 
+	last                                       atomic.Pointer[Failure]
 	rows, calls, failures, guilty, nanoseconds atomic.Uint64
 	counters                                   []atomic.Uint64
 }
@@ -149,6 +152,14 @@ func (p *Plugin) Extract(ctx context.Context, b *beacon.Batch, sel []int, emit f
 			emit(measured)
 		}
 	}, fail)
+}
+
+// timeout is that of one call; rules have none.
+func (p *Plugin) timeout() time.Duration {
+	if p.module == nil {
+		return 0
+	}
+	return p.module.Limits().Timeout
 }
 
 func (p *Plugin) mustBe(kind abi.Kind) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ type run struct {
 	ctx      context.Context
 	beacons  *beacon.Batch
 	instance *wasm.Instance // nil of rules, and until one is needed
-	fresh    bool           // the instance has processed nothing yet
+	loops    int            // rows found guilty by a timeout
 	scratch  *scratch
 
 	answered func(out *abi.Output, sel []int)
@@ -39,7 +40,7 @@ func (p *Plugin) run(ctx context.Context, b *beacon.Batch, sel []int, answered f
 	defer func() { err = errors.Join(err, r.release()) }()
 	for len(sel) > 0 {
 		n := p.chunk(b, sel)
-		if _, err := r.process(sel[:n], false); err != nil {
+		if _, err := r.process(sel[:n], false, p.timeout()); err != nil {
 			return fmt.Errorf("plugin %s: %w", p.name, err)
 		}
 		sel = sel[n:]
@@ -49,53 +50,89 @@ func (p *Plugin) run(ctx context.Context, b *beacon.Batch, sel []int, answered f
 
 // chunk is how many of the rows the next call takes, at least one.
 func (p *Plugin) chunk(b *beacon.Batch, sel []int) int {
+	most := min(len(sel), p.pace.rows())
 	size := 0
-	for i, row := range sel[:min(len(sel), chunkRows)] {
+	for i, row := range sel[:most] {
 		if size += len(b.Row(row).Raw); size > p.chunkBytes && i > 0 {
 			return i
 		}
 	}
-	return min(len(sel), chunkRows)
+	return most
 }
 
-// process has the rows answered, and bisects them where the plugin fails. bad
-// says that the plugin is known to fail at one of them. It reports whether it
-// failed; the error is that of the host.
-func (r *run) process(sel []int, bad bool) (failed bool, err error) {
-	if len(sel) == 1 || !bad {
-		fresh := r.fresh
-		failure, err := r.call(sel)
+// process has the rows answered within limit, and splits them where the plugin
+// fails. bad says that the plugin is known to fail at one of them. It reports
+// whether one of them is guilty; the error is that of the host.
+func (r *run) process(sel []int, bad bool, limit time.Duration) (guilty bool, err error) {
+	if len(sel) == 1 {
+		return r.judge(sel, limit)
+	}
+	if !bad {
+		failure, err := r.call(sel, limit)
 		switch {
 		case err != nil:
 			return false, err
 		case failure == nil:
-			r.answered(&r.scratch.out, sel)
 			return false, nil
-		case len(sel) == 1 && !fresh:
-			// What came before may have broken the instance: a row is guilty only
-			// if it fails alone in a fresh one.
-			if err := r.renew(); err != nil {
-				return false, err
-			}
-			return r.process(sel, true)
-		case len(sel) == 1:
-			r.p.guilty.Add(1)
-			r.p.blame(sel[0], failure, r.refuse)
-			return true, nil
+		case timedOut(failure):
+			return r.hurry(sel, limit)
 		}
 	}
 	half := len(sel) / 2
-	left, err := r.process(sel[:half], false)
+	left, err := r.process(sel[:half], false, limit)
 	if err != nil {
 		return false, err
 	}
-	right, err := r.process(sel[half:], !left)
+	right, err := r.process(sel[half:], !left, limit)
 	return left || right, err
 }
 
-// call has the rows answered into the scratch's output. A failure is the
-// plugin's, and an error the host's.
-func (r *run) call(sel []int) (failure, err error) {
+// hurry looks for the rows at which the plugin takes too long. Each try costs
+// its whole time, so there are few, of many parts with less time each: yet more
+// than their share, as the plugin may just be slow.
+func (r *run) hurry(sel []int, limit time.Duration) (guilty bool, err error) {
+	limit = min(limit, max(limit/hurryShare, leastTime))
+	size := (len(sel) + hurryParts - 1) / hurryParts
+	for part := range slices.Chunk(sel, size) {
+		found, err := r.process(part, false, limit)
+		if err != nil {
+			return false, err
+		}
+		guilty = guilty || found
+	}
+	return guilty, nil
+}
+
+// judge has one row answered, or blames it. What came before may have broken the
+// instance, and the limit may be too short for the row: it is guilty only if it
+// fails alone in a fresh instance that has the time to prove it.
+func (r *run) judge(sel []int, limit time.Duration) (guilty bool, err error) {
+	failure, err := r.call(sel, limit)
+	if err != nil || failure == nil {
+		return false, err
+	}
+	if err := r.renew(); err != nil {
+		return false, err
+	}
+	limit = r.p.timeout()
+	if r.loops >= fullProofs {
+		limit = min(limit, max(limit/laterProofs, leastTime))
+	}
+	failure, err = r.call(sel, limit)
+	if err != nil || failure == nil {
+		return false, err
+	}
+	if timedOut(failure) {
+		r.loops++
+	}
+	r.p.guilty.Add(1)
+	r.p.blame(sel[0], failure, r.refuse)
+	return true, nil
+}
+
+// call has the rows answered within limit, and passes the answers on. A failure
+// is the plugin's, and an error the host's.
+func (r *run) call(sel []int, limit time.Duration) (failure, err error) {
 	p, s := r.p, r.scratch
 	r.beacons.Columns(p.plan.Fields, sel, &s.batch)
 	start := time.Now()
@@ -105,10 +142,10 @@ func (r *run) call(sel []int) (failure, err error) {
 		if err = r.acquire(); err != nil {
 			return nil, err
 		}
-		err = r.instance.Process(r.ctx, &s.batch, &s.out)
-		r.fresh = false
+		err = r.instance.ProcessWithin(r.ctx, &s.batch, &s.out, limit)
 	}
-	p.nanoseconds.Add(uint64(time.Since(start)))
+	took := time.Since(start)
+	p.nanoseconds.Add(uint64(took))
 	p.calls.Add(1)
 	var trap *wasm.TrapError
 	var size *abi.SizeError
@@ -118,12 +155,19 @@ func (r *run) call(sel []int) (failure, err error) {
 		for i, n := range s.out.Counters {
 			p.counters[i].Add(n)
 		}
+		if p.program == nil {
+			p.pace.answered(len(sel), took, p.timeout())
+		}
+		r.answered(&s.out, sel)
 		return nil, nil
 	case errors.As(err, &trap):
-		p.failures.Add(1)
+		if trap.Cause == wasm.Timeout {
+			p.pace.timedOut(len(sel))
+		}
+		p.failed(err)
 		return err, r.release()
 	case errors.As(err, &size):
-		p.failures.Add(1)
+		p.failed(err)
 		return err, nil
 	}
 	return nil, err
@@ -144,7 +188,7 @@ func (r *run) renew() error {
 	}
 	instance, err := r.p.pool.Fresh(r.ctx)
 	if err == nil {
-		r.instance, r.fresh = instance, true
+		r.instance = instance
 	}
 	return err
 }
@@ -155,7 +199,7 @@ func (r *run) release() error {
 		return nil
 	}
 	i := r.instance
-	r.instance, r.fresh = nil, false
+	r.instance = nil
 	return r.p.pool.Put(r.ctx, i)
 }
 
@@ -176,6 +220,12 @@ func (p *Plugin) blame(row int, failure error, refuse func(row int, d beacon.Dro
 		d.Cause = beacon.Cause("plugin " + p.name + ": " + cause)
 	}
 	refuse(row, d)
+}
+
+// timedOut tells whether a failure is that the plugin took too long.
+func timedOut(failure error) bool {
+	var trap *wasm.TrapError
+	return errors.As(failure, &trap) && trap.Cause == wasm.Timeout
 }
 
 // describe gives a failure's cause, one of few, and all that is known of it.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -284,5 +285,111 @@ func TestWorkers(t *testing.T) {
 			})
 		}
 		wg.Wait()
+	}
+}
+
+// TestLoops looks for beacons that loop in a full call: few calls fail, those
+// alone are blamed, and the plugin is given full calls again.
+func TestLoops(t *testing.T) {
+	for _, loops := range [][]int{{0}, {1234}, {chunkRows - 1}, {3, 4, 700, 2000, 2001, 4095}} {
+		p := load(t, Spec{Module: "testdata/filter.wasm", Timeout: 400 * time.Millisecond})
+		things := slices.Repeat([]string{"yes"}, chunkRows)
+		for _, row := range loops {
+			things[row] = "loop"
+		}
+		b, sel := beacons(t, p, doing(things...)...)
+		got := answers(t, p, b, sel)
+		for row := range things {
+			want := fmt.Sprintf("%d yes", row)
+			if slices.Contains(loops, row) {
+				want = fmt.Sprintf("%d plugin moody: timeout", row)
+			}
+			if row >= len(got) || got[row] != want {
+				t.Fatalf("loops %v: row %d: %d answers, want %s", loops, row, len(got), want)
+			}
+		}
+		s := p.Stats()
+		// 1, 16 and 16 parts, the row and its proof; each can fail once more by chance.
+		if most := uint64(10 * len(loops)); s.Failures > most || s.Guilty != uint64(len(loops)) {
+			t.Errorf("loops %v: %+v", loops, s)
+		}
+		if s.Last == nil || !strings.HasPrefix(s.Last.Text, "timeout: pharos_process: took longer") || time.Since(s.Last.At) > time.Hour {
+			t.Errorf("the last failure is %+v", s.Last)
+		}
+		calm, all := beacons(t, p, doing(slices.Repeat([]string{"x"}, 3*chunkRows)...)...)
+		answers(t, p, calm, all)
+		if p.pace.rows() != chunkRows {
+			t.Errorf("a call has %d rows afterwards", p.pace.rows())
+		}
+	}
+}
+
+// TestLoopsCost adds up the time that a beacon which loops may take.
+func TestLoopsCost(t *testing.T) {
+	for _, timeout := range []time.Duration{500 * time.Millisecond, time.Second, 10 * time.Second} {
+		cost, limit := timeout, timeout // the proof, and the parts that the row is in
+		for rows := chunkRows; ; rows = (rows + hurryParts - 1) / hurryParts {
+			cost += limit
+			if rows == 1 {
+				break
+			}
+			limit = min(limit, max(limit/hurryShare, leastTime))
+		}
+		if cost > 3*timeout {
+			t.Errorf("timeout %s: %s", timeout, cost)
+		}
+	}
+}
+
+// TestSlow: a plugin that is too slow for its timeout is given fewer rows a call,
+// and is blamed for none.
+func TestSlow(t *testing.T) {
+	p := load(t, Spec{Module: "testdata/filter.wasm", Timeout: 600 * time.Millisecond})
+	b, sel := beacons(t, p, doing(slices.Repeat([]string{"slow"}, 30)...)...)
+	for range 2 {
+		if got := answers(t, p, b, sel); got != nil {
+			t.Error(got)
+		}
+	}
+	if s := p.Stats(); s.Guilty != 0 || s.Rows != 60 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestPace(t *testing.T) {
+	var p pace
+	if p.rows() != chunkRows {
+		t.Error(p.rows())
+	}
+	p.answered(chunkRows, 0, time.Second)
+	for _, step := range []struct{ timedOut, answered, want int }{
+		{4096, 0, 256}, {1, 0, 256}, {256, 0, 16}, {10, 0, 1}, {0, 16, 32}, {0, 4, 32}, {0, 4096, 4096},
+	} {
+		if step.timedOut > 0 {
+			p.timedOut(step.timedOut)
+		} else {
+			p.answered(step.answered, time.Millisecond, time.Second)
+			p.answered(chunkRows, time.Second/2, time.Second) // too slow for more
+		}
+		if p.rows() != step.want {
+			t.Errorf("%+v: %d", step, p.rows())
+		}
+	}
+}
+
+// TestLastFailure: it is kept, bounded, and one line.
+func TestLastFailure(t *testing.T) {
+	p := load(t, Spec{Module: "testdata/filter.wasm"})
+	b, sel := beacons(t, p, doing("yes", "fail")...)
+	if answers(t, p, b, sel[:1]); p.Stats().Last != nil {
+		t.Errorf("%+v", p.Stats().Last)
+	}
+	answers(t, p, b, sel)
+	if got := p.Stats().Last; got == nil || got.Text != "error: pharos_process: code 2: I can not" {
+		t.Errorf("%+v", got)
+	}
+	p.failed(errors.New(strings.Repeat("ü", 1000)))
+	if got := p.Stats().Last.Text; len(got) > maxFailureText || !strings.HasPrefix(got, "out of memory: üü") || !utf8.ValidString(got) {
+		t.Errorf("%d bytes: %s", len(got), got)
 	}
 }

@@ -1,6 +1,9 @@
 package plugin
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Stats is what a plugin has done since it was loaded.
 type Stats struct {
@@ -10,6 +13,25 @@ type Stats struct {
 	Guilty   uint64        // beacons at which it failed alone, in a fresh instance
 	Busy     time.Duration // in its code
 	Counters []Counter     // its own, in the plan's order
+	Last     *Failure      // the last call that failed; nil: none did
+}
+
+// Failure is a call that failed, the plugin's or the beacon's fault.
+type Failure struct {
+	At   time.Time
+	Text string // one line: the cause and what is known of it
+}
+
+// maxFailureText bounds what is kept of a failure, in bytes.
+const maxFailureText = 512
+
+// failed takes note of a call that failed.
+func (p *Plugin) failed(failure error) {
+	cause, detail := describe(failure)
+	detail, _, _ = strings.Cut(detail, "\n")
+	text := cause + ": " + detail
+	p.failures.Add(1)
+	p.last.Store(&Failure{At: time.Now(), Text: strings.ToValidUTF8(text[:min(len(text), maxFailureText)], "")})
 }
 
 // Counter is one of a plugin's own counters.
@@ -26,6 +48,7 @@ func (p *Plugin) Stats() Stats {
 		Failures: p.failures.Load(),
 		Guilty:   p.guilty.Load(),
 		Busy:     time.Duration(p.nanoseconds.Load()),
+		Last:     p.last.Load(),
 	}
 	for i, name := range p.plan.Counters {
 		s.Counters = append(s.Counters, Counter{name, p.counters[i].Load()})

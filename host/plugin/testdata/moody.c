@@ -67,13 +67,17 @@ static int ph_process(const ph_batch *b) {
   calls++;
   for (ph_u32 row = 0; row < b->rows; row++) {
     ph_text what = ph_entry(b, ph_col(b, 0), row);
-    ph_counters(b)[0]++;
+    ph_count(b, 0, 1);
     if (is(what, "yes")) say(b, row, what, 1);
     else if (is(what, "wrong")) say(b, row, what, 9);
     else if (is(what, "trap")) __builtin_trap();
     else if (is(what, "trap in a used instance") && calls > 1) __builtin_trap();
     else if (is(what, "trap in company") && b->rows > 1) __builtin_trap();
     else if (is(what, "loop")) for (;;) turns++;
+    else if (is(what, "slow")) {
+      for (ph_u32 i = 0; i < 2000000; i++) turns++;
+      nothing(b, row);
+    }
     else if (is(what, "fail")) return ph_fail("I can not");
 #ifdef IS_extract
     else if (is(what, "nan")) ph_measure(b, row, 0, PH_NAN, 0);
