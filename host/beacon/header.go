@@ -16,10 +16,14 @@ const (
 // version is the first byte of headers and marks.
 const version = 1
 
+// maxVersion bounds what may be a later one: no text begins with such a byte.
+const maxVersion = 31
+
 // Bounds of headers and marks.
 const (
-	maxTopic   = 249 // Kafka's own
-	maxEntries = 1 << 16
+	maxTopic      = 249 // Kafka's own
+	maxEntries    = 1 << 16
+	maxPartitions = 1 << 16 // of a source topic: readers keep something of each
 )
 
 // Header says where a routed beacon came from. Its form: a byte 1, the topic as
@@ -44,7 +48,8 @@ func (h Header) Append(dst []byte) []byte {
 	return binary.AppendVarint(dst, h.Watermark)
 }
 
-// ParseHeader reads what Append wrote, and refuses anything else.
+// ParseHeader reads what Append wrote, and refuses anything else. A later
+// version is an ErrVersion.
 func ParseHeader(b []byte) (Header, error) {
 	var h Header
 	err := h.Parse(b)
@@ -59,7 +64,7 @@ func (h *Header) Parse(b []byte) error {
 	if topic := r.topic(); h.Topic != string(topic) {
 		h.Topic = string(topic)
 	}
-	h.Partition = int32(r.uvarint(math.MaxInt32))
+	h.Partition = int32(r.uvarint(maxPartitions - 1))
 	h.Offset = int64(r.uvarint(math.MaxInt64))
 	h.Generation = r.uvarint(math.MaxUint64)
 	h.Watermark = r.varint()
@@ -108,7 +113,7 @@ func (m Mark) Append(dst []byte) []byte {
 }
 
 // ParseMark reads what Append wrote, and refuses anything else, and a partition
-// beyond its topic's partitions.
+// beyond its topic's partitions. A later version is an ErrVersion.
 func ParseMark(b []byte) (Mark, error) {
 	r := reader{rest: b}
 	r.version()
@@ -116,8 +121,8 @@ func ParseMark(b []byte) (Mark, error) {
 	n := r.uvarint(maxEntries)
 	for ; n > 0 && r.err == nil; n-- {
 		e := MarkEntry{Topic: string(r.topic())}
-		e.Partition = int32(r.uvarint(math.MaxInt32))
-		e.Partitions = int32(r.uvarint(math.MaxInt32))
+		e.Partition = int32(r.uvarint(maxPartitions - 1))
+		e.Partitions = int32(r.uvarint(maxPartitions))
 		e.Idle = r.uvarint(1) == 1
 		e.Watermark = r.varint()
 		if r.err == nil && e.Partition >= e.Partitions {
@@ -137,6 +142,10 @@ type reader struct {
 	err  error
 }
 
+// ErrVersion is a header or mark of a version that this host does not know: of
+// a later one, not a broken one.
+var ErrVersion = errors.New("upgrade this host")
+
 var (
 	errShort   = errors.New("ends too early")
 	errTrail   = errors.New("bytes behind the end")
@@ -155,8 +164,10 @@ func (r *reader) version() {
 	switch {
 	case len(r.rest) == 0:
 		r.fail(errShort)
+	case r.rest[0] == 0 || r.rest[0] > maxVersion:
+		r.fail(errRange)
 	case r.rest[0] != version:
-		r.fail(fmt.Errorf("version %d is not known to this host, which knows %d: upgrade it", r.rest[0], version))
+		r.fail(fmt.Errorf("version %d is not known to this host, which knows %d: %w", r.rest[0], version, ErrVersion))
 	default:
 		r.rest = r.rest[1:]
 	}

@@ -3,6 +3,7 @@ package beacon
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -13,13 +14,13 @@ import (
 var headers = []Header{
 	{},
 	{Topic: "beacons", Partition: 3, Offset: 300, Generation: 2, Watermark: 1569888000000},
-	{Topic: strings.Repeat("t", 249), Partition: math.MaxInt32, Offset: math.MaxInt64, Generation: math.MaxUint64, Watermark: math.MinInt64},
+	{Topic: strings.Repeat("t", 249), Partition: 1<<16 - 1, Offset: math.MaxInt64, Generation: math.MaxUint64, Watermark: math.MinInt64},
 }
 
 var marks = []Mark{
 	{},
 	{Generation: 2, Entries: []MarkEntry{{Topic: "a", Partition: 0, Partitions: 2, Watermark: math.MinInt64}, {Topic: "a", Partition: 1, Partitions: 2, Watermark: 5, Idle: true}}},
-	{Generation: math.MaxUint64, Entries: []MarkEntry{{Partition: math.MaxInt32 - 1, Partitions: math.MaxInt32, Watermark: math.MaxInt64}}},
+	{Generation: math.MaxUint64, Entries: []MarkEntry{{Partition: 1<<16 - 1, Partitions: 1 << 16, Watermark: math.MaxInt64}}},
 }
 
 // TestWireForm pins the bytes: they are in topics that later versions read.
@@ -73,10 +74,26 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if _, err := ParseHeader(Header{Partition: 1 << 16}.Append(nil)); !errors.Is(err, errRange) {
+		t.Errorf("a partition beyond any: %v", err)
+	}
+	for _, b := range [][]byte{{2}, {9, 1}} {
+		_, headerErr := ParseHeader(b)
+		_, markErr := ParseMark(b)
+		if !errors.Is(headerErr, ErrVersion) || !errors.Is(markErr, ErrVersion) {
+			t.Errorf("a later version: %v, %v", headerErr, markErr)
+		}
+	}
+	for _, b := range []string{"\x00", "hello"} {
+		if _, err := ParseHeader([]byte(b)); err == nil || errors.Is(err, ErrVersion) {
+			t.Errorf("no version: %q: %v", b, err)
+		}
+	}
 	for _, b := range []string{
 		"\x01\x00\x81\x80\x04",             // too many entries
 		"\x01\x00\x01\x00\x02\x02\x00\x00", // partition 2 of 2
 		"\x01\x00\x01\x00\x00\x02\x02\x00", // idle 2
+		string(Mark{Entries: []MarkEntry{{Partitions: 1<<16 + 1}}}.Append(nil)),
 	} {
 		if _, err := ParseMark([]byte(b)); err == nil {
 			t.Errorf("%x is read", b)

@@ -56,8 +56,14 @@ func (h *dueHeap) pop() {
 func (p *Partition) expire(limit int64) {
 	for len(p.due) > 0 && p.due[0].due < limit {
 		k := p.due[0]
+		if k.behind {
+			p.catchUp(k)
+		}
 		if k.head.last+p.gap < limit {
 			delete(k.tenant.keys, k.name)
+			if len(k.tenant.keys) == 0 {
+				k.tenant.shapes = shared[*shape]{}
+			}
 			p.held--
 			p.due.pop()
 			continue

@@ -12,14 +12,15 @@ import (
 // lateness, so that it can be looked at again.
 type entry struct {
 	*shape
-	time   int64
-	id     string
-	offset int64
-	source int32 // rank of the source topic
-	part   int32
-	count  int32   // of measurements
-	only   measure // the measurement where there is one
-	rare   *rare
+	time             int64
+	id               string
+	offset           int64
+	source           int32 // rank of the source topic
+	part             int32
+	count            int32   // of measurements
+	counted, pending bool    // whether it is no duplicate; not folded into the head yet
+	only             measure // the measurement where there is one
+	rare             *rare
 }
 
 // shape is what the beacons of a session mostly have in common; they share it.
@@ -42,10 +43,19 @@ type measure struct {
 
 // rare is what few beacons have.
 type rare struct {
+	name    string       // of a long id; see nameOf
 	more    []measure    // the measurements where there are several
 	bad     int32        // values that are no number
 	unknown int32        // assignments of an unknown variant
 	trap    *beacon.Drop // the extractor broke on it
+}
+
+// name is what stands for the beacon's id among those of a session; see nameOf.
+func (b *entry) name() string {
+	if len(b.id) > maxName {
+		return b.rare.name
+	}
+	return b.id
 }
 
 // measure gives the i-th measurement.

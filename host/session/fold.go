@@ -8,19 +8,20 @@ import "github.com/seed-6a2d649b/pharos/host/metric"
 // books into l alone; so whoever has a state can book the same again, or take
 // it back. It tells whether the beacon is counted.
 func (l *ledger) fold(t *tenant, k *key, s *state, b *entry, gap int64) (counted bool) {
+	l.steps++
 	first := !s.open || b.time-s.last > gap
 	switch {
 	case first:
 		s.clear()
 		s.open, s.since = true, b.time
 		s.dims = t.dimset(b.dims, func(dimension string) { l.countFor(t.name, metric.OtherDimension, dimension) })
-	case b.id != "" && s.ids.has(b.id, b.time, gap):
+	case b.id != "" && s.ids.has(b.name(), b.time, gap):
 		l.count(t, metric.Duplicate, 1)
 		return false
 	}
 	s.last = b.time
 	if b.id != "" {
-		s.ids.add(b.id, b.time, gap)
+		s.ids.add(b.name(), b.time, gap)
 	}
 	l.count(t, metric.Counted, 1)
 	if b.rare != nil {

@@ -1,45 +1,27 @@
 package session
 
-import "slices"
+import (
+	"slices"
+	"sort"
+)
 
 // key is what is held of one (tenant, route, session).
 //
-// head is the state after all its beacons. tail are the beacons that one out
+// head is the state after all its beacons, but pending ones (see add). tail are the beacons that one out
 // of order could still go before, duplicates too, for one that goes before can
 // make them count; prefix is the state before tail. Beacons leave the tail for
 // the prefix in passing, not the moment they could: that changes nothing that
 // shows.
 type key struct {
 	tenant *tenant
-	name   string // the session id
+	name   string // see nameOf
 	head   state
+	behind bool   // there are pending beacons in the tail
 	prefix *state // nil: the state of no beacon; meaningless while tail is empty
 	tail   []entry
-	draws  []draw // by trial.draw; nil until needed
-	due    int64  // see Partition.expire
-}
-
-// draw is the engine's own assignment of the key in one phase.
-type draw struct {
-	known   bool
-	phase   int32
-	variant int32 // -1: outside the buckets
-}
-
-// draw assigns the key's session id in the phase of t. It is remembered, being
-// the same for every beacon of a phase; n is the number of trials drawn.
-func (k *key) draw(x *trial, n int, t int64) (variant int32, ok bool) {
-	if k.draws == nil {
-		k.draws = make([]draw, n)
-	}
-	d := &k.draws[x.draw]
-	if phase := x.phase(t); !d.known || d.phase != phase {
-		*d = draw{known: true, phase: phase, variant: -1}
-		if v, ok := x.Assign([]byte(k.name), t); ok {
-			d.variant = int32(v)
-		}
-	}
-	return d.variant, d.variant >= 0
+	draws  []draw    // by trial.draw; nil until needed
+	table  [][]int32 // variants by trial.draw and phase, where name is not the id
+	due    int64     // see Partition.expire
 }
 
 // compactFrom is the length of a tail from which it is worth folding what is
@@ -60,8 +42,9 @@ func (k *key) within(limit int64) int {
 	return len(k.tail) - lo
 }
 
-// add puts a beacon in its place, books what that changes, and tells whether
-// it is counted.
+// add puts a beacon in its place and tells whether it is counted. What that
+// changes is booked at once where the beacon is the last of its key, else by
+// catchUp: many out of order then cost the key's tail once together.
 func (p *Partition) add(k *key, b *entry, limit int64) (counted bool) {
 	if len(k.tail) == cap(k.tail) && len(k.tail) >= compactFrom {
 		p.compact(k, limit)
@@ -71,27 +54,34 @@ func (p *Partition) add(k *key, b *entry, limit int64) (counted bool) {
 		k.prefix.copyFrom(&k.head)
 	}
 	at := len(k.tail)
-	for at > 0 && b.compare(&k.tail[at-1]) < 0 {
-		at--
+	if at > 0 && b.compare(&k.tail[at-1]) < 0 {
+		at = sort.Search(at, func(i int) bool { return b.compare(&k.tail[i]) < 0 })
 	}
-	if at == len(k.tail) {
-		counted = p.ledger.fold(k.tenant, k, &k.head, b, p.gap)
-	} else {
-		counted = p.again(k, b, at)
+	if at == len(k.tail) && !k.behind {
+		b.counted = p.ledger.fold(k.tenant, k, &k.head, b, p.gap)
+		k.tail = append(k.tail, *b)
+		return b.counted
 	}
+	if !k.behind {
+		k.behind = true
+		p.behind = append(p.behind, k)
+	}
+	b.pending = true
 	k.tail = slices.Insert(k.tail, at, *b)
-	return counted
+	k.judge(at, p.gap)
+	return k.tail[at].counted
 }
 
-// again books a beacon that belongs before tail[at]: what the beacons from
-// there on booked is taken back, and they are booked anew behind it.
-func (p *Partition) again(k *key, b *entry, at int) (counted bool) {
+// catchUp books what pending beacons change: what those behind the first of
+// them booked is taken back, and all from there on are booked anew.
+func (p *Partition) catchUp(k *key) {
 	l, before, after := &p.ledger, &p.before, &p.after
 	if k.prefix == nil {
 		before.clear()
 	} else {
 		before.copyFrom(k.prefix)
 	}
+	at := slices.IndexFunc(k.tail, func(e entry) bool { return e.pending })
 	mute := l.mute
 	l.mute = true
 	for i := range k.tail[:at] {
@@ -101,15 +91,28 @@ func (p *Partition) again(k *key, b *entry, at int) (counted bool) {
 	after.copyFrom(before)
 	l.back = true
 	for i := at; i < len(k.tail); i++ {
-		l.fold(k.tenant, k, before, &k.tail[i], p.gap)
+		if !k.tail[i].pending {
+			l.fold(k.tenant, k, before, &k.tail[i], p.gap)
+		}
 	}
 	l.back = false
-	counted = l.fold(k.tenant, k, after, b, p.gap)
 	for i := at; i < len(k.tail); i++ {
+		k.tail[i].pending = false
 		l.fold(k.tenant, k, after, &k.tail[i], p.gap)
 	}
 	k.head, p.after = p.after, k.head
-	return counted
+	k.behind = false
+}
+
+// catchUpAll leaves no key behind.
+func (p *Partition) catchUpAll() {
+	for i, k := range p.behind {
+		if k.behind {
+			p.catchUp(k)
+		}
+		p.behind[i] = nil
+	}
+	p.behind = p.behind[:0]
 }
 
 // compact settles the tail if the beacons before limit are half of it.
@@ -124,6 +127,9 @@ func (p *Partition) settle(k *key, limit int64) {
 	n := len(k.tail) - k.within(limit)
 	if n == 0 {
 		return
+	}
+	if k.behind {
+		p.catchUp(k)
 	}
 	if k.prefix == nil {
 		k.prefix = new(state)

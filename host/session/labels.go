@@ -12,24 +12,29 @@ import (
 // this partition, up to a limit. What it once said of a value stays so: it
 // never lets go, and once full it takes no more.
 type valueSet struct {
-	values map[string]string
-	limit  int
+	values  map[string]string
+	limit   int
+	refused *bool // set with the first value that it refuses, being full
 }
 
 // MaxValueBytes bounds the value of a dimension or attribute, so that a series
 // always fits a frame of the metrics topic. A longer one is beyond the limit.
 const MaxValueBytes = 4096
 
-// admit gives the value's own text, or metric.OtherValue where it is beyond
-// the limit.
-func (s *valueSet) admit(v []byte) (text string, ok bool) {
+// admit gives the value's own text, or metric.OtherValue where it is too long
+// or beyond the limit.
+func (s *valueSet) admit(v []byte, long bool) (text string, ok bool) {
+	if long {
+		return metric.OtherValue, false
+	}
 	if text, ok = s.values[string(v)]; ok {
 		return text, true
 	}
 	if string(v) == metric.OtherValue {
 		return metric.OtherValue, true
 	}
-	if len(s.values) >= s.limit || len(v) > MaxValueBytes {
+	if len(s.values) >= s.limit {
+		*s.refused = true
 		return metric.OtherValue, false
 	}
 	text = string(v)
@@ -37,7 +42,9 @@ func (s *valueSet) admit(v []byte) (text string, ok bool) {
 	return text, true
 }
 
-func newValueSet(limit int) *valueSet { return &valueSet{values: map[string]string{}, limit: limit} }
+func newValueSet(limit int, refused *bool) *valueSet {
+	return &valueSet{values: map[string]string{}, limit: limit, refused: refused}
+}
 
 // dimset is one combination of dimension values and the figures booked under
 // it.
@@ -67,7 +74,7 @@ func (w *plan) appendDims(dst []byte, row *beacon.Row) []byte {
 		case len(text) == 0:
 			dst = appendValue(append(dst, asIs), d.def)
 		case d.values == nil:
-			dst = appendValue(append(dst, limited), text)
+			dst = appendLimited(append(dst, limited), text)
 		case d.values[string(text)]:
 			dst = appendValue(append(dst, asIs), text)
 		default:
@@ -88,6 +95,24 @@ func cutValue(s []byte) (v, rest []byte) {
 	return s[:n], s[n:]
 }
 
+// appendLimited is appendValue of a beacon's own value: of one that is too long
+// only that it is.
+func appendLimited(dst, v []byte) []byte {
+	if len(v) > MaxValueBytes {
+		return binary.AppendUvarint(dst, MaxValueBytes+1)
+	}
+	return appendValue(dst, v)
+}
+
+// cutLimited takes one value that appendLimited appended off.
+func cutLimited(s []byte) (v, rest []byte, long bool) {
+	n, size := binary.Uvarint(s)
+	if s = s[size:]; n > MaxValueBytes {
+		return nil, s, true
+	}
+	return s[:n], s[n:], false
+}
+
 // dimset finds the combination that a session beginning with these values has.
 // over is called for each dimension whose value is beyond the limit.
 func (t *tenant) dimset(dims string, over func(dimension string)) *dimset {
@@ -96,15 +121,17 @@ func (t *tenant) dimset(dims string, over func(dimension string)) *dimset {
 	for i, rest := 0, t.text; i < len(t.dimensions); i++ {
 		mark := rest[0]
 		var v []byte
-		v, rest = cutValue(rest[1:])
 		if mark == limited {
-			text, ok := t.admitted[i].admit(v)
+			var long bool
+			v, rest, long = cutLimited(rest[1:])
+			text, ok := t.admitted[i].admit(v, long)
 			if !ok {
 				over(t.dimensions[i].name)
 			}
 			t.resolved = appendValue(t.resolved, text)
 			continue
 		}
+		v, rest = cutValue(rest[1:])
 		t.resolved = appendValue(t.resolved, v)
 	}
 	if d := t.dimsets[string(t.resolved)]; d != nil {
@@ -134,7 +161,7 @@ func appendAttributes(dst []byte, values [][]byte) []byte {
 		return dst
 	}
 	for _, v := range values {
-		dst = appendValue(dst, v)
+		dst = appendLimited(dst, v)
 	}
 	return dst
 }
@@ -147,11 +174,12 @@ func (t *tenant) tuple(decl int32, attributes string, over func(attribute string
 	t.labels = t.labels[:0]
 	for i, rest := 0, t.text; len(rest) > 0; i++ {
 		var v []byte
-		if v, rest = cutValue(rest); len(v) == 0 {
+		var long bool
+		if v, rest, long = cutLimited(rest); len(v) == 0 && !long {
 			continue
 		}
 		name := t.points[decl].Attributes[i]
-		text, ok := t.attribute(decl, i).admit(v)
+		text, ok := t.attribute(decl, i).admit(v, long)
 		if !ok {
 			over(name)
 		}
@@ -178,7 +206,7 @@ func (t *tenant) attribute(decl int32, i int) *valueSet {
 	key := attributeKey{t.numbers[decl], t.points[decl].Attributes[i]}
 	s := t.attributes[key]
 	if s == nil {
-		s = newValueSet(t.limit)
+		s = newValueSet(t.limit, t.refused)
 		t.attributes[key] = s
 	}
 	return s

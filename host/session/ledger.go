@@ -10,6 +10,7 @@ type ledger struct {
 	touched []*cell
 	tenants []*tenant // whose counts changed
 	rare    metric.Counts
+	steps   int64 // beacons folded, muted and back too: the work done
 }
 
 // block holds the cells of one trial's variant and one combination of

@@ -26,14 +26,16 @@ type Partition struct {
 	held      int                // keys of all tenants
 	due       dueHeap
 	sweeps    sweeps
+	behind    []*key // with pending beacons, or once had
 
-	before, after state // memory of again
+	before, after state // memory of catchUp
+	refused       bool  // a value set has refused a value, being full
 }
 
 // tenant is what a partition holds of a tenant.
 type tenant struct {
 	*plan
-	keys map[string]*key // by session id
+	keys map[string]*key // by name
 
 	admitted   []*valueSet // by dimension
 	dimsets    map[string]*dimset
@@ -41,6 +43,7 @@ type tenant struct {
 	tuples     []tuple // by number - len(names)
 	tupleOf    map[string]int32
 	shapes     shared[*shape]
+	refused    *bool // the partition's
 
 	counts  [metric.OtherDimension + 1]int64 // not flushed yet
 	counted bool                             // any of counts may be set
@@ -87,10 +90,10 @@ func NewPartition(cfg *Config, route string, partition int32) *Partition {
 	for _, plan := range p.tenants {
 		t := &tenant{
 			plan: plan, keys: map[string]*key{}, dimsets: map[string]*dimset{},
-			attributes: map[attributeKey]*valueSet{}, tupleOf: map[string]int32{},
+			attributes: map[attributeKey]*valueSet{}, tupleOf: map[string]int32{}, refused: &w.refused,
 		}
 		for _, d := range plan.dimensions {
-			t.admitted = append(t.admitted, newValueSet(d.limit))
+			t.admitted = append(t.admitted, newValueSet(d.limit, &w.refused))
 		}
 		w.tenants = append(w.tenants, t)
 		w.byName[plan.name] = t
@@ -131,6 +134,7 @@ func (p *Partition) take(ctx context.Context, records []Record, out *Output) err
 		s.reset()
 		records = records[n:]
 	}
+	p.catchUpAll()
 	return nil
 }
 
@@ -167,7 +171,8 @@ func (p *Partition) step(s *scratch, i int, r *Record, out *Output) {
 		out.DeadLetters = append(out.DeadLetters, letter(row, r, beacon.Late))
 		return
 	}
-	k := t.keys[string(row.Session)]
+	name := nameOf(row.Session)
+	k := t.keys[string(name)]
 	switch {
 	case k == nil && p.held >= p.cfg.MaxSessions,
 		k != nil && len(k.tail) >= p.cfg.MaxBeacons && k.within(limit) >= p.cfg.MaxBeacons:
@@ -177,7 +182,10 @@ func (p *Partition) step(s *scratch, i int, r *Record, out *Output) {
 	b := s.entry(p, k, v, row, r)
 	fresh := k == nil
 	if fresh {
-		k = &key{tenant: t, name: string(row.Session)}
+		k = &key{tenant: t, name: string(name)}
+		if len(row.Session) > maxName {
+			k.drawAll(row.Session)
+		}
 		t.keys[k.name] = k
 		p.held++
 	}

@@ -334,7 +334,7 @@ func TestResume(t *testing.T) {
 				records[0].Header.Watermark = 20 * minute
 			}
 			_, p := run(t, testConfig(nil), records)
-			switch err := p.resume(c.watermark); {
+			switch err := p.resume(c.watermark, true); {
 			case c.want == "" && err != nil, c.want != "" && (!errors.Is(err, errState) || !strings.Contains(err.Error(), c.want)):
 				t.Errorf("%v, want %q", err, c.want)
 			}

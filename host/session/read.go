@@ -199,8 +199,11 @@ func (s *scratch) entry(p *Partition, k *key, v *verdict, row *beacon.Row, r *Re
 	s.text = t.appendDims(s.text[:0], row)
 	b.shape = s.shape(t, last)
 	read := &s.rows[v.row]
-	if read.bad > 0 || unknown > 0 || read.trap != nil || read.count > 1 {
+	if read.bad > 0 || unknown > 0 || read.trap != nil || read.count > 1 || len(b.id) > maxName {
 		b.rare = &rare{bad: read.bad, unknown: unknown, trap: read.trap}
+		if len(b.id) > maxName {
+			b.rare.name = string(nameOf(row.ID))
+		}
 	}
 	if read.trap != nil {
 		return b // whatever it said before it broke
@@ -281,19 +284,26 @@ func (s *scratch) assign(t *tenant, row *beacon.Row, guess []assign) (unknown in
 
 // shared keeps one copy of values that many beacons have. The zero value is
 // empty.
-type shared[V any] struct{ of map[string]V }
+type shared[V any] struct {
+	of   map[string]V
+	size int // of the texts, in bytes
+}
 
-// sharedValues is how many values are kept before all are forgotten.
-const sharedValues = 4096
+// How many values are kept, and bytes of their texts, before all are forgotten.
+const (
+	sharedValues = 4096
+	sharedBytes  = 1 << 20
+)
 
 // get gives the value of a text, made where it is new.
 func (s *shared[V]) get(text []byte, create func() V) V {
 	if v, ok := s.of[string(text)]; ok {
 		return v
 	}
-	if s.of == nil || len(s.of) >= sharedValues {
-		s.of = map[string]V{}
+	if s.of == nil || len(s.of) >= sharedValues || s.size >= sharedBytes {
+		s.of, s.size = map[string]V{}, 0
 	}
+	s.size += len(text)
 	v := create()
 	s.of[string(text)] = v
 	return v

@@ -62,7 +62,9 @@ type part struct {
 	left     metadata
 	began    time.Time // of the muted replay
 	said     time.Time // when its progress was last said
-	messages []Record  // memory
+	foreign  foreign
+	still    still
+	messages []Record // memory
 }
 
 // metadata is what is committed with an offset, as JSON.
@@ -70,6 +72,8 @@ type metadata struct {
 	TopicID    string `json:"topic_id"` // hex: offsets of a topic that was made anew mean nothing
 	Generation uint64 `json:"generation"`
 	Watermark  int64  `json:"watermark"`
+	// Within says that no dimension or attribute had more values than its limit.
+	Within bool `json:"within"`
 }
 
 // NewStage returns a stage that owns no partitions yet.
@@ -145,7 +149,7 @@ func (p *part) start() error {
 		return nil
 	}
 	if p.Committed >= 0 && p.LogStart > 0 {
-		if err := p.resume(p.left.Watermark); err != nil {
+		if err := p.resume(p.left.Watermark, p.left.Within); err != nil {
 			return fmt.Errorf("session: %w: %w", kafka.ErrStop, p.lost(err))
 		}
 	}
@@ -190,6 +194,7 @@ func (s *Stage) Batch(ctx context.Context, records []*kgo.Record, tx *kafka.Tx) 
 	for _, p := range s.parts {
 		if p.is {
 			tx.Commit(p.Topic, p.Assigned.Partition, p.next, p.metadata(s.cfg.Config.Generation))
+			s.sayStill(p, time.Now())
 		}
 	}
 	s.report(tx)
@@ -230,12 +235,11 @@ func (s *Stage) process(ctx context.Context, p *part, records []*kgo.Record, out
 		p.messages = p.messages[:len(p.messages)+1]
 		m := &p.messages[len(p.messages)-1]
 		ours, err := m.read(r)
-		if err != nil {
+		if errors.Is(err, beacon.ErrVersion) {
 			return fmt.Errorf("session: %w: %s/%d offset %d: %w", kafka.ErrStop, r.Topic, r.Partition, r.Offset, err)
 		}
-		if !ours {
-			s.log.Error("passed over a record that dispatch did not write", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset)
-			s.cfg.Counters.foreign.Inc()
+		if !ours || err != nil {
+			s.sayForeign(p, r, err, time.Now())
 			p.messages = p.messages[:len(p.messages)-1]
 		}
 	}
@@ -253,7 +257,8 @@ func (s *Stage) process(ctx context.Context, p *part, records []*kgo.Record, out
 	return nil
 }
 
-// read makes m of a record and tells whether it is a beacon or a mark.
+// read makes m of a record and tells whether it is a beacon or a mark. The
+// error says that it is a broken one, or of a later version.
 func (m *Record) read(r *kgo.Record) (ours bool, err error) {
 	m.Offset, m.Value, m.Mark = r.Offset, r.Value, nil
 	for i := range r.Headers {
@@ -295,7 +300,7 @@ func (s *Stage) BeforeCommit(_ context.Context, tx *kafka.Tx) error {
 }
 
 func (p *part) metadata(generation uint64) string {
-	b, err := json.Marshal(metadata{TopicID: fmt.Sprintf("%x", p.TopicID), Generation: generation, Watermark: p.Watermark()})
+	b, err := json.Marshal(metadata{TopicID: fmt.Sprintf("%x", p.TopicID), Generation: generation, Watermark: p.Watermark(), Within: !p.refused})
 	if err != nil {
 		panic(err) // numbers and hex always encode
 	}

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -124,18 +125,34 @@ func TestStageStops(t *testing.T) {
 	}
 }
 
+// Records that dispatch did not write, or that somebody broke, are passed over
+// and counted.
 func TestStagePassesOverForeignRecords(t *testing.T) {
 	b := newBench(t, nil)
-	if err := b.cl.ProduceSync(t.Context(), &kgo.Record{Topic: routeTopic, Value: []byte("hello")}).FirstErr(); err != nil {
-		t.Fatal(err)
+	header := func(key string, value []byte) []kgo.RecordHeader {
+		return []kgo.RecordHeader{{Key: key, Value: value}}
 	}
-	b.records[0] = append(b.records[0], Record{Mark: &beacon.Mark{}}) // takes an offset, says nothing
+	foreign := []*kgo.Record{
+		{Value: []byte("hello")},
+		{Headers: header(beacon.HeaderKey, nil)},
+		{Headers: header(beacon.HeaderKey, []byte("\x01\x03raw"))},
+		{Headers: header(beacon.HeaderKey, beacon.Header{Topic: "raw", Partition: math.MaxInt32}.Append(nil))},
+		{Headers: header(beacon.MarkKey, nil), Value: []byte("hello")},
+		{Headers: header(beacon.MarkKey, nil), Value: beacon.Mark{Entries: []beacon.MarkEntry{{Topic: "raw", Partitions: 50_000_000}}}.Append(nil)},
+	}
+	for _, r := range foreign {
+		r.Topic = routeTopic
+		if err := b.cl.ProduceSync(t.Context(), r).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		b.records[0] = append(b.records[0], Record{Mark: &beacon.Mark{}}) // takes an offset, says nothing
+	}
 	b.feed(20, 0, 5)
 	counters := newCounters()
 	l, _ := b.loop(func(c *StageConfig) { c.Counters = counters })
 	b.run(l)
 	b.settle("all others")
-	if n := testutil.ToFloat64(counters.foreign); n != 1 {
+	if n := testutil.ToFloat64(counters.foreign); n != float64(len(foreign)) {
 		t.Errorf("%v foreign records", n)
 	}
 }
@@ -243,7 +260,7 @@ func TestStageForgetsFailedBatch(t *testing.T) {
 		return &kgo.Record{Topic: routeTopic, Partition: partition, Headers: []kgo.RecordHeader{{Key: beacon.HeaderKey, Value: header}}, Value: []byte(value)}
 	}
 	refused := record(0, beacon.Header{Topic: "raw"}.Append(nil), "no JSON")
-	broken := record(1, nil, "")
+	broken := record(1, beacon.Header{Topic: "gone"}.Append(nil), "")
 	if err := s.Batch(t.Context(), []*kgo.Record{refused, broken}, nil); err == nil || len(s.out.DeadLetters) != 1 {
 		t.Fatalf("%v, %d dead letters", err, len(s.out.DeadLetters))
 	}

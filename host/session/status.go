@@ -20,6 +20,10 @@ type PartitionStatus struct {
 	Lag          int64 // records behind; -1: not known
 	Watermark    int64 // epoch ms, or metric.NoWatermark
 	Sessions     int   // held
+	// Holder is the source partition that holds the watermark, as topic/number:
+	// one that has said nothing yet, or the lowest of those that are not idle.
+	// Empty: none does, all are idle, or their number is not known yet.
+	Holder string
 }
 
 // Status is how far all owned partitions were after the last batch, by topic
@@ -48,7 +52,7 @@ func (s *Stage) report(tx *kafka.Tx) {
 	for _, p := range s.sorted() {
 		st := PartitionStatus{
 			Route: p.route, Topic: p.Topic, Partition: p.Assigned.Partition, Live: p.is, Offset: p.next, LiveFrom: p.live,
-			Lag: -1, Watermark: p.Watermark(), Sessions: p.Sessions(),
+			Lag: -1, Watermark: p.Watermark(), Sessions: p.Sessions(), Holder: p.watermark.holder(),
 		}
 		if tx != nil {
 			st.Lag = tx.Lag(p.Topic, p.Assigned.Partition)
@@ -116,7 +120,7 @@ func newCounters() *Counters {
 		replayed:    counter("replayed_records_total", "Records processed again to get sessions back, without booking anything."),
 		deadLetters: counter("dead_letters_total", "Beacons, or copies of them, given to the dead letters."),
 		deltas:      counter("deltas_total", "Changes of figures given to the metrics topic."),
-		foreign:     counter("foreign_records_total", "Records of route topics that dispatch did not write. Any is a fault of somebody else."),
+		foreign:     counter("foreign_records_total", "Records of route topics that dispatch did not write, or not so, passed over. Any is a fault of somebody else."),
 		partitions:  gauge("partitions", "Route partitions that this process owns."),
 		sessions:    gauge("sessions", "Session keys that this process holds in memory."),
 	}

@@ -13,10 +13,14 @@ type sweeps struct {
 const sweepFrom = 1024
 
 // sweep lets go of unused combinations once there are twice as many as were in
-// use the last time. Nothing may be booked and not flushed.
+// use the last time, and of all combinations of a tenant without sessions.
+// Nothing may be booked and not flushed.
 func (p *Partition) sweep() {
 	n := 0
 	for _, t := range p.tenants {
+		if len(t.keys) == 0 && len(t.dimsets)+len(t.tuples) > 0 {
+			t.dimsets, t.tupleOf, t.tuples = map[string]*dimset{}, map[string]int32{}, nil
+		}
 		n += len(t.dimsets)
 	}
 	if n < max(p.sweeps.next, sweepFrom) {

@@ -14,8 +14,10 @@ import (
 //
 // Whatever is gone from the log is no later than watermark.oldest. So a session
 // that begins more than the gap behind that began there with the whole log
-// too, and one that does not is of no account once it is let go.
-func (p *Partition) resume(watermark int64) error {
+// too, and one that does not is of no account once it is let go. That holds for
+// its labels only where no value was ever beyond its limit (within): else one
+// that was could be within the limit of what is left.
+func (p *Partition) resume(watermark int64, within bool) error {
 	w := p.watermark
 	for _, f := range w.feeds {
 		if f.expected == 0 || f.silent > 0 {
@@ -25,6 +27,9 @@ func (p *Partition) resume(watermark int64) error {
 	w.value = max(w.value, watermark)
 	limit := p.limit(w.value)
 	p.expire(limit)
+	if !within || p.refused {
+		return fmt.Errorf("%w: a dimension or attribute has had more values than its limit, and which were within it stood there", errState)
+	}
 	if w.oldest == metric.NoWatermark {
 		return nil
 	}

@@ -1,6 +1,8 @@
 package session
 
 import (
+	"fmt"
+
 	"github.com/seed-6a2d649b/pharos/host/beacon"
 	"github.com/seed-6a2d649b/pharos/host/metric"
 )
@@ -163,4 +165,34 @@ func (w *watermark) recompute() {
 	if active {
 		w.value = max(w.value, low)
 	}
+}
+
+// holder is the source partition that holds the watermark, as topic/number:
+// see PartitionStatus.
+func (w *watermark) holder() string {
+	var lowest *feed
+	var at int
+	for _, f := range w.feeds {
+		for i := range f.parts {
+			s := &f.parts[i]
+			if !s.spoken {
+				return f.name(i)
+			}
+			if !s.idle && (lowest == nil || s.value < lowest.parts[at].value) {
+				lowest, at = f, i
+			}
+		}
+	}
+	if lowest == nil {
+		return ""
+	}
+	return lowest.name(at)
+}
+
+func (f *feed) name(partition int) string {
+	topic := ""
+	if f.source != nil {
+		topic = f.source.Topic
+	}
+	return fmt.Sprintf("%s/%d", topic, partition)
 }

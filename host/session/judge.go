@@ -1,0 +1,84 @@
+package session
+
+// judge says of the beacon put at a place of the tail whether it is counted,
+// and of those behind it whether they still are. It also asks for the values
+// that come to be booked by it: what is within a limit must hang on the order
+// of arrival alone, not on when catchUp comes. It comes to what fold would say,
+// without looking at anything but times and ids.
+func (k *key) judge(at int, gap int64) {
+	b := &k.tail[at]
+	if b.counted = b.id == "" || !k.isCopy(at, gap); !b.counted {
+		return
+	}
+	k.ask(b, k.isFirst(at, gap))
+	if b.id == "" {
+		return
+	}
+	// Up to the horizon one with the same id can be judged otherwise now.
+	original, horizon, changed := b.time, b.time+gap, at
+	for i := at + 1; i < len(k.tail) && k.tail[i].time <= horizon; i++ {
+		e := &k.tail[i]
+		if e.id != b.id {
+			continue
+		}
+		counted := e.time-original > gap
+		if counted && e.counted {
+			break
+		}
+		if counted != e.counted {
+			e.counted, changed, horizon = counted, i, e.time+gap
+		}
+		if counted {
+			original = e.time
+		}
+	}
+	if changed == at {
+		return
+	}
+	// A duplicate bridges no gap: sessions may begin with others, up to the
+	// first beacon counted behind the last change.
+	for i := at + 1; i < len(k.tail); i++ {
+		if e := &k.tail[i]; e.counted {
+			k.ask(e, k.isFirst(i, gap))
+			if i > changed {
+				return
+			}
+		}
+	}
+}
+
+// isCopy tells whether a counted beacon before tail[at], at most the gap
+// earlier, has the same id.
+func (k *key) isCopy(at int, gap int64) bool {
+	b := &k.tail[at]
+	for i := at - 1; i >= 0 && b.time-k.tail[i].time <= gap; i-- {
+		if e := &k.tail[i]; e.counted && e.id == b.id {
+			return true
+		}
+	}
+	return k.prefix != nil && k.prefix.open && k.prefix.ids.has(b.name(), b.time, gap)
+}
+
+// isFirst tells whether a session begins with tail[at], a counted beacon.
+func (k *key) isFirst(at int, gap int64) bool {
+	t := k.tail[at].time
+	for i := at - 1; i >= 0; i-- {
+		if e := &k.tail[i]; e.counted {
+			return t-e.time > gap
+		}
+	}
+	return k.prefix == nil || !k.prefix.open || t-k.prefix.last > gap
+}
+
+// ask asks for the values that fold will ask for.
+func (k *key) ask(b *entry, first bool) {
+	none := func(string) {} // fold counts what is beyond
+	if first {
+		k.tenant.dimset(b.dims, none)
+	}
+	for i := range b.count {
+		if m := b.measure(i); m.attributes != "" {
+			k.tenant.tuple(m.point, m.attributes, none)
+		}
+	}
+}
