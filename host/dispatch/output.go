@@ -8,12 +8,13 @@ import (
 	"github.com/seed-6a2d649b/pharos/host/metric"
 )
 
-// output produces what the core decides. Records, headers and their bytes are
-// cut from slabs, since the producer keeps them until they are written: so a
-// beacon costs no allocation of its own.
+// output gathers what the core decides of a batch. It is produced at the
+// batch's end, since a plugin may take longer than a transaction may be open.
+// Records, headers and their bytes are cut from slabs, since the producer keeps
+// them until they are written: so a beacon costs no allocation of its own.
 type output struct {
 	stage  *Stage
-	tx     *kafka.Tx
+	batch  []*kgo.Record     // in order
 	topics map[string]string // by route
 	routed int64
 
@@ -47,8 +48,22 @@ func (o *output) Route(route string, partition int32, key, header, value []byte)
 	o.records, o.headers = o.records[1:], o.headers[1:]
 	r.Headers[0] = kgo.RecordHeader{Key: beacon.HeaderKey, Value: o.keep(header)}
 	r.Topic, r.Partition, r.Key, r.Value = o.topics[route], partition, o.keep(key), value
-	o.tx.Produce(r)
+	o.batch = append(o.batch, r)
 	o.routed++
+}
+
+// produce gives the batch to the transaction.
+func (o *output) produce(tx *kafka.Tx) {
+	for _, r := range o.batch {
+		tx.Produce(r)
+	}
+	o.drop()
+}
+
+// drop forgets the batch.
+func (o *output) drop() {
+	clear(o.batch)
+	o.batch = o.batch[:0]
 }
 
 // keep copies b into a slab.
@@ -65,7 +80,7 @@ func (o *output) keep(b []byte) []byte {
 }
 
 func (o *output) DeadLetter(d kafka.DeadLetter) {
-	o.tx.Produce(d.Record(o.stage.cfg.DeadLetters.Name, o.stage.cfg.DeadLetters.Partitions))
+	o.batch = append(o.batch, d.Record(o.stage.cfg.DeadLetters.Name, o.stage.cfg.DeadLetters.Partitions))
 }
 
 func (o *output) Count(c metric.Count) { o.stage.counts.Add(c) }

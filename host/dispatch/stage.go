@@ -152,16 +152,16 @@ func (s *Stage) Revoke(parts []kafka.TopicPartition) {
 }
 
 // Batch dispatches records, or, without any, writes the marks; those of newly
-// assigned partitions go before their records.
+// assigned partitions go before their records. All plugins have run before
+// anything is produced. The offsets of all owned partitions go with it, so that
+// the group refuses it, marks too, where they have become another's.
 func (s *Stage) Batch(ctx context.Context, records []*kgo.Record, tx *kafka.Tx) error {
 	core := s.swap()
-	s.out.tx = tx
+	s.out.drop() // of a batch that failed
 	if len(records) == 0 {
 		s.marks(core, tx)
 		s.report(tx)
-		return nil
-	}
-	if s.fresh {
+	} else if s.fresh {
 		// The routes hear of a source partition before its first beacon, or they
 		// could not tell what of it is late.
 		s.marks(core, tx)
@@ -191,8 +191,11 @@ func (s *Stage) Batch(ctx context.Context, records []*kgo.Record, tx *kafka.Tx) 
 			p.active = now
 		}
 		p.next = records[n-1].Offset + 1
-		tx.Commit(p.Topic, p.Partition, p.next, p.metadata())
 		records = records[n:]
+	}
+	s.out.produce(tx)
+	for _, p := range s.parts {
+		tx.Commit(p.Topic, p.Partition, p.next, p.metadata())
 	}
 	return nil
 }
@@ -215,7 +218,7 @@ func (s *Stage) BeforeCommit(_ context.Context, tx *kafka.Tx) error {
 	return nil
 }
 
-// marks writes on every route partition how far all owned source partitions
+// marks gathers for every route partition how far all owned source partitions
 // are: behind all beacons that this stage has routed to it.
 func (s *Stage) marks(core *Core, tx *kafka.Tx) {
 	if len(s.parts) == 0 {
@@ -235,7 +238,7 @@ func (s *Stage) marks(core *Core, tx *kafka.Tx) {
 	value := mark.Append(nil)
 	for _, r := range core.Routes() {
 		for partition := range r.Partitions {
-			tx.Produce(&kgo.Record{Topic: r.Topic, Partition: partition, Value: value, Headers: markHeaders})
+			s.out.batch = append(s.out.batch, &kgo.Record{Topic: r.Topic, Partition: partition, Value: value, Headers: markHeaders})
 			s.cfg.Counters.marks.Inc()
 		}
 	}

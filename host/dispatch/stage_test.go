@@ -69,10 +69,17 @@ func (w *world) core() *Core {
 func (w *world) run(s *Stage) (stop func()) { return w.runTicking(s, 20*time.Millisecond) }
 
 func (w *world) runTicking(s *Stage, tick time.Duration) (stop func()) {
-	loop := kafka.NewLoop(kafka.LoopConfig{
+	return w.runLoop(w.loop(s, tick, 0))
+}
+
+func (w *world) loop(s *Stage, tick, timeout time.Duration) *kafka.Loop {
+	return kafka.NewLoop(kafka.LoopConfig{
 		Kafka: w.kafka, Group: "pharos-dispatch", TransactionalID: "pharos-dispatch", Topics: []string{"beacons"},
-		CommitInterval: 10 * time.Millisecond, TickInterval: tick, SessionTimeout: 3 * time.Second,
+		CommitInterval: 10 * time.Millisecond, TickInterval: tick, TransactionTimeout: timeout, SessionTimeout: 3 * time.Second,
 	}, s)
+}
+
+func (w *world) runLoop(loop *kafka.Loop) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- loop.Run(ctx) }()
@@ -408,5 +415,61 @@ func TestAssign(t *testing.T) {
 				t.Errorf("status %+v, start %d", st, c.a.Start)
 			}
 		})
+	}
+}
+
+// sleeper is a filter that takes longer over one beacon than a transaction may
+// be open.
+type sleeper struct{ ran atomic.Int64 }
+
+func (f *sleeper) Filter(_ context.Context, b *beacon.Batch, sel []int, _ func(int, beacon.Drop)) error {
+	for _, i := range sel {
+		if string(b.Row(i).Session) == "slow" {
+			f.ran.Add(1)
+			time.Sleep(1500 * time.Millisecond)
+		}
+	}
+	return nil
+}
+
+// TestSlowPlugin: no transaction is open while plugins run, or the partition
+// would never get past the beacon.
+func TestSlowPlugin(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2)
+	cfg, _ := testConfig()
+	cfg.Sources = cfg.Sources[:1]
+	f := &sleeper{}
+	cfg.Filters = append(cfg.Filters, f)
+	w.send(0, line(1000, "a", ""), line(2000, "slow", ""), line(3000, "b", ""))
+	w.send(1, line(1000, "c", ""))
+	loop := w.loop(w.stage(newCore(t, cfg), nil), 20*time.Millisecond, time.Second)
+	w.runLoop(loop)
+	w.eventually("the beacons", func(s *seen) bool { return s.total() == 4 })
+	w.eventually("counts", func(s *seen) bool { return s.counts.Get("shop", metric.In, "") == 4 })
+	// At the first try: the marks of the new partitions opened no transaction.
+	if st := loop.Stats(); f.ran.Load() != 1 || st.Restarts != 0 || st.Aborts != 0 {
+		t.Errorf("%d runs, %+v", f.ran.Load(), st)
+	}
+}
+
+// TestMarksCarryOffsets: a transaction of marks is refused of a worker that the
+// group has removed, since it commits offsets of all partitions too.
+func TestMarksCarryOffsets(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2)
+	w.run(w.stage(w.core(), nil))
+	w.eventually("marks", marked(
+		beacon.MarkEntry{Topic: "beacons", Partition: 0, Partitions: 2, Watermark: metric.NoWatermark},
+		beacon.MarkEntry{Topic: "beacons", Partition: 1, Partitions: 2, Watermark: metric.NoWatermark},
+	))
+	got, err := kafka.CommittedOffsets(context.Background(), w.client, "pharos-dispatch", "beacons")
+	if err != nil || len(got) != 2 {
+		t.Errorf("committed %v, %v", got, err)
+	}
+	for tp, c := range got {
+		if c.Offset != 0 || !strings.Contains(c.Metadata, "watermark") {
+			t.Errorf("%v: %+v", tp, c)
+		}
 	}
 }

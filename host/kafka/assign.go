@@ -75,7 +75,7 @@ func (l *Loop) assign(ctx context.Context, parts []TopicPartition) ([]*Assigned,
 		topics[tp.Topic] = true
 	}
 	names := slices.Sorted(maps.Keys(topics))
-	committed, err := CommittedOffsets(ctx, l.cl, l.cfg.Group, names...)
+	committed, err := committedOffsets(ctx, l.cl, l.cfg.Group, parts)
 	if err != nil {
 		return nil, err
 	}
@@ -102,6 +102,11 @@ func (l *Loop) assign(ctx context.Context, parts []TopicPartition) ([]*Assigned,
 			if a.Start = max(c.Offset, b.Start); c.Offset < b.Start {
 				l.log.Error("retention deleted records before they were read", "topic", tp.Topic, "partition", tp.Partition,
 					"from", c.Offset, "to", b.Start)
+			}
+			if a.Start > b.End { // what was there is no more, what comes has these offsets again
+				l.log.Error("the log ends before what was read of it", "topic", tp.Topic, "partition", tp.Partition,
+					"read", c.Offset, "end", b.End)
+				a.Start = b.End
 			}
 		}
 		assigned = append(assigned, a)

@@ -22,6 +22,9 @@ func (l *Loop) commit(ctx context.Context) error {
 		}
 	}
 	tx.dirty = false
+	if tx.ctx != nil && len(tx.commits) == 0 && tx.failed() == nil {
+		return errors.New("the stage gave a transaction no offsets: it is the group that refuses those of a worker that is no member any more")
+	}
 	if tx.ctx != nil {
 		if err := l.cl.Flush(tx.ctx); err != nil {
 			return &fatalError{fmt.Errorf("write out the transaction: %w", err)}
@@ -33,12 +36,10 @@ func (l *Loop) commit(ctx context.Context) error {
 	if tx.ctx == nil {
 		return nil // nothing was produced: the offsets wait
 	}
-	if len(tx.commits) > 0 {
-		if err := l.commitOffsets(tx.ctx); isGroupError(err) {
-			return fmt.Errorf("commit offsets: %w", err)
-		} else if err != nil {
-			return &fatalError{fmt.Errorf("commit offsets: %w", err)}
-		}
+	if err := l.commitOffsets(tx.ctx); isGroupError(err) {
+		return fmt.Errorf("commit offsets: %w", err)
+	} else if err != nil {
+		return &fatalError{fmt.Errorf("commit offsets: %w", err)}
 	}
 	if err := l.cl.EndTransaction(tx.ctx, kgo.TryCommit); err != nil {
 		// Whether it was committed may be unknown now. The offsets that the
@@ -46,6 +47,7 @@ func (l *Loop) commit(ctx context.Context) error {
 		return &fatalError{fmt.Errorf("end the transaction: %w", err)}
 	}
 	l.commits.Add(1)
+	l.care.committed()
 	tx.reset()
 	return nil
 }

@@ -114,6 +114,24 @@ func TestEnsureTopics(t *testing.T) {
 		t.Error("a missing topic is no error")
 	}
 
+	// Somebody made it with the broker's default.
+	if _, err := kadm.NewClient(cl).CreateTopic(ctx, 1, -1, nil, "small"); err != nil {
+		t.Fatal(err)
+	}
+	err = EnsureTopics(ctx, cl, Topic{Name: "small", Partitions: 1})
+	var small *MessageBytesError
+	if !errors.As(err, &small) || small.Wants != MaxMessageBytes || !strings.Contains(err.Error(), "kafka-configs.sh") {
+		t.Errorf("a topic that refuses large records: %v", err)
+	}
+	for _, topic := range []Topic{
+		{Name: "small", Partitions: 1, AnyCount: true},
+		{Name: "small", Partitions: 1, Config: map[string]string{"max.message.bytes": "1000"}},
+	} {
+		if err := EnsureTopics(ctx, cl, topic); err != nil {
+			t.Errorf("%+v: %v", topic, err)
+		}
+	}
+
 	configs, err := kadm.NewClient(cl).DescribeTopicConfigs(ctx, "b")
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
@@ -26,6 +27,7 @@ type Loop struct {
 	cfg   LoopConfig
 	stage Stage
 	log   hclog.Logger
+	care  care
 
 	records, produced, commits, aborts, restarts atomic.Int64
 
@@ -68,7 +70,7 @@ func NewLoop(cfg LoopConfig, stage Stage) *Loop {
 		cfg.Kafka.Logger = cfg.Logger
 	}
 	return &Loop{
-		cfg: cfg, stage: stage, log: cfg.Logger,
+		cfg: cfg, stage: stage, log: cfg.Logger, care: care{most: cfg.MaxRecords, records: cfg.MaxRecords},
 		owned: map[TopicPartition]*Assigned{}, places: map[TopicPartition]*place{}, counts: map[string]int32{},
 	}
 }
@@ -107,6 +109,7 @@ func (l *Loop) Run(ctx context.Context) error {
 			wait = 250 * time.Millisecond
 		}
 		l.restarts.Add(1)
+		l.care.failed()
 		l.log.Error("worker failed, starting it anew", "group", l.cfg.Group, "error", err, "in", wait)
 		select {
 		case <-ctx.Done():
@@ -175,8 +178,8 @@ func (l *Loop) options() []kgo.Opt {
 		kgo.OnPartitionsRevoked(l.onRevoke),
 		kgo.OnPartitionsLost(l.onRevoke),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.KeepControlRecords(), // a transaction's markers take offsets: without them lag never falls to 0
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.KeepControlRecords(),                              // a transaction's markers take offsets: without them lag never falls to 0
+		kgo.ConsumeResetOffset(kgo.NoResetOffset().AtStart()), // no jumps: what is gone, the stage hears of at Assign
 		kgo.FetchMaxPartitionBytes(4 << 20),
 		// Every client has an id of its own: it is the group's generation that
 		// fences, and an id that is never used again stays right where a
@@ -200,7 +203,7 @@ func (l *Loop) work(ctx context.Context, cl *kgo.Client) error {
 	for {
 		due := t.lastTick.Add(l.cfg.TickInterval)
 		if l.tx.wanted() {
-			if c := t.lastCommit.Add(l.cfg.CommitInterval); c.Before(due) {
+			if c := l.commitDue(t.lastCommit); c.Before(due) {
 				due = c
 			}
 		}
@@ -242,7 +245,7 @@ func (l *Loop) turn(ctx, stageCtx context.Context, fetches kgo.Fetches, t *turns
 	now := time.Now()
 	err = l.process(stageCtx, fetches, now, t)
 	if err == nil && l.tx.wanted() {
-		if now.Sub(t.lastCommit) < l.cfg.CommitInterval && !l.rebalanceIsWaiting() && ctx.Err() == nil {
+		if !l.care.on && time.Now().Before(l.commitDue(t.lastCommit)) && !l.rebalanceIsWaiting() && ctx.Err() == nil {
 			return false, nil
 		}
 		err = l.commit(stageCtx)
@@ -258,12 +261,26 @@ func (l *Loop) turn(ctx, stageCtx context.Context, fetches kgo.Fetches, t *turns
 	case errors.As(err, &fatal), errors.Is(err, ErrStop), ctx.Err() != nil:
 		return true, errors.Join(err, l.abort(err))
 	}
+	l.care.failed()
 	t.failures++
 	t.pause = min(5*time.Second, 25*time.Millisecond<<min(t.failures, 10))
 	if err := l.abort(err); err != nil {
 		return true, err
 	}
 	return true, l.assignAgain()
+}
+
+// commitDue is when the transaction in hand is to end: a batch may have taken
+// long, and the next may, so it is not left open for most of its timeout.
+func (l *Loop) commitDue(last time.Time) time.Time {
+	due := last.Add(l.cfg.CommitInterval)
+	if l.tx.ctx == nil {
+		return due
+	}
+	if c := l.tx.began.Add(l.cfg.TransactionTimeout / 3); c.Before(due) {
+		due = c
+	}
+	return due
 }
 
 // process calls the stage with the fetched records and, once a tick interval,
@@ -310,7 +327,7 @@ func (l *Loop) poll(ctx context.Context, cl *kgo.Client, due time.Time) kgo.Fetc
 		cancel()
 	}
 	l.wakeMu.Unlock()
-	return cl.PollRecords(ctx, l.cfg.MaxRecords)
+	return cl.PollRecords(ctx, l.care.records)
 }
 
 func (l *Loop) rebalanceWaits() {
@@ -366,17 +383,17 @@ func (l *Loop) gather(fetches kgo.Fetches, batch []*kgo.Record) ([]*kgo.Record, 
 	return batch, failed
 }
 
-// fetchError tells which of a poll's errors end the client: those of the poll's
-// own context do not, nor losses, which are said and gone on from.
+// fetchError tells what a poll's error is: none where the poll's own context
+// has ended; a loss aborts the transaction, so that the partitions are assigned
+// anew and the stage decides on what is left; others end the client.
 func (l *Loop) fetchError(topic string, partition int32, err error) error {
 	var loss *kgo.ErrDataLoss
 	var group *kgo.ErrGroupSession
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return nil
-	case errors.As(err, &loss):
-		l.log.Error("records are gone from the log before they were read", "topic", topic, "partition", partition, "error", err)
-		return nil
+	case errors.As(err, &loss), errors.Is(err, kerr.OffsetOutOfRange):
+		return fmt.Errorf("records of %s/%d are gone from the log before they were read: %w", topic, partition, err)
 	case errors.As(err, &group):
 		l.log.Warn("group session ended, joining again", "group", l.cfg.Group, "error", err)
 		return nil

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Committed is a group's committed offset of a partition.
@@ -21,18 +22,25 @@ type Committed struct {
 // transaction that may change it is open. Partitions without a commit are
 // missing; a group that does not exist has none.
 func CommittedOffsets(ctx context.Context, cl *kgo.Client, group string, topics ...string) (map[TopicPartition]Committed, error) {
-	for {
-		offsets, err := kadm.NewClient(cl).FetchOffsetsForTopics(kadm.RequireStable(ctx), group, topics...)
-		if err == nil {
-			err = offsets.Error()
+	infos, err := Topics(ctx, cl, topics...)
+	if err != nil {
+		return nil, err
+	}
+	var parts []TopicPartition
+	for topic, info := range infos {
+		for p := range info.Partitions {
+			parts = append(parts, TopicPartition{topic, p})
 		}
+	}
+	return committedOffsets(ctx, cl, group, parts)
+}
+
+// committedOffsets is CommittedOffsets of some partitions: transactions that
+// are open on others are not waited for.
+func committedOffsets(ctx context.Context, cl *kgo.Client, group string, parts []TopicPartition) (map[TopicPartition]Committed, error) {
+	for {
+		m, err := fetchOffsets(ctx, cl, group, parts)
 		if err == nil {
-			m := map[TopicPartition]Committed{}
-			offsets.Each(func(o kadm.OffsetResponse) {
-				if o.At >= 0 {
-					m[TopicPartition{o.Topic, o.Partition}] = Committed{o.At, o.Metadata}
-				}
-			})
 			return m, nil
 		}
 		if errors.Is(err, kerr.GroupIDNotFound) {
@@ -50,6 +58,57 @@ func CommittedOffsets(ctx context.Context, cl *kgo.Client, group string, topics 
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// fetchOffsets asks by name for the partitions: asked for all, a broker leaves
+// out those whose first commit is in a transaction that is still open.
+func fetchOffsets(ctx context.Context, cl *kgo.Client, group string, parts []TopicPartition) (map[TopicPartition]Committed, error) {
+	g := kmsg.NewOffsetFetchRequestGroup()
+	g.Group = group
+	at := map[string]int{}
+	for _, tp := range parts {
+		i, ok := at[tp.Topic]
+		if !ok {
+			i = len(g.Topics)
+			at[tp.Topic] = i
+			t := kmsg.NewOffsetFetchRequestGroupTopic()
+			t.Topic = tp.Topic
+			g.Topics = append(g.Topics, t)
+		}
+		g.Topics[i].Partitions = append(g.Topics[i].Partitions, tp.Partition)
+	}
+	m := map[TopicPartition]Committed{}
+	if len(g.Topics) == 0 {
+		return m, nil // asked for none, a broker gives all
+	}
+	req := kmsg.NewPtrOffsetFetchRequest()
+	req.RequireStable = true
+	req.Groups = append(req.Groups, g)
+	resp, err := req.RequestWith(ctx, cl)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range resp.Groups {
+		if err := kerr.ErrorForCode(g.ErrorCode); err != nil {
+			return nil, err
+		}
+		for _, t := range g.Topics {
+			for _, p := range t.Partitions {
+				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+					return nil, fmt.Errorf("%s/%d: %w", t.Topic, p.Partition, err)
+				}
+				if p.Offset < 0 {
+					continue
+				}
+				c := Committed{Offset: p.Offset}
+				if p.Metadata != nil {
+					c.Metadata = *p.Metadata
+				}
+				m[TopicPartition{t.Topic, p.Partition}] = c
+			}
+		}
+	}
+	return m, nil
 }
 
 // CommitOffsets commits offsets with their metadata for a group that nobody is

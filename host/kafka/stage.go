@@ -15,14 +15,19 @@ type Stage interface {
 	// state starts here. It may lower (or raise) each one's Start. It can come
 	// between two calls of Batch within one transaction.
 	Assign(ctx context.Context, parts []*Assigned) error
-	// Revoke takes partitions away: after what they gave is committed, or
-	// when they are lost, or after an abort (then all are revoked and assigned
-	// anew). It never comes within a transaction that goes on.
+	// Revoke takes partitions away: after what they gave is committed, or after
+	// an abort (then all are revoked and assigned anew), or at a client's end,
+	// where what became of its last transaction may not be known. Within a
+	// transaction that goes on it comes only for partitions that have given no
+	// record since Assign, and Assign follows: the client takes them on again.
 	Revoke(parts []TopicPartition)
 	// Batch takes records, those of a partition together and in order, and is
 	// also called without any about each second. It may be called several
 	// times within one transaction. An error aborts the transaction, after
 	// which the partitions are assigned anew; one that wraps ErrStop ends Run.
+	// Work that may take long comes before the first Produce, which begins the
+	// transaction. A transaction that has something produced must have offsets:
+	// they are what the group refuses of a worker that is no member any more.
 	Batch(ctx context.Context, records []*kgo.Record, tx *Tx) error
 }
 
@@ -47,7 +52,7 @@ type Assigned struct {
 	Committed  int64  // the group's offset; -1: none yet
 	Metadata   string // what was committed with it
 	LogStart   int64  // the first offset that is still there
-	Start      int64  // where reading starts: Committed, or LogStart where that is higher or nothing is committed; the stage may change it
+	Start      int64  // where reading starts: Committed (within the log), or LogStart where nothing is; the stage may change it
 }
 
 // LoopConfig configures a Loop. Zero durations and counts take the defaults.
@@ -56,8 +61,8 @@ type LoopConfig struct {
 	Group              string
 	TransactionalID    string // what the worker's transactional ids begin with (for ACLs); each client adds its own end
 	Topics             []string
-	MaxRecords         int           // of one Batch; default 10,000
-	CommitInterval     time.Duration // transactions are at least this far apart under load; default 1s
+	MaxRecords         int           // of one Batch; default 10,000; after failures fewer for a while
+	CommitInterval     time.Duration // transactions are at least this far apart under load, unless a third of their timeout is less; default 1s
 	TickInterval       time.Duration // between calls of Batch without records; default 1s
 	TransactionTimeout time.Duration // default 10s
 	SessionTimeout     time.Duration // default 10s

@@ -36,7 +36,8 @@ type TopicInfo struct {
 
 // EnsureTopics creates the topics that are missing, stamped LogAppendTime so
 // that retention does not eat beacons of old events, and checks the number of
-// partitions of those that are there. It returns once every partition has a
+// partitions of those that are there, and that they take what Pharos writes
+// (max.message.bytes; not of topics with AnyCount, which others write). It returns once every partition has a
 // leader. A mismatch is an error that says how to mend it.
 func EnsureTopics(ctx context.Context, cl *kgo.Client, topics ...Topic) error {
 	for _, t := range topics {
@@ -44,12 +45,7 @@ func EnsureTopics(ctx context.Context, cl *kgo.Client, topics ...Topic) error {
 			return fmt.Errorf("kafka: topic %s: %d partitions: there must be at least one", t.Name, t.Partitions)
 		}
 		config := map[string]*string{}
-		set := map[string]string{
-			"message.timestamp.type": "LogAppendTime",
-			"max.message.bytes":      strconv.Itoa(MaxMessageBytes),
-		}
-		maps.Copy(set, t.Config)
-		for k, v := range set {
+		for k, v := range t.config() {
 			config[k] = &v
 		}
 		_, err := kadm.NewClient(cl).CreateTopic(ctx, t.Partitions, -1, config, t.Name)
@@ -65,7 +61,19 @@ func EnsureTopics(ctx context.Context, cl *kgo.Client, topics ...Topic) error {
 	return nil
 }
 
-// waitTopic waits for the topic to be known with all its leaders.
+// config is the topic's whole config.
+func (t Topic) config() map[string]string {
+	set := map[string]string{
+		"message.timestamp.type": "LogAppendTime",
+		maxMessageBytes:          strconv.Itoa(MaxMessageBytes),
+	}
+	maps.Copy(set, t.Config)
+	return set
+}
+
+const maxMessageBytes = "max.message.bytes"
+
+// waitTopic waits for the topic to be known with all its leaders, and checks it.
 func waitTopic(ctx context.Context, cl *kgo.Client, t Topic) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -75,7 +83,13 @@ func waitTopic(ctx context.Context, cl *kgo.Client, t Topic) error {
 			if n := infos[t.Name].Partitions; n != t.Partitions && !t.AnyCount {
 				return &PartitionCountError{Topic: t.Name, Has: n, Wants: t.Partitions, Mend: mend(cl, t, n)}
 			}
-			return nil
+			if t.AnyCount {
+				return nil
+			}
+			var small *MessageBytesError
+			if err = checkMessageBytes(ctx, cl, t); err == nil || errors.As(err, &small) {
+				return err
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -83,6 +97,48 @@ func waitTopic(ctx context.Context, cl *kgo.Client, t Topic) error {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// checkMessageBytes checks that the topic takes records as large as it should.
+// Where the cluster does not let us look, that shows only when one is refused.
+func checkMessageBytes(ctx context.Context, cl *kgo.Client, t Topic) error {
+	wants, err := strconv.Atoi(t.config()[maxMessageBytes])
+	if err != nil {
+		return fmt.Errorf("kafka: topic %s: %s: %w", t.Name, maxMessageBytes, err)
+	}
+	resources, err := kadm.NewClient(cl).DescribeTopicConfigs(ctx, t.Name)
+	if err == nil {
+		for _, r := range resources {
+			err = errors.Join(err, r.Err)
+		}
+	}
+	if errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("kafka: config of topic %s: %w", t.Name, err)
+	}
+	for _, r := range resources {
+		for _, c := range r.Configs {
+			if has, err := strconv.Atoi(c.MaybeValue()); c.Key == maxMessageBytes && err == nil && has < wants {
+				return &MessageBytesError{Topic: t.Name, Has: has, Wants: wants, Mend: fmt.Sprintf(
+					"kafka-configs.sh --bootstrap-server %s --alter --entity-type topics --entity-name %s --add-config %s=%d",
+					bootstrap(cl), t.Name, maxMessageBytes, wants)}
+			}
+		}
+	}
+	return nil
+}
+
+// MessageBytesError says that a topic refuses records that Pharos may write to
+// it: one beacon of that size would hold its partition up for ever.
+type MessageBytesError struct {
+	Topic      string
+	Has, Wants int    // max.message.bytes
+	Mend       string // the command that mends it
+}
+
+func (e *MessageBytesError) Error() string {
+	return fmt.Sprintf("kafka: topic %s has max.message.bytes=%d, which is too small for what is written to it, run: %s", e.Topic, e.Has, e.Mend)
 }
 
 // PartitionCountError says that a topic has not the number of partitions that

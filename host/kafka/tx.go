@@ -15,6 +15,7 @@ type Tx struct {
 	l       *Loop
 	cl      *kgo.Client
 	ctx     context.Context // of the transaction; nil while there is none
+	began   time.Time       // of ctx
 	cancel  context.CancelFunc
 	promise func(*kgo.Record, error)
 	commits map[TopicPartition]Committed
@@ -74,6 +75,7 @@ func (tx *Tx) begin() bool {
 		tx.fail(&fatalError{fmt.Errorf("begin: %w", err)})
 		return false
 	}
+	tx.began = time.Now()
 	// Past twice the timeout the broker has long ended it: nothing may wait
 	// for it any more.
 	tx.ctx, tx.cancel = context.WithTimeout(context.Background(), 2*tx.l.cfg.TransactionTimeout)
