@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -45,10 +46,14 @@ func (h *host) status(context.Context) Status {
 	for name := range h.cfg.Plugins.All() {
 		p := h.gen.plugins[name]
 		st := p.Stats()
-		s.Plugins = append(s.Plugins, query.PluginStatus{
-			Name: name, Kind: string(p.Kind()), Version: p.Version(), Digest: p.Digest(), State: "running",
+		ps := query.PluginStatus{
+			Name: name, Kind: string(p.Kind()), Version: p.Version(), Digest: p.Digest(), State: query.PluginRunning,
 			Rows: int64(st.Rows), Traps: int64(st.Guilty),
-		})
+		}
+		if st.Last != nil {
+			ps.Failed(st.Last.At, st.Last.Text, time.Now())
+		}
+		s.Plugins = append(s.Plugins, ps)
 	}
 	if h.ship != nil {
 		for _, st := range h.ship.Status() {

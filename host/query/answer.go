@@ -2,6 +2,7 @@ package query
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"math"
 	"slices"
@@ -63,7 +64,7 @@ func (f *formula) meta() Meta {
 }
 
 // answer computes the formulas over the sums.
-func (g *gather) answer(bounds []int64, step Step, k look) *Answer {
+func (g *gather) answer(ctx context.Context, bounds []int64, step Step, k look) (*Answer, error) {
 	q := g.q
 	a := &Answer{Keyspace: q.space.Name, Experiment: q.experiment.ID, Status: q.status, Step: step.String(), Timezone: q.space.location.String(), Series: []Series{}}
 	known, hasKnown := k.newest, k.hasNewest
@@ -80,7 +81,7 @@ func (g *gather) answer(bounds []int64, step Step, k look) *Answer {
 		a.Newest = millis(known)
 	}
 	if len(bounds) == 0 {
-		return a
+		return a, nil
 	}
 	a.From, a.To = millis(bounds[0]), millis(bounds[len(bounds)-1])
 	shown := 0
@@ -97,7 +98,14 @@ func (g *gather) answer(bounds []int64, step Step, k look) *Answer {
 			values[p.slot] = v
 		}
 	}
-	for _, r := range g.sorted() {
+	rows := g.sorted()
+	if n := len(q.order) * len(rows) * shown; n > maxValues {
+		return nil, refuse("take a longer step, fewer formulas, or split by fewer dimensions", "the answer has %d series of %d points for %d formulas, those they need included: more than %d values", len(rows), shown, len(q.order), maxValues)
+	}
+	for _, r := range rows {
+		if ctx.Err() != nil {
+			return nil, late("the answer was not computed in time")
+		}
 		a.Series = append(a.Series, r.series(q, values, bounds[:shown], provisional)...)
 	}
 	slices.SortStableFunc(a.Series, func(x, y Series) int {
@@ -106,7 +114,7 @@ func (g *gather) answer(bounds []int64, step Step, k look) *Answer {
 		}
 		return cmp.Compare(at(x), at(y))
 	})
-	return a
+	return a, nil
 }
 
 // sorted returns the rows in the order of the experiment's variants, then of

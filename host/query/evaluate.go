@@ -3,7 +3,6 @@ package query
 import (
 	"context"
 	"fmt"
-	"net/http"
 
 	"github.com/seed-6a2d649b/pharos/host/metric"
 )
@@ -45,7 +44,7 @@ func (s *space) answer(ctx context.Context, live *Live, r *Request, now int64) (
 		}
 		g.rebucket(bounds)
 	}
-	return g.answer(bounds, cut.step, look), nil
+	return g.answer(ctx, bounds, cut.step, look)
 }
 
 // buckets finds the step where none is given, and cuts.
@@ -88,7 +87,7 @@ func (g *gather) fetch(ctx context.Context, live *Live, from, to int64) (look, e
 	case bad != nil:
 		return look, bad
 	case ctx.Err() != nil:
-		return look, &Error{http.StatusGatewayTimeout, "the store did not answer in time", "ask for a shorter range, or see the store's state in /api/v1/status"}
+		return look, late("the store did not answer in time")
 	case err != nil:
 		return look, fmt.Errorf("keyspace %s: reading the store: %w", g.q.space.Name, err)
 	}

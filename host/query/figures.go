@@ -11,8 +11,12 @@ import (
 	"github.com/seed-6a2d649b/pharos/host/metric"
 )
 
-// maxFigures bounds an export of figures.
-const maxFigures = 1_000_000
+// Bounds of exports of figures, which are held in memory until they are sent.
+const (
+	maxFigures = 1_000_000       // of one export
+	maxExports = 4               // at a time
+	exportTime = 5 * time.Minute // that a client may take to fetch one
+)
 
 // figures writes every figure of a keyspace's tenant in a range, what is stored
 // and what is open, in the form of a replay's output.
@@ -28,9 +32,20 @@ func (a *API) figures(w http.ResponseWriter, r *http.Request) error {
 	if !a.o.Live.Ready() {
 		return &Error{http.StatusServiceUnavailable, "this host is still reading the open minutes", "try again in a moment"}
 	}
+	select {
+	case a.exports <- struct{}{}:
+		defer func() { <-a.exports }()
+	case <-r.Context().Done():
+		return &Error{http.StatusServiceUnavailable, fmt.Sprintf("%d exports of figures are under way", maxExports), "try again in a moment"}
+	}
 	all, err := s.figures(r.Context(), a.o.Live, from, to)
 	if err != nil {
 		return err
+	}
+	// A client that does not read must not keep others from theirs.
+	control := http.NewResponseController(w)
+	if err := control.SetWriteDeadline(time.Now().Add(exportTime)); err == nil {
+		defer func() { _ = control.SetWriteDeadline(time.Time{}) }() // of a connection that is gone
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	var line []byte
@@ -75,6 +90,9 @@ func (s *space) figures(ctx context.Context, live *Live, from, to int64) ([]metr
 			*row = f.Sample(series, minute)
 		}
 	})
+	if e.full {
+		return nil, e.tooMany()
+	}
 	err := s.Store.Read(ctx, sel, func(series *metric.Series, stat string, minute int64, v float64) error {
 		if look.holds(series, minute) {
 			return nil
@@ -97,6 +115,9 @@ func (s *space) figures(ctx context.Context, live *Live, from, to int64) ([]metr
 	})
 	if e.full {
 		return nil, e.tooMany()
+	}
+	if ctx.Err() != nil {
+		return nil, late("the store did not answer in time")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("keyspace %s: reading the store: %w", s.Name, err)

@@ -61,8 +61,9 @@ func (f *Follower) run(ctx context.Context) error {
 	for p, at := range points {
 		tp := kafka.TopicPartition{Topic: f.Topic, Partition: p}
 		b := bounds[tp]
-		if at.Offset < b.Start && at.Horizon != metric.NoMinute {
-			f.Logger.Error("the metrics topic no longer has what its store has not got yet: minutes are too low; raise the topic's retention", "partition", p, "offset", at.Offset, "start", b.Start)
+		cut := at.Offset < b.Start
+		if cut {
+			f.Logger.Error("the metrics topic no longer has what its store has not got yet: minutes that it may not hold whole are left to the store; raise the topic's retention", "partition", p, "offset", at.Offset, "start", b.Start)
 		}
 		at.Offset = max(at.Offset, b.Start)
 		if whole {
@@ -70,6 +71,9 @@ func (f *Follower) run(ctx context.Context) error {
 		}
 		from[tp] = at.Offset
 		f.Live.Start(p, at, b.End)
+		if cut {
+			f.Live.Cut(p)
+		}
 	}
 	reader, err := kafka.NewReader(f.Kafka, from, kgo.KeepControlRecords())
 	if err != nil {

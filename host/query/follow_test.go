@@ -2,9 +2,11 @@ package query
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -134,6 +136,31 @@ func TestFollowerStartsAtTheSlowestSafePoint(t *testing.T) {
 	}
 	if got := orders(t, live, 990, 1010); got != 6 {
 		t.Errorf("%v orders of the minutes after the horizon, want 6", got)
+	}
+}
+
+// A topic whose beginning retention has deleted, and a store that never said what it
+// has: its figures stay those that it has.
+func TestFollowerOfACutTopic(t *testing.T) {
+	config, cl := cluster(t)
+	for m := int64(100); m < 104; m++ {
+		transact(t, cl, kgo.TryCommit, &metric.Frame{Host: "h", Generation: 1, Progress: progress(m * minute), Deltas: []metric.Delta{
+			{Series: series("blue", "order", metric.Label{Name: "dc", Value: "a"}), Minute: m, Figure: metric.Figure{Hits: 1}},
+			{Series: series("blue", "order", metric.Label{Name: "dc", Value: "c"}), Minute: m, Figure: metric.Figure{Hits: 1}},
+		}})
+	}
+	offsets := kadm.Offsets{}
+	for p := range int32(2) {
+		offsets.AddOffset(testTopic, p, 2, -1)
+	}
+	if _, err := kadm.NewClient(cl).DeleteRecords(context.Background(), offsets); err != nil {
+		t.Fatal(err)
+	}
+	live := follow(t, config, metric.ShipGroup("pharos", "local"))
+	until(t, "the end", live.Ready)
+	a := ask(t, mustCompile(t, testKeyspace(demoStore(t))), live, Request{From: at(100), To: at(105), Step: &Step{1}, Formulas: []string{"order_count"}})
+	if got := a.find(t, "order_count", "variant", "blue").numbers(); !slices.Equal(got, []float64{2, 2, 2, 2, 2}) {
+		t.Errorf("the view replaces what the store has: %v", got)
 	}
 }
 

@@ -28,6 +28,7 @@ type Options struct {
 // API serves the HTTP API. It answers from one set of keyspaces at a time.
 type API struct {
 	o         Options
+	exports   chan struct{} // holds one for each export of figures under way
 	keyspaces atomic.Pointer[Keyspaces]
 }
 
@@ -48,7 +49,7 @@ func NewAPI(o Options) *API {
 	if o.Status == nil {
 		o.Status = func(context.Context) Status { return Status{} }
 	}
-	a := &API{o: o}
+	a := &API{o: o, exports: make(chan struct{}, maxExports)}
 	a.Use(&Keyspaces{})
 	return a
 }

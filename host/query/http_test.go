@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +46,7 @@ func schemas(t *testing.T) (doc map[string]any, compile func(pointer string) *js
 func testAPI(t *testing.T, store *fakeStore, live *Live) *API {
 	t.Helper()
 	a := NewAPI(Options{Live: live, Timeout: 50 * time.Millisecond, Status: func(context.Context) Status {
-		return Status{Host: "h", Roles: []RoleStatus{{Name: "session", State: "running"}}, Plugins: []PluginStatus{{Name: "bots", Kind: "filter"}}, Stores: []StoreStatus{{Name: "local"}}}
+		return Status{Host: "h", Roles: []RoleStatus{{Name: "session", State: "running"}}, Plugins: []PluginStatus{{Name: "bots", Kind: "filter", State: PluginRunning}}, Stores: []StoreStatus{{Name: "local"}}}
 	}})
 	a.Use(mustCompile(t, testKeyspace(store)))
 	return a
@@ -221,6 +222,70 @@ func TestFaultsOfTheStore(t *testing.T) {
 			t.Error("no Retry-After")
 		}
 		validate(t, compile("/components/schemas/Error"), body)
+	}
+}
+
+// An answer is bounded as a whole, not only in each direction, and is not computed
+// for a client that is gone.
+func TestAnswersAreBounded(t *testing.T) {
+	store := &fakeStore{}
+	for i := range 400 {
+		dc := metric.Label{Name: "dc", Value: strconv.Itoa(i)}
+		store.write(t, metric.Sample{Series: series("blue", "visit", dc), Minute: 100, Sessions: 1})
+	}
+	h := testAPI(t, store, readyLive(105)).Handler()
+	ask := func(to string) (int, string) {
+		code, _, body := send(t, h, "POST", "/api/v1/shop/query", `{"formulas":["conversion","aov"],"experiment":"exp","by":["dc"],"step":"1m","from":0,"to":`+to+`}`)
+		return code, string(body)
+	}
+	if code, body := ask("6000000"); code != 200 {
+		t.Errorf("%d %.200s", code, body)
+	}
+	h = testAPI(t, store, readyLive(2000)).Handler()
+	if code, body := ask("120000000"); code != 400 || !strings.Contains(body, "400 series of 2000 points for 2 formulas") || !strings.Contains(body, "split by fewer dimensions") {
+		t.Errorf("%d %.200s", code, body)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	g := newGather(&question{space: &space{}, experiment: &Experiment{}}, []int64{0, 1})
+	var refused *Error
+	if _, err := g.answer(ctx, []int64{0, 1}, Step{1}, look{}); !errors.As(err, &refused) || refused.Status != http.StatusGatewayTimeout {
+		t.Error(err)
+	}
+}
+
+// Exports hold all that they give in memory: only so many are under way.
+func TestExportsWaitForEachOther(t *testing.T) {
+	a := testAPI(t, demoStore(t), readyLive(105))
+	_, compile := schemas(t)
+	for range maxExports {
+		a.exports <- struct{}{}
+	}
+	code, header, body := send(t, a.Handler(), "GET", "/api/v1/shop/figures", "")
+	if code != 503 || header.Get("Retry-After") == "" || !strings.Contains(string(body), "4 exports of figures are under way") {
+		t.Errorf("%d %s", code, body)
+	}
+	validate(t, compile("/components/schemas/Error"), body)
+	<-a.exports
+	for range 2 {
+		if code, _, body := send(t, a.Handler(), "GET", "/api/v1/shop/figures", ""); code != 200 || bytes.Count(body, []byte("\n")) != 24 {
+			t.Errorf("%d %s", code, body)
+		}
+	}
+	b := testAPI(t, &fakeStore{wait: true}, readyLive(105))
+	if code, _, body := send(t, b.Handler(), "GET", "/api/v1/shop/figures", ""); code != 504 || len(b.exports) != 0 {
+		t.Errorf("%d %s", code, body)
+	}
+}
+
+// TestPluginStates: a plugin fails while its last failure is no minute old.
+func TestPluginStates(t *testing.T) {
+	at := time.Unix(1_700_000_000, 0)
+	for after, want := range map[time.Duration]string{0: PluginFailing, 59 * time.Second: PluginFailing, time.Minute: PluginRunning} {
+		s := PluginStatus{State: PluginRunning}
+		if s.Failed(at, "trap: pharos_process: unreachable", at.Add(after)); s.State != want || s.Error == "" {
+			t.Errorf("after %v %+v", after, s)
+		}
 	}
 }
 

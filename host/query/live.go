@@ -1,6 +1,7 @@
 package query
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -14,6 +15,7 @@ type LiveOptions struct {
 	Partitions int32         // of the metrics topic
 	Lateness   time.Duration // session.lateness
 	Routes     []string      // all routes of the generation
+	Ahead      time.Duration // session.ahead; 0 is 5 minutes, its default
 	// Keep is how long a minute stays after it became final (live_keep); 0 is
 	// 15 minutes. It stays longer while its store is known not to have it.
 	Keep time.Duration
@@ -32,6 +34,7 @@ type LiveOptions struct {
 // Keep ago until now. Safe for concurrent use.
 type Live struct {
 	keep  time.Duration
+	ahead time.Duration
 	limit int
 	now   func() time.Time
 
@@ -68,6 +71,7 @@ type livePart struct {
 	next    int64 // offset; lower ones have been seen
 	caught  int64 // the end as of the start
 	from    int64 // minutes from here on are held, all of them
+	cut     bool  // records before the first to come are gone: no minute is held until it is seen
 	awaits  bool  // shipped is told
 	shipped int64 // minutes up to it are in the store; NoMinute: none
 	horizon *metric.Horizon
@@ -86,9 +90,12 @@ const unheld = math.MaxInt64
 
 // NewLive returns a view that has seen nothing.
 func NewLive(o LiveOptions) *Live {
-	l := &Live{keep: o.Keep, limit: o.MaxFigures, now: o.Now, parts: make([]livePart, o.Partitions), groups: map[group]map[string]*liveSeries{}, newest: map[string]int64{}}
+	l := &Live{keep: o.Keep, ahead: o.Ahead, limit: o.MaxFigures, now: o.Now, parts: make([]livePart, o.Partitions), groups: map[group]map[string]*liveSeries{}, newest: map[string]int64{}}
 	if l.keep == 0 {
 		l.keep = 15 * time.Minute
+	}
+	if l.ahead == 0 {
+		l.ahead = 5 * time.Minute
 	}
 	if l.limit == 0 {
 		l.limit = 2_000_000
@@ -136,6 +143,15 @@ func (l *Live) Start(partition int32, at metric.SafePoint, end int64) {
 	l.advance(p)
 }
 
+// Cut says of a started partition that records before the first to come are
+// gone, and no store is known to have them: minutes that they may have been of
+// are left to the store.
+func (l *Live) Cut(partition int32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.parts[partition].cut = true
+}
+
 // Observe books a record of a started partition; appended is its append time.
 // A record that has been seen changes nothing.
 func (l *Live) Observe(partition int32, offset int64, appended time.Time, f *metric.Frame) {
@@ -146,6 +162,9 @@ func (l *Live) Observe(partition int32, offset int64, appended time.Time, f *met
 		return
 	}
 	p.next = offset + 1
+	if p.cut {
+		p.cut, p.from = false, max(p.from, metric.WholeAfter(appended, l.ahead)+1)
+	}
 	for i := range f.Deltas {
 		l.book(partition, &f.Deltas[i])
 	}
@@ -230,6 +249,17 @@ func (l *Live) Figures() int {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.figures
+}
+
+// crowded returns a fault while more figures are held than MaxFigures: they are
+// open, or no store has them yet, so none can be let go. "" otherwise.
+func (l *Live) crowded() string {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if l.figures <= l.limit {
+		return ""
+	}
+	return fmt.Sprintf("the live view holds %d figures, more than %d, and grows: its minutes are open, or a store is behind; see the stores, or have fewer dimensions, values or experiments", l.figures, l.limit)
 }
 
 // Beacons returns what became of the beacons of the tenants, those given and
@@ -413,7 +443,9 @@ func (l *Live) lookAll(sel *metric.Selector, each func(s *metric.Series, minute 
 func (l *Live) moment(tenant string) look {
 	k := look{from: make([]int64, len(l.parts)), complete: l.complete, final: l.final}
 	for i := range l.parts {
-		k.from[i] = l.parts[i].from
+		if k.from[i] = l.parts[i].from; l.parts[i].cut {
+			k.from[i] = unheld
+		}
 	}
 	k.newest, k.hasNewest = l.newest[tenant]
 	return k

@@ -1,6 +1,8 @@
 package query
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -245,6 +247,46 @@ func TestTheViewIsBounded(t *testing.T) {
 	}
 	if got := l.Figures(); got > 11 {
 		t.Errorf("%d figures are held although the store has them", got)
+	}
+}
+
+// Where the log's beginning is gone, minutes that it may not hold whole are the
+// store's: before the first record that is left, all of them.
+func TestWhatIsCutIsTheStores(t *testing.T) {
+	for _, safe := range []metric.SafePoint{{Horizon: metric.NoMinute}, {Offset: 3, Horizon: 101}} {
+		l := newTestLive(1, &clockAt{time.Unix(1_700_000_000, 0)})
+		safe.Offset = 10
+		l.Start(0, safe, 11)
+		l.Cut(0)
+		k := mustCompile(t, testKeyspace(demoStore(t)))
+		orders := func() []float64 {
+			return ask(t, k, l, Request{From: at(100), To: at(110), Step: &Step{1}, Formulas: []string{"order_count"}}).find(t, "order_count", "variant", "blue").numbers()
+		}
+		if got, want := orders(), []float64{2, 2, 2, 2, 2}; !slices.Equal(got, want) {
+			t.Errorf("%+v: before the first record %v", safe, got)
+		}
+		frame := &metric.Frame{Generation: 1}
+		for m := int64(100); m < 110; m++ {
+			frame.Deltas = append(frame.Deltas, metric.Delta{Series: series("blue", "order"), Minute: m, Figure: metric.Figure{Hits: 1}})
+		}
+		l.Observe(0, 10, time.UnixMilli(102*minute), frame) // whole after 107: 5 minutes ahead
+		if got, want := orders(), []float64{2, 2, 2, 2, 2, 0, 0, 0, 1, 1}; !slices.Equal(got, want) {
+			t.Errorf("%+v: %v, want %v", safe, got, want)
+		}
+	}
+}
+
+// More open figures than are bargained for cannot be let go: the status says so.
+func TestCrowdedIsAFault(t *testing.T) {
+	l := NewLive(LiveOptions{Partitions: 1, Lateness: 10 * time.Minute, Routes: []string{testRoute}, MaxFigures: 2})
+	l.Start(0, metric.SafePoint{Horizon: metric.NoMinute}, 0)
+	for i := range int64(3) {
+		l.Observe(0, i, time.Unix(0, 0), &metric.Frame{Deltas: []metric.Delta{{Series: series("blue", "order"), Minute: i, Figure: metric.Figure{Hits: 1}}}})
+		s := Status{Faults: []string{"another"}}
+		s.complete(l, nil)
+		if crowded := strings.Contains(strings.Join(s.Faults, " "), "the live view holds 3 figures, more than 2"); crowded != (i == 2) {
+			t.Errorf("%d figures: %q", i+1, s.Faults)
+		}
 	}
 }
 

@@ -35,6 +35,7 @@ const (
 	maxPoints   = 2000 // a series
 	maxSeries   = 1000
 	maxFormulas = 50
+	maxValues   = 1_000_000 // that are computed: formulas, those that they need too, times series times points
 	autoPoints  = 300
 )
 
@@ -50,6 +51,11 @@ type Error struct {
 
 // Error gives both.
 func (e *Error) Error() string { return e.Message + " (" + e.Hint + ")" }
+
+// late is the error of a request whose time is up.
+func late(what string) *Error {
+	return &Error{http.StatusGatewayTimeout, what, "ask for a shorter range, or see the store's state in /api/v1/status"}
+}
 
 func refuse(hint, format string, args ...any) *Error {
 	return &Error{Status: http.StatusBadRequest, Message: fmt.Sprintf(format, args...), Hint: hint}

@@ -34,7 +34,7 @@ type Status struct {
 // RoleStatus is one role that this host runs.
 type RoleStatus struct {
 	Name       string            `json:"name"`  // dispatch, session, ship, query
-	State      string            `json:"state"` // running, starting, waiting, failed
+	State      string            `json:"state"` // running, starting, waiting
 	Detail     string            `json:"detail,omitempty"`
 	Partitions []PartitionStatus `json:"partitions"` // that the role reads here
 }
@@ -54,10 +54,24 @@ type PluginStatus struct {
 	Kind    string `json:"kind"`
 	Version string `json:"version"`
 	Digest  string `json:"digest,omitempty"`
-	State   string `json:"state"` // running, failed, broken
-	Rows    int64  `json:"rows"`  // seen by this host
-	Traps   int64  `json:"traps"`
-	Error   string `json:"error,omitempty"` // the last one
+	State   string `json:"state"`           // PluginRunning or PluginFailing
+	Rows    int64  `json:"rows"`            // beacons that it answered on this host
+	Traps   int64  `json:"traps"`           // beacons that it failed at, alone
+	Error   string `json:"error,omitempty"` // of the last call that failed since it was loaded
+}
+
+// The states of a plugin; one that cannot be loaded is in no generation.
+const (
+	PluginRunning = "running" // no call failed in the last minute
+	PluginFailing = "failing" // one did
+)
+
+// Failed takes note of the last call that failed.
+func (p *PluginStatus) Failed(at time.Time, text string, now time.Time) {
+	p.Error = text
+	if now.Sub(at) < time.Minute {
+		p.State = PluginFailing
+	}
 }
 
 // StoreStatus is one store that figures are shipped to.
@@ -73,6 +87,9 @@ type StoreStatus struct {
 func (s *Status) complete(live *Live, tenants []string) {
 	if final, ok := live.FinalBefore(); ok {
 		s.CompleteThrough = millis(final - 1)
+	}
+	if fault := live.crowded(); fault != "" {
+		s.Faults = append(s.Faults, fault)
 	}
 	s.LiveFigures, s.LiveReady = live.Figures(), live.Ready()
 	summary, since := live.Beacons(tenants)

@@ -155,16 +155,26 @@ func (c *cutter) zone(m int64) {
 		return
 	}
 	t := time.Unix(m*60, 0).In(c.location)
-	start, end := t.ZoneBounds()
-	c.from, c.before = -1<<62, 1<<62
-	if !start.IsZero() {
-		c.from = ceilDiv(start.Unix(), 60)
-	}
-	if !end.IsZero() {
-		c.before = ceilDiv(end.Unix(), 60)
-	}
 	_, seconds := t.Zone()
 	c.offset = floorDiv(int64(seconds), 60)
+	c.from = m
+	// The package time also tells of bounds where nothing changes, about a new year
+	// far from the zone's tables, and on the last day of a leap year of one that is over.
+	for range 10 {
+		_, end := t.ZoneBounds()
+		if end.IsZero() {
+			c.before = 1 << 62
+			return
+		}
+		if !end.After(t) {
+			end = t.Truncate(24 * time.Hour).Add(24 * time.Hour)
+		}
+		c.before = ceilDiv(end.Unix(), 60)
+		t = time.Unix(c.before*60, 0).In(c.location)
+		if _, then := t.Zone(); then != seconds {
+			return
+		}
+	}
 }
 
 // next gives the minute at which the bucket of m ends.

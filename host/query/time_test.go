@@ -121,6 +121,27 @@ func TestBucketsAreTheSameOfAnyRange(t *testing.T) {
 	})
 }
 
+// Years beyond the tables of a zone: on the last day of a leap year the package
+// time tells of a change that is over, and at a new year of one that is none.
+func TestBucketsFarAhead(t *testing.T) {
+	for _, zone := range []string{"America/Chicago", "Australia/Adelaide", "America/St_Johns", "Europe/Berlin", "UTC"} {
+		l, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, year := range []int{2024, 2040, 2041, 2044, 2068} {
+			from := time.Date(year, 12, 30, 0, 0, 0, 0, l).Unix() / 60
+			for _, step := range []Step{{hour}, {6 * hour}, {day}} {
+				c := &cutter{step: step, location: l}
+				bounds, ok := c.cut(from, from+4*day, 200)
+				if !ok || int64(len(bounds)) != 4*day/step.Minutes+1 || bounds[0] != from {
+					t.Errorf("%s, %d by %s: %d buckets", zone, year, step, len(bounds)-1)
+				}
+			}
+		}
+	}
+}
+
 func TestSteps(t *testing.T) {
 	for text, want := range map[string]int64{
 		`"1m"`: 1, `"60s"`: 1, `"7m"`: 7, `"1h"`: 60, `"60m"`: 60, `"12h"`: 720, `"24h"`: 1440, `"1d"`: 1440, `"1w"`: 7 * 1440,
