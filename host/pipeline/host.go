@@ -189,7 +189,7 @@ func (h *host) buildStages() error {
 		}
 	}
 	h.live = query.NewLive(query.LiveOptions{
-		Partitions: metrics.Partitions, Lateness: h.cfg.Session.Lateness, Routes: h.cfg.Dispatch.Routes.Names(),
+		Partitions: metrics.Partitions, Lateness: h.cfg.Session.Lateness, Ahead: h.cfg.Session.Ahead, Routes: h.cfg.Dispatch.Routes.Names(),
 	})
 	h.api = query.NewAPI(query.Options{Live: h.live, Status: h.status, Logger: h.log.Named("query")})
 	if h.has(Query) {
