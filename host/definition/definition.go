@@ -16,10 +16,12 @@ type Config struct {
 	Lateness int64
 	Ahead    int64
 	Now      int64
-	Tenants  map[string]Tenant
-	Filter   func(Beacon) (reason string, dropped bool) // nil keeps all
-	Split    func(Beacon) (route string)                // nil or "": Default
-	Default  string
+	// MaxBeacons is how many of a session may lie within the lateness; 0: any.
+	MaxBeacons int
+	Tenants    map[string]Tenant
+	Filter     func(Beacon) (reason string, dropped bool) // nil keeps all
+	Split      func(Beacon) (route string)                // nil or "": Default
+	Default    string
 }
 
 // Tenant is one tenant's part of a Config.
@@ -116,6 +118,10 @@ func Compute(cfg Config, lines []Line) *Result {
 			continue
 		}
 		k := sessionKey{b.Tenant, route, b.Session}
+		if had && cfg.full(keys[k], before) {
+			r.Tenants[b.Tenant].DeadLettered["session overflow"]++
+			continue
+		}
 		keys[k] = append(keys[k], b)
 	}
 	for k, beacons := range keys {
@@ -127,6 +133,17 @@ func Compute(cfg Config, lines []Line) *Result {
 		}
 	}
 	return r
+}
+
+// full tells whether a key has no room for one more beacon.
+func (cfg *Config) full(beacons []Beacon, watermark int64) bool {
+	n := 0
+	for _, b := range beacons {
+		if b.Time >= watermark-cfg.Lateness {
+			n++
+		}
+	}
+	return cfg.MaxBeacons > 0 && n >= cfg.MaxBeacons
 }
 
 // dispatch makes the checks up to the split, in their order.

@@ -168,11 +168,20 @@ func (r *Result) experiment(e *Experiment, tenant Tenant, key Key, beacons []cou
 	}
 }
 
+// longest is the length in bytes beyond which a dimension's or attribute's value is _other.
+const longest = 4096
+
 func (b *booker) measurements(status string, c counted) {
 	for _, m := range c.measured {
 		v, _ := big.NewFloat(math.RoundToEven(m.Value * 1e6)).Int(nil)
 		b.book(status, m.Point, "", v, c.beacon.Time)
-		if attributes := labels(m.Attributes); attributes != "" {
+		known := map[string]string{}
+		for name, value := range m.Attributes {
+			if known[name] = value; len(value) > longest {
+				known[name] = "_other"
+			}
+		}
+		if attributes := labels(known); attributes != "" {
 			b.book(status, m.Point, attributes, v, c.beacon.Time)
 		}
 	}
@@ -200,7 +209,7 @@ func dims(all []Dimension, first Beacon) string {
 		switch {
 		case v == "":
 			v = d.Default
-		case d.Values != nil && !slices.Contains(d.Values, v):
+		case d.Values != nil && !slices.Contains(d.Values, v), d.Values == nil && len(v) > longest:
 			v = "_other"
 		}
 		m[d.Name] = v

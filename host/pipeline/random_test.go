@@ -151,13 +151,14 @@ func (w *world) files(g *traffic) (files []file) {
 	if g.dense > 8 {
 		beacons = 500
 	}
-	if chance(r, 60) {
-		beacons, g.whole = 9000, true // more than a batch, however they are made
+	if chance(r, 80) {
+		beacons, g.whole = 5000, true // more than a batch, however they are made
 	}
-	for range 1 + r.IntN(4) {
+	n := pick(r, 1, 2, 4, 15)
+	for range n {
 		s := &w.sources[r.IntN(len(w.sources))]
 		f := file{source: s.name, packed: chance(r, 4)}
-		for range 1 + beacons/4 {
+		for range 1 + beacons/n {
 			f.content = append(f.content, g.beacon(&s.def)...)
 			f.content = append(f.content, pick(r, "\n", "\n", "\n", "\r\n", "\n\n", "\r\n\r\n")...)
 		}

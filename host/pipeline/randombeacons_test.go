@@ -113,9 +113,15 @@ func (g *traffic) odd(usual string) string {
 	if !chance(g.Rand, 10) {
 		return usual
 	}
+	if chance(g.Rand, 10) {
+		return long(pick(g.Rand, 511, 512, 513, 600, 4095, 4096, 4097), pick(g.Rand, "a", "b", "é"))
+	}
 	return pick(g.Rand, "null", `""`, "true", "false", "[]", "{}", `[1,"x"]`, `{"a":1}`, "1.50", "1e3", "-0", `"1.50"`, "12345678901234567890123", `"\ud800"`, `"\u00e9\n"`,
 		`"a|b"`, `"true"`, "1.5", `" 1"`, `"null"`, `"%41+"`, `"{\"a\":7}"`, `{"a":{"b":"deep","x-y":3},"id":"i9"}`)
 }
+
+// long gives a string of so many bytes that ends in a text.
+func long(size int, end string) string { return quote(strings.Repeat("l", size-len(end)) + end) }
 
 func (g *traffic) number() string {
 	return pick(g.Rand, "1.50", "3", "3", "1e3", "0", "-2.5", "-2.5", "1e9", "-1e9", "1000000000.0000001", "1000000000.0000002", "1e10", "1e400", "-0", "0.0000005", "0.0000015",

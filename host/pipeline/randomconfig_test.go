@@ -84,7 +84,12 @@ func newWorld(seed uint64, p params) *world {
 	w.routes = []string{"web", "mobile", "other"}[:1+r.IntN(3)]
 
 	w.line(0, "data: data")
-	w.line(0, "session: {gap: %dms, lateness: %dms, ahead: %dms}", w.def.Gap, w.def.Lateness, w.def.Ahead)
+	session := fmt.Sprintf("gap: %dms, lateness: %dms, ahead: %dms", w.def.Gap, w.def.Lateness, w.def.Ahead)
+	if !p.tidy && chance(r, 12) {
+		w.def.MaxBeacons = pick(r, 1, 2, 5, 20)
+		session += fmt.Sprintf(", max_beacons: %d", w.def.MaxBeacons)
+	}
+	w.line(0, "session: {%s}", session)
 	w.sourceList()
 	var plugins strings.Builder
 	w.dispatch(&plugins)
@@ -130,6 +135,9 @@ func (w *world) sourceList() {
 			"where":    pick(r, paths("img.slot"), paths("status"), paths("flag", "type"), definition.Locator{Const: "here"}),
 			"constant": {Const: pick(r, "1", "x y")},
 		}
+		if chance(r, 4) {
+			d.Names["img.slot"] = pick(r, paths("platform"), paths("img.id"))
+		}
 		if chance(r, 3) {
 			d.Names["price"] = pick(r, paths("qty"), paths("img.id", "qty"), paths("none"), definition.Locator{Const: "1.50"})
 		}
@@ -161,7 +169,7 @@ func (w *world) sourceList() {
 			}
 		}
 		for _, name := range sorted(d.Names) {
-			w.line(3, "%s: %s", name, locator(d.Names[name]))
+			w.line(3, "%s: %s", quote(name), locator(d.Names[name]))
 		}
 		w.sources = append(w.sources, s)
 	}
