@@ -2,7 +2,12 @@
 // where a config names them.
 package plugins
 
-import "embed"
+import (
+	"embed"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
 
 // Files has NAME/NAME.wasm, NAME/NAME.golden.ndjson and the data files of every
 // shipped plugin.
@@ -11,3 +16,21 @@ import "embed"
 //go:embed platform/platform.wasm platform/platform.golden.ndjson
 //go:embed clicks/clicks.wasm clicks/clicks.golden.ndjson
 var Files embed.FS
+
+// LayOut writes Files below dir, over what is there.
+func LayOut(dir string) error {
+	return fs.WalkDir(Files, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(dir, filepath.FromSlash(path))
+		if d.IsDir() {
+			return os.MkdirAll(to, 0o755)
+		}
+		content, err := Files.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(to, content, 0o644)
+	})
+}

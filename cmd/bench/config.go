@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,17 +80,7 @@ const rulesYAML = `    rules:
 // configs writes the configs, with the clicks plugin and with rules as the
 // extractor, and the plugins below dir.
 func (n names) configs(dir string, brokers []string) (clicks, ruled string, err error) {
-	err = fs.WalkDir(plugins.Files, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		content, err := plugins.Files.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return write(filepath.Join(dir, "plugins", filepath.FromSlash(path)), content)
-	})
-	if err != nil {
+	if err := plugins.LayOut(filepath.Join(dir, "plugins")); err != nil {
 		return "", "", err
 	}
 	var useless, trials []string
@@ -108,15 +97,8 @@ func (n names) configs(dir string, brokers []string) (clicks, ruled string, err 
 			strings.Join(useless, ", "), extractor, routePartitions, tenant, strings.Join(trials, ""))
 	}
 	clicks, ruled = filepath.Join(dir, "clicks.yaml"), filepath.Join(dir, "rules.yaml")
-	if err := write(clicks, text("", clicksYAML)); err != nil {
+	if err := os.WriteFile(clicks, text("", clicksYAML), 0o644); err != nil {
 		return "", "", err
 	}
-	return clicks, ruled, write(ruled, text(rules, rulesYAML))
-}
-
-func write(path string, content []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(path, content, 0o644)
+	return clicks, ruled, os.WriteFile(ruled, text(rules, rulesYAML), 0o644)
 }

@@ -24,33 +24,16 @@ var demoYAML []byte
 // DemoConfig lays the demo's config and plugins out below dir, and loads it. A
 // config that is there already stays as somebody changed it.
 func DemoConfig(dir string) (*config.Config, error) {
-	err := fs.WalkDir(plugins.Files, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		content, err := plugins.Files.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return layOut(filepath.Join(dir, "plugins", filepath.FromSlash(path)), content)
-	})
-	if err != nil {
+	if err := plugins.LayOut(filepath.Join(dir, "plugins")); err != nil {
 		return nil, fmt.Errorf("lay out the demo: %w", err)
 	}
 	file := filepath.Join(dir, "pharos.yaml")
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		if err := layOut(file, demoYAML); err != nil {
+		if err := os.WriteFile(file, demoYAML, 0o644); err != nil {
 			return nil, fmt.Errorf("lay out the demo: %w", err)
 		}
 	}
 	return config.Load(file)
-}
-
-func layOut(path string, content []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(path, content, 0o644)
 }
 
 // The demo's traffic: as much of the past as fills the charts at once, then live.
