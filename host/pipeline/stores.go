@@ -38,9 +38,22 @@ func openStores(cfg *config.Config, wanted bool, log hclog.Logger, reg prometheu
 			return nil, errors.Join(fmt.Errorf("stores.%s: %w", name, err), s.close())
 		}
 		s.open[name] = store
+		registerLeftOut(reg, name, store)
 		s.names = append(s.names, name)
 	}
 	return s, nil
+}
+
+// registerLeftOut exports how many samples the store did not take.
+func registerLeftOut(reg prometheus.Registerer, name string, store *embedded.Store) {
+	counter := func(reason string, value func() int64) {
+		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "pharos_store_left_out_samples_total", Help: "Samples that the store did not take: older than its retention, or of a minute that has another value.",
+			ConstLabels: prometheus.Labels{"store": name, "reason": reason},
+		}, func() float64 { return float64(value()) }))
+	}
+	counter("too_old", func() int64 { n, _ := store.LeftOut(); return n })
+	counter("differs", func() int64 { _, n := store.LeftOut(); return n })
 }
 
 func (s *stores) readers() map[string]query.Reader {
