@@ -40,6 +40,7 @@ type Options struct {
 type Store struct {
 	db      *tsdb.DB
 	log     hclog.Logger
+	compact compaction
 	tooOld  atomic.Int64
 	differs atomic.Int64
 }
@@ -68,6 +69,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store %s: %w", o.Dir, err)
 	}
+	db.DisableCompactions() // of its own accord: see compaction
 	return &Store{db: db, log: o.Logger}, nil
 }
 
@@ -83,8 +85,14 @@ func (s *Store) Close() error {
 // end of this process, however it comes (not the machine's: the log is not
 // synced to the disk). A sample that is older than the retention, and one whose
 // minute already has another value, are left out, counted and said in the log:
-// the store keeps the value it has.
+// the store keeps the value it has. Now and then a Write compacts the database
+// first, and takes so much longer.
 func (s *Store) Write(ctx context.Context, samples []metric.Sample) error {
+	if err := s.compact.whenDue(ctx, s.db); err != nil {
+		return fmt.Errorf("store %s: compact: %w", s.db.Dir(), err)
+	}
+	s.compact.RLock()
+	defer s.compact.RUnlock()
 	app := s.db.Appender(ctx)
 	var b labels.ScratchBuilder
 	var tooOld, differs int64

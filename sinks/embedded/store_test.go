@@ -250,7 +250,10 @@ func TestSecondOpener(t *testing.T) {
 	holds(t, read(t, open(t, dir), metric.Selector{Tenant: "shop"}), sample(web, 100, 1))
 }
 
-const childDir = "PHAROS_EMBEDDED_TEST_DIR"
+const (
+	childDir  = "PHAROS_EMBEDDED_TEST_DIR"
+	childFrom = "PHAROS_EMBEDDED_TEST_FROM"
+)
 
 // TestMain lets the test binary be the process that TestKill kills.
 func TestMain(m *testing.M) {
@@ -260,16 +263,22 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child writes minute after minute, each followed by one far older, and says
-// each that Write acknowledged. It never ends.
+// child writes minute after minute from the one that the environment names,
+// each followed by one far older, and says each that Write acknowledged. It
+// never ends.
 func child(dir string) {
 	s, err := Open(Options{Dir: dir})
 	if err != nil {
 		fmt.Println("error:", err)
 		os.Exit(1)
 	}
+	from, err := strconv.ParseInt(os.Getenv(childFrom), 10, 64)
+	if err != nil {
+		fmt.Println("error:", err)
+		os.Exit(1)
+	}
 	base := minuteAt(2026, 1, 10, 0)
-	for m := int64(0); ; m++ {
+	for m := from; ; m++ {
 		if err := s.Write(context.Background(), []metric.Sample{sample(web, base+m, float64(m)), sample(web, base-1-m, float64(-m))}); err != nil {
 			fmt.Println("error:", err)
 			os.Exit(1)
@@ -278,11 +287,34 @@ func child(dir string) {
 	}
 }
 
-// What Write acknowledged is there after kill -9.
+// What Write acknowledged is there after kill -9, also one in the midst of a
+// compaction: the minutes cross the bounds of blocks.
 func TestKill(t *testing.T) {
 	dir := t.TempDir()
+	acknowledged := int64(0)
+	for kill := range int64(12) {
+		acknowledged = writeAndKill(t, dir, acknowledged, 150+17*kill)
+		s := open(t, dir)
+		got := read(t, s, metric.Selector{Tenant: "shop"})
+		base := minuteAt(2026, 1, 10, 0)
+		for m := range acknowledged {
+			for _, want := range []metric.Sample{sample(web, base+m, float64(m)), sample(web, base-1-m, float64(-m))} {
+				if v, ok := got[name(web, metric.StatSum, want.Minute)]; !ok || v != want.Sum {
+					t.Fatalf("kill %d: of %d acknowledged, minute %d is %v, %v", kill, acknowledged, want.Minute-base, v, ok)
+				}
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// writeAndKill lets a child write from a minute on, kills it once it has
+// written so many, and returns the first minute that was not acknowledged.
+func writeAndKill(t *testing.T, dir string, from, count int64) int64 {
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childDir+"="+dir)
+	cmd.Env = append(os.Environ(), childDir+"="+dir, childFrom+"="+strconv.FormatInt(from, 10))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -296,23 +328,15 @@ func TestKill(t *testing.T) {
 		if last, err = strconv.ParseInt(lines.Text(), 10, 64); err != nil {
 			t.Fatalf("the child says %q", lines.Text())
 		}
-		if last == 300 {
+		if last == from+count {
 			if err := cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	cmd.Wait() // killed: its error says so
-	if last < 300 {
+	if last < from+count {
 		t.Fatalf("the child ended after minute %d", last)
 	}
-	got := read(t, open(t, dir), metric.Selector{Tenant: "shop"})
-	base := minuteAt(2026, 1, 10, 0)
-	for m := range last + 1 {
-		for _, want := range []metric.Sample{sample(web, base+m, float64(m)), sample(web, base-1-m, float64(-m))} {
-			if v, ok := got[name(web, metric.StatSum, want.Minute)]; !ok || v != want.Sum {
-				t.Fatalf("of %d acknowledged, minute %d is %v, %v", last+1, want.Minute-base, v, ok)
-			}
-		}
-	}
+	return last + 1
 }
