@@ -95,7 +95,7 @@ func (l *Loop) assign(ctx context.Context, parts []TopicPartition) ([]*Assigned,
 		}
 		a := &Assigned{
 			Topic: tp.Topic, TopicID: infos[tp.Topic].ID, Partition: tp.Partition, Partitions: infos[tp.Topic].Partitions,
-			Committed: -1, LogStart: b.Start, Start: b.Start,
+			Committed: -1, LogStart: b.Start, LogEnd: b.End, Start: b.Start,
 		}
 		if c, ok := committed[tp]; ok {
 			a.Committed, a.Metadata = c.Offset, c.Metadata

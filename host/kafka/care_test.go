@@ -107,6 +107,12 @@ func (o *ordered) BeforeCommit(context.Context, *Tx) error {
 	return nil
 }
 
+func (o *ordered) Committed(context.Context) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.order = append(o.order, "committed")
+}
+
 // TestCarefulAfterAnAbort: a transaction then holds one batch.
 func TestCarefulAfterAnAbort(t *testing.T) {
 	t.Parallel()
@@ -131,11 +137,11 @@ func TestCarefulAfterAnAbort(t *testing.T) {
 	stop()
 	report(t, stage.copier)
 	order := slices.DeleteFunc(stage.order, func(s string) bool { return s == "assign" || s == "revoke" })
-	if len(order) < 16 {
-		t.Errorf("order %v", order)
+	if len(order) < 24 {
+		t.Fatalf("order %v", order)
 	}
-	for i := range order[:16] {
-		if want := []string{"batch", "commit"}[i%2]; order[i] != want {
+	for i := range order[:24] {
+		if want := []string{"batch", "commit", "committed"}[i%3]; order[i] != want {
 			t.Fatalf("order %v", order)
 		}
 	}

@@ -49,6 +49,9 @@ func (l *Loop) commit(ctx context.Context) error {
 	l.commits.Add(1)
 	l.care.committed()
 	tx.reset()
+	if c, ok := l.stage.(AfterCommitter); ok {
+		c.Committed(ctx)
+	}
 	return nil
 }
 

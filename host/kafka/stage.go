@@ -40,6 +40,17 @@ type Committer interface {
 	BeforeCommit(ctx context.Context, tx *Tx) error
 }
 
+// AfterCommitter is a stage that wants to hear that its transaction holds.
+type AfterCommitter interface {
+	// Committed is called once a transaction is committed, with everything that
+	// the stage gave to Tx.Commit so far, and before the stage hears of anything
+	// else; before partitions are given up it is called before their Revoke. A
+	// transaction whose end is not known (a lost answer) gives no call, but a
+	// Revoke, and an Assign that says what holds. It must return soon: the next
+	// batch waits for it.
+	Committed(ctx context.Context)
+}
+
 // ErrStop in a stage's error says that trying again cannot help: Run returns it.
 var ErrStop = errors.New("stop")
 
@@ -52,6 +63,7 @@ type Assigned struct {
 	Committed  int64  // the group's offset; -1: none yet
 	Metadata   string // what was committed with it
 	LogStart   int64  // the first offset that is still there
+	LogEnd     int64  // its stable end when it was assigned: behind the last record that read committed may see
 	Start      int64  // where reading starts: Committed (within the log), or LogStart where nothing is; the stage may change it
 }
 
