@@ -66,8 +66,8 @@ func (s *session) begin(life context.Context, partition int32, c kafka.Committed
 	return p, nil
 }
 
-func (r *runner) newShipper(at metric.SafePoint) *shipper {
-	return newShipper(at, metric.NewHorizon(r.cfg.Lateness, r.cfg.Routes))
+func (r *runner) newShipper(at metric.SafePoint) *Shipper {
+	return NewShipper(at, metric.NewHorizon(r.cfg.Lateness, r.cfg.Routes))
 }
 
 // taken lets go of partitions: a write in hand is ended, the new owner writes

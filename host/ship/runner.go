@@ -37,7 +37,7 @@ type part struct {
 	cancel    context.CancelFunc
 	partition int32
 	at        metric.SafePoint
-	shipper   *shipper // nil before the first record where the log's beginning is gone: that record says which minutes may have lost deltas
+	shipper   *Shipper // nil before the first record where the log's beginning is gone: that record says which minutes may have lost deltas
 	end       int64    // stable end, as last seen
 	committed metric.SafePoint
 }

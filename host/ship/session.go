@@ -131,14 +131,14 @@ func (s *session) record(p *part, record *kgo.Record) error {
 		p.shipper = s.newShipper(at)
 	}
 	if record.Attrs.IsControl() {
-		p.shipper.passed(record.Offset)
+		p.shipper.Passed(record.Offset)
 		return nil
 	}
 	frame, err := metric.ParseFrame(record.Value)
 	if err != nil {
 		return stopf("topic %s, partition %d, offset %d: %w", record.Topic, p.partition, record.Offset, err)
 	}
-	if n := p.shipper.observe(record.Offset, frame); n > 0 {
+	if n := p.shipper.Observe(record.Offset, frame); n > 0 {
 		s.m.afterFinal.WithLabelValues(s.store.Name).Add(float64(n))
 		s.log.Error("deltas of final minutes are left out", "deltas", n, "host", frame.Host, "partition", p.partition, "offset", record.Offset)
 	}
@@ -158,14 +158,14 @@ func (s *session) ship() (moved bool, err error) {
 		if p.shipper == nil {
 			continue
 		}
-		err := p.shipper.due(s.cfg.MaxBatch, func(samples []metric.Sample) error { return s.write(p.ctx, samples) })
+		err := p.shipper.Due(s.cfg.MaxBatch, func(samples []metric.Sample) error { return s.write(p.ctx, samples) })
 		if p.ctx.Err() != nil {
 			continue // taken away, or everything ends
 		}
 		if err != nil {
 			return moved, err
 		}
-		moved = p.shipper.wrote() || moved
+		moved = p.shipper.Wrote() || moved
 	}
 	return moved, nil
 }
@@ -182,7 +182,7 @@ func (s *session) commit(ctx context.Context) {
 		if p.shipper == nil {
 			continue
 		}
-		if safe := p.shipper.safe(); safe != p.committed {
+		if safe := p.shipper.Safe(); safe != p.committed {
 			points[p] = safe
 			offsets[p.partition] = kgo.EpochOffset{Epoch: -1, Offset: safe.Offset}
 			metadata[p.partition] = safe.Metadata()

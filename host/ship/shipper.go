@@ -2,7 +2,7 @@ package ship
 
 import "github.com/seed-6a2d649b/pharos/host/metric"
 
-// shipper is what one store knows of one partition of the metrics topic: a
+// Shipper is what one store knows of one partition of the metrics topic: a
 // state machine without Kafka, a store or a clock.
 //
 // What makes it right: the partition's log holds every delta of a minute before
@@ -13,7 +13,7 @@ import "github.com/seed-6a2d649b/pharos/host/metric"
 // right place to begin at, also an old one that overwrites a newer one. What is
 // written between a safe point and a crash is written again with the same
 // values, because it is summed again from the same deltas.
-type shipper struct {
+type Shipper struct {
 	horizon *metric.Horizon
 	totals  metric.Totals   // of minutes from stored on
 	first   map[int64]int64 // offset of the first record with a delta of a minute in totals
@@ -22,19 +22,19 @@ type shipper struct {
 	next    int64           // offset behind the last record seen
 }
 
-// newShipper begins at a safe point. The horizon knows nothing yet.
-func newShipper(at metric.SafePoint, horizon *metric.Horizon) *shipper {
-	s := &shipper{horizon: horizon, first: map[int64]int64{}, stored: metric.NoMinute, final: metric.NoMinute, next: at.Offset}
+// NewShipper begins at a safe point. The horizon knows nothing yet.
+func NewShipper(at metric.SafePoint, horizon *metric.Horizon) *Shipper {
+	s := &Shipper{horizon: horizon, first: map[int64]int64{}, stored: metric.NoMinute, final: metric.NoMinute, next: at.Offset}
 	if at.Horizon != metric.NoMinute {
 		s.stored = at.Horizon + 1
 	}
 	return s
 }
 
-// observe takes the record at an offset, in the order of the log; one that it
+// Observe takes the record at an offset, in the order of the log; one that it
 // has had is skipped. It returns how many deltas came after the progress that
 // made their minute final, which no right writer sends: they are left out.
-func (s *shipper) observe(offset int64, f *metric.Frame) (afterFinal int) {
+func (s *Shipper) Observe(offset int64, f *metric.Frame) (afterFinal int) {
 	if offset < s.next {
 		return 0
 	}
@@ -60,13 +60,13 @@ func (s *shipper) observe(offset int64, f *metric.Frame) (afterFinal int) {
 	return afterFinal
 }
 
-// passed takes note of a record that carries nothing: the end of a transaction.
-func (s *shipper) passed(offset int64) { s.next = max(s.next, offset+1) }
+// Passed takes note of a record that carries nothing: the end of a transaction.
+func (s *Shipper) Passed(offset int64) { s.next = max(s.next, offset+1) }
 
-// due calls write with the samples of all final minutes that are not in the
+// Due calls write with the samples of all final minutes that are not in the
 // store, minute by minute, at most batch at a time (the slice is reused). It
-// ends at the first error. Where it gives nil, wrote must follow.
-func (s *shipper) due(batch int, write func([]metric.Sample) error) error {
+// ends at the first error. Where it gives nil, Wrote must follow.
+func (s *Shipper) Due(batch int, write func([]metric.Sample) error) error {
 	var pending []metric.Sample
 	for _, minute := range s.totals.Minutes() {
 		if minute >= s.final {
@@ -91,9 +91,9 @@ func (s *shipper) due(batch int, write func([]metric.Sample) error) error {
 	return write(pending)
 }
 
-// wrote says that everything due is in the store. It tells whether the horizon
+// Wrote says that everything due is in the store. It tells whether the horizon
 // moved.
-func (s *shipper) wrote() bool {
+func (s *Shipper) Wrote() bool {
 	if s.final <= s.stored {
 		return false
 	}
@@ -107,8 +107,8 @@ func (s *shipper) wrote() bool {
 	return true
 }
 
-// safe returns the newest safe point.
-func (s *shipper) safe() metric.SafePoint {
+// Safe returns the newest safe point.
+func (s *Shipper) Safe() metric.SafePoint {
 	p := metric.SafePoint{Offset: s.next, Horizon: metric.NoMinute}
 	for _, offset := range s.first {
 		p.Offset = min(p.Offset, offset)

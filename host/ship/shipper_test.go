@@ -122,7 +122,7 @@ func TestCrashAnywhere(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := newShipper(at, metric.NewHorizon(lateness*time.Minute, []string{"web"}))
+			s := NewShipper(at, metric.NewHorizon(lateness*time.Minute, []string{"web"}))
 			for n, f := range l.frames {
 				if l.offset(n) < at.Offset {
 					continue
@@ -130,17 +130,17 @@ func TestCrashAnywhere(t *testing.T) {
 				if !step() {
 					break
 				}
-				if late := s.observe(l.offset(n), f); late != 0 {
+				if late := s.Observe(l.offset(n), f); late != 0 {
 					t.Fatalf("%d deltas after final", late)
 				}
-				if again := s.observe(l.offset(n), f); again != 0 {
+				if again := s.Observe(l.offset(n), f); again != 0 {
 					t.Fatal("a record seen twice counts twice")
 				}
-				s.passed(l.offset(n) + 1)
+				s.Passed(l.offset(n) + 1)
 				if rapid.IntRange(0, 2).Draw(t, "look") > 0 && n < len(l.frames)-1 {
 					continue
 				}
-				err := s.due(rapid.IntRange(1, 3).Draw(t, "batch"), func(samples []metric.Sample) error {
+				err := s.Due(rapid.IntRange(1, 3).Draw(t, "batch"), func(samples []metric.Sample) error {
 					if !step() {
 						return errCrash
 					}
@@ -152,13 +152,13 @@ func TestCrashAnywhere(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				s.wrote()
+				s.Wrote()
 				if !step() {
 					break
 				}
-				points = append(points, s.safe())
+				points = append(points, s.Safe())
 			}
-			if now := s.safe(); now.Offset < at.Offset || now.Horizon < at.Horizon {
+			if now := s.Safe(); now.Offset < at.Offset || now.Horizon < at.Horizon {
 				t.Fatalf("a safe point goes back: %+v to %+v", at, now)
 			}
 			if last {
@@ -172,21 +172,21 @@ func TestCrashAnywhere(t *testing.T) {
 
 // What is held, and with it the safe point's distance, is what is open.
 func TestShipperForgets(t *testing.T) {
-	s := newShipper(metric.SafePoint{Horizon: metric.NoMinute}, metric.NewHorizon(lateness*time.Minute, []string{"web"}))
+	s := NewShipper(metric.SafePoint{Horizon: metric.NoMinute}, metric.NewHorizon(lateness*time.Minute, []string{"web"}))
 	store := memory{}
 	for m := range int64(1000) {
-		s.observe(m, &metric.Frame{Deltas: []metric.Delta{hits("a", m, 1), hits("b", m, 1), hits("b", m, -1)}, Progress: []metric.Progress{progress(0, 1, m)}})
-		if err := s.due(10, store.write); err != nil {
+		s.Observe(m, &metric.Frame{Deltas: []metric.Delta{hits("a", m, 1), hits("b", m, 1), hits("b", m, -1)}, Progress: []metric.Progress{progress(0, 1, m)}})
+		if err := s.Due(10, store.write); err != nil {
 			t.Fatal(err)
 		}
-		if !s.wrote() {
+		if !s.Wrote() {
 			t.Fatalf("minute %d: the horizon did not move", m)
 		}
 	}
 	if s.totals.Len() > 2*(lateness+1) || len(s.first) > lateness+1 {
 		t.Errorf("%d figures of %d minutes are held", s.totals.Len(), len(s.first))
 	}
-	if got, want := s.safe(), (metric.SafePoint{Offset: 996, Horizon: 995}); got != want {
+	if got, want := s.Safe(), (metric.SafePoint{Offset: 996, Horizon: 995}); got != want {
 		t.Errorf("safe point %+v, want %+v", got, want)
 	}
 	if len(store) != 996 { // zero figures are not written
@@ -196,30 +196,30 @@ func TestShipperForgets(t *testing.T) {
 
 // A delta of a minute that is final changes nothing, and is told.
 func TestDeltaAfterFinal(t *testing.T) {
-	s := newShipper(metric.SafePoint{Horizon: metric.NoMinute}, metric.NewHorizon(lateness*time.Minute, []string{"web"}))
-	s.observe(0, &metric.Frame{Deltas: []metric.Delta{hits("a", 5, 1)}, Progress: []metric.Progress{progress(0, 1, 9)}})
-	if n := s.observe(1, &metric.Frame{Deltas: []metric.Delta{hits("a", 5, 1), hits("a", 6, 1)}}); n != 1 {
+	s := NewShipper(metric.SafePoint{Horizon: metric.NoMinute}, metric.NewHorizon(lateness*time.Minute, []string{"web"}))
+	s.Observe(0, &metric.Frame{Deltas: []metric.Delta{hits("a", 5, 1)}, Progress: []metric.Progress{progress(0, 1, 9)}})
+	if n := s.Observe(1, &metric.Frame{Deltas: []metric.Delta{hits("a", 5, 1), hits("a", 6, 1)}}); n != 1 {
 		t.Errorf("%d deltas after final", n)
 	}
 	store := memory{}
-	if err := s.due(10, store.write); err != nil || store["a@5"] != 1 || len(store) != 1 {
+	if err := s.Due(10, store.write); err != nil || store["a@5"] != 1 || len(store) != 1 {
 		t.Errorf("the store has %v, %v", store, err)
 	}
 	failing := errors.New("no")
-	if err := s.due(10, func([]metric.Sample) error { return failing }); err != failing {
+	if err := s.Due(10, func([]metric.Sample) error { return failing }); err != failing {
 		t.Errorf("error %v", err)
 	}
 }
 
 func TestDueInBatches(t *testing.T) {
-	s := newShipper(metric.SafePoint{Horizon: metric.NoMinute}, metric.NewHorizon(0, []string{"web"}))
+	s := NewShipper(metric.SafePoint{Horizon: metric.NoMinute}, metric.NewHorizon(0, []string{"web"}))
 	f := &metric.Frame{Progress: []metric.Progress{progress(0, 1, 3)}}
 	for i := range 10 {
 		f.Deltas = append(f.Deltas, hits(strings.Repeat("x", i+1), 1, 1), hits(strings.Repeat("x", i+1), 2, 1))
 	}
-	s.observe(0, f)
+	s.Observe(0, f)
 	var sizes []int
-	if err := s.due(7, func(b []metric.Sample) error { sizes = append(sizes, len(b)); return nil }); err != nil || fmt.Sprint(sizes) != "[7 7 6]" {
+	if err := s.Due(7, func(b []metric.Sample) error { sizes = append(sizes, len(b)); return nil }); err != nil || fmt.Sprint(sizes) != "[7 7 6]" {
 		t.Errorf("batches %v, %v", sizes, err)
 	}
 }
