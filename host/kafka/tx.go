@@ -12,6 +12,7 @@ import (
 // Tx is the transaction in hand: what a stage produces and commits through it
 // becomes visible together, or never.
 type Tx struct {
+	model   TxModel // nil in a Loop, which has what follows
 	l       *Loop
 	cl      *kgo.Client
 	ctx     context.Context // of the transaction; nil while there is none
@@ -24,6 +25,19 @@ type Tx struct {
 	mu  sync.Mutex
 	err error // the first failure of this transaction
 }
+
+// TxModel stands in for a cluster where a stage runs without a Loop, as in a
+// simulation that decides itself what becomes of a transaction. Its methods are
+// those of Tx.
+type TxModel interface {
+	Produce(r *kgo.Record)
+	Commit(topic string, partition int32, next int64, metadata string)
+	Lag(topic string, partition int32) int64
+	Partitions(topic string) int32
+}
+
+// NewTx returns the transaction of a model.
+func NewTx(m TxModel) *Tx { return &Tx{model: m} }
 
 func newTx(l *Loop, cl *kgo.Client) *Tx {
 	tx := &Tx{l: l, cl: cl, commits: map[TopicPartition]Committed{}}
@@ -39,6 +53,10 @@ func newTx(l *Loop, cl *kgo.Client) *Tx {
 // transaction ends. A record that cannot be produced aborts the transaction.
 // It blocks while too much is on its way.
 func (tx *Tx) Produce(r *kgo.Record) {
+	if tx.model != nil {
+		tx.model.Produce(r)
+		return
+	}
 	if tx.ctx == nil && !tx.begin() {
 		return
 	}
@@ -50,6 +68,10 @@ func (tx *Tx) Produce(r *kgo.Record) {
 // it at Assign. Offsets of a transaction that produces nothing are committed
 // with the next one that does: until then there is nothing to be doubled.
 func (tx *Tx) Commit(topic string, partition int32, next int64, metadata string) {
+	if tx.model != nil {
+		tx.model.Commit(topic, partition, next, metadata)
+		return
+	}
 	tx.commits[TopicPartition{topic, partition}] = Committed{next, metadata}
 	tx.dirty = true
 }
@@ -57,12 +79,18 @@ func (tx *Tx) Commit(topic string, partition int32, next int64, metadata string)
 // Lag returns how many offsets lie between what the stage was given and the
 // partition's stable end; -1 if that is not known, or not since long.
 func (tx *Tx) Lag(topic string, partition int32) int64 {
+	if tx.model != nil {
+		return tx.model.Lag(topic, partition)
+	}
 	return tx.l.lag(TopicPartition{topic, partition}, time.Now())
 }
 
 // Partitions returns how many partitions the topic has; 0 if it is none of the
 // loop's or not known yet.
 func (tx *Tx) Partitions(topic string) int32 {
+	if tx.model != nil {
+		return tx.model.Partitions(topic)
+	}
 	return tx.l.partitionCount(topic)
 }
 
