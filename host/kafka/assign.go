@@ -39,19 +39,34 @@ func (l *Loop) onAssign(ctx context.Context, offsets map[string]map[int32]kgo.Of
 }
 
 // onRevoke is called by the client, between transactions, with partitions that
-// are no longer ours.
-func (l *Loop) onRevoke(_ context.Context, _ *kgo.Client, revoked map[string][]int32) {
+// go to another worker.
+func (l *Loop) onRevoke(ctx context.Context, _ *kgo.Client, revoked map[string][]int32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	parts := l.ownedOf(revoked)
+	l.release(ctx, parts)
+	l.revoke(parts)
+}
+
+// onLost is called by the client, between transactions, with partitions that
+// are no longer ours.
+func (l *Loop) onLost(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.revoke(l.ownedOf(lost))
+}
+
+// ownedOf are those of the partitions that are owned. l.mu is held.
+func (l *Loop) ownedOf(all map[string][]int32) []TopicPartition {
 	var parts []TopicPartition
-	for topic, ps := range revoked {
+	for topic, ps := range all {
 		for _, p := range ps {
 			if tp := (TopicPartition{topic, p}); l.owned[tp] != nil {
 				parts = append(parts, tp)
 			}
 		}
 	}
-	l.revoke(parts)
+	return parts
 }
 
 // assign looks up what the cluster knows of the partitions and gives them to
@@ -127,8 +142,33 @@ func (l *Loop) assign(ctx context.Context, parts []TopicPartition) ([]*Assigned,
 		l.places[tp] = &place{next: a.Start, end: bounds[tp].End, known: now}
 		l.counts[a.Topic] = a.Partitions
 	}
+	l.hold(assigned)
 	l.log.Info("partitions assigned", "group", l.cfg.Group, "partitions", len(assigned), "owned", len(l.owned))
 	return assigned, nil
+}
+
+// hold keeps the client from reading partitions that the stage is not ready
+// for. What was paused stays so in the client until it is resumed.
+func (l *Loop) hold(assigned []*Assigned) {
+	held, free := map[string][]int32{}, map[string][]int32{}
+	for _, a := range assigned {
+		if a.Hold {
+			held[a.Topic] = append(held[a.Topic], a.Partition)
+		} else {
+			free[a.Topic] = append(free[a.Topic], a.Partition)
+		}
+	}
+	l.cl.PauseFetchPartitions(held)
+	if len(free) > 0 && len(l.cl.PauseFetchPartitions(nil)) > 0 {
+		l.cl.ResumeFetchPartitions(free)
+	}
+}
+
+// release tells the stage that partitions go away for good. l.mu is held.
+func (l *Loop) release(ctx context.Context, parts []TopicPartition) {
+	if r, ok := l.stage.(Releaser); ok && len(parts) > 0 {
+		r.Release(ctx, parts)
+	}
 }
 
 // revoke takes partitions from the stage. l.mu is held.

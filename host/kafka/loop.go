@@ -143,6 +143,11 @@ func (l *Loop) session(ctx context.Context) error {
 	err = l.work(ctx, cl)
 	cancel()
 	<-refreshed
+	if err == nil {
+		l.mu.Lock()
+		l.release(clientCtx, l.ownedParts())
+		l.mu.Unlock()
+	}
 
 	// Leaving the group revokes what is still assigned; where the client is
 	// beyond that, it is taken from the stage here. A cluster that does not
@@ -176,7 +181,7 @@ func (l *Loop) options() []kgo.Opt {
 		kgo.OnPartitionsCallbackBlocked(func(context.Context, *kgo.Client) { l.rebalanceWaits() }),
 		kgo.AdjustFetchOffsetsFn(l.onAssign),
 		kgo.OnPartitionsRevoked(l.onRevoke),
-		kgo.OnPartitionsLost(l.onRevoke),
+		kgo.OnPartitionsLost(l.onLost),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(),                              // a transaction's markers take offsets: without them lag never falls to 0
 		kgo.ConsumeResetOffset(kgo.NoResetOffset().AtStart()), // no jumps: what is gone, the stage hears of at Assign

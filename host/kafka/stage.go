@@ -51,6 +51,15 @@ type AfterCommitter interface {
 	Committed(ctx context.Context)
 }
 
+// Releaser is a stage that wants to hear that partitions go away for good.
+type Releaser interface {
+	// Release is called before Revoke where partitions go to another worker, or
+	// where the loop ends, after what they gave is committed; maybe twice. The
+	// rebalance and the stage's other partitions wait for it, so it must return
+	// within seconds.
+	Release(ctx context.Context, parts []TopicPartition)
+}
+
 // ErrStop in a stage's error says that trying again cannot help: Run returns it.
 var ErrStop = errors.New("stop")
 
@@ -65,6 +74,7 @@ type Assigned struct {
 	LogStart   int64  // the first offset that is still there
 	LogEnd     int64  // its stable end when it was assigned: behind the last record that read committed may see
 	Start      int64  // where reading starts: Committed (within the log), or LogStart where nothing is; the stage may change it
+	Hold       bool   // set by the stage at Assign: nothing is read until Tx.Resume
 }
 
 // LoopConfig configures a Loop. Zero durations and counts take the defaults.

@@ -76,6 +76,11 @@ func (tx *Tx) Commit(topic string, partition int32, next int64, metadata string)
 	tx.dirty = true
 }
 
+// Resume begins to read a partition that the stage held at Assign.
+func (tx *Tx) Resume(topic string, partition int32) {
+	tx.cl.ResumeFetchPartitions(map[string][]int32{topic: {partition}})
+}
+
 // Lag returns how many offsets lie between what the stage was given and the
 // partition's stable end; -1 if that is not known, or not since long.
 func (tx *Tx) Lag(topic string, partition int32) int64 {
