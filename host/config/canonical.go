@@ -14,8 +14,9 @@ import (
 // figureKeys are the keys that decide what figures come out.
 var figureKeys = []string{"sources", "plugins", "dispatch", "session", "tenants"}
 
-// hostKeys are the keys that may differ between the hosts of a group.
-var hostKeys = []string{"kafka", "http", "data"}
+// hostKeys are the keys that may differ between the hosts of a group: how one
+// reaches the brokers and the blob store, and where it keeps what is its own.
+var hostKeys = []string{"kafka", "http", "data", "snapshots"}
 
 // JSON is the config in its canonical form: with defaults, included files
 // merged in, without secrets (a reference to one stays as it is written). Parse
@@ -28,7 +29,7 @@ func (c *Config) JSON() []byte {
 // Digests tell whether two configs are the same.
 type Digests struct {
 	Figures string // of what decides the figures: sources, plugins, dispatch, session, tenants
-	Rest    string // of what else the hosts of a group share: not kafka, http, data
+	Rest    string // of what else the hosts of a group share: not kafka, http, data, snapshots
 }
 
 // Digests are the SHA-256 of the two parts of JSON. Modules and data files
