@@ -32,6 +32,7 @@ type Tx struct {
 type TxModel interface {
 	Produce(r *kgo.Record)
 	Commit(topic string, partition int32, next int64, metadata string)
+	Resume(topic string, partition int32)
 	Lag(topic string, partition int32) int64
 	Partitions(topic string) int32
 }
@@ -78,6 +79,10 @@ func (tx *Tx) Commit(topic string, partition int32, next int64, metadata string)
 
 // Resume begins to read a partition that the stage held at Assign.
 func (tx *Tx) Resume(topic string, partition int32) {
+	if tx.model != nil {
+		tx.model.Resume(topic, partition)
+		return
+	}
 	tx.cl.ResumeFetchPartitions(map[string][]int32{topic: {partition}})
 }
 
