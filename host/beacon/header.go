@@ -11,15 +11,16 @@ import (
 const (
 	HeaderKey = "pharos"      // of a beacon: its value is a Header
 	MarkKey   = "pharos-mark" // tells a mark; the record's value is a Mark
+	EndKey    = "pharos-end"  // tells an end; the record's value is an End
 )
 
-// version is the first byte of headers and marks.
+// version is the first byte of headers, marks and ends.
 const version = 1
 
 // maxVersion bounds what may be a later one: no text begins with such a byte.
 const maxVersion = 31
 
-// Bounds of headers and marks.
+// Bounds of headers, marks and ends.
 const (
 	maxTopic      = 249 // Kafka's own
 	maxEntries    = 1 << 16
@@ -136,13 +137,54 @@ func ParseMark(b []byte) (Mark, error) {
 	return m, nil
 }
 
-// reader reads headers and marks; after an error it gives zeros.
+// End says that nothing more comes of a source partition on the topic that holds
+// it: from the generation on, what it routes goes to the topic that took its
+// place. Its form: a byte 1, generation, topic, partition and partitions as in a
+// MarkEntry, and the watermark.
+type End struct {
+	Generation uint64 // the one under which the source partition goes on
+	Topic      string // of the source
+	Partition  int32
+	Partitions int32 // of the source's topic: so many ends are to come
+	Watermark  int64 // at the end, epoch ms; the lowest int64 is none
+}
+
+// Append appends the encoding of e to dst.
+func (e End) Append(dst []byte) []byte {
+	dst = append(dst, version)
+	dst = binary.AppendUvarint(dst, e.Generation)
+	dst = binary.AppendUvarint(dst, uint64(len(e.Topic)))
+	dst = append(dst, e.Topic...)
+	dst = binary.AppendUvarint(dst, uint64(e.Partition))
+	dst = binary.AppendUvarint(dst, uint64(e.Partitions))
+	return binary.AppendVarint(dst, e.Watermark)
+}
+
+// ParseEnd reads what Append wrote, and refuses anything else, and a partition
+// beyond its topic's partitions. A later version is an ErrVersion.
+func ParseEnd(b []byte) (End, error) {
+	r := reader{rest: b}
+	r.version()
+	e := End{Generation: r.uvarint(math.MaxUint64), Topic: string(r.topic())}
+	e.Partition = int32(r.uvarint(maxPartitions - 1))
+	e.Partitions = int32(r.uvarint(maxPartitions))
+	e.Watermark = r.varint()
+	if r.err == nil && e.Partition >= e.Partitions {
+		r.err = fmt.Errorf("partition %d of %d", e.Partition, e.Partitions)
+	}
+	if err := r.done(); err != nil {
+		return End{}, fmt.Errorf("end: %w", err)
+	}
+	return e, nil
+}
+
+// reader reads headers, marks and ends; after an error it gives zeros.
 type reader struct {
 	rest []byte
 	err  error
 }
 
-// ErrVersion is a header or mark of a version that this host does not know: of
+// ErrVersion is a header, mark or end of a version that this host does not know: of
 // a later one, not a broken one.
 var ErrVersion = errors.New("upgrade this host")
 

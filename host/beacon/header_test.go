@@ -23,6 +23,12 @@ var marks = []Mark{
 	{Generation: math.MaxUint64, Entries: []MarkEntry{{Partition: 1<<16 - 1, Partitions: 1 << 16, Watermark: math.MaxInt64}}},
 }
 
+var ends = []End{
+	{Partitions: 1},
+	{Generation: 2, Topic: "beacons", Partition: 3, Partitions: 4, Watermark: 1569888000000},
+	{Generation: math.MaxUint64, Topic: strings.Repeat("t", 249), Partition: 1<<16 - 1, Partitions: 1 << 16, Watermark: math.MinInt64},
+}
+
 // TestWireForm pins the bytes: they are in topics that later versions read.
 func TestWireForm(t *testing.T) {
 	if got := hex.EncodeToString(headers[1].Append(nil)); got != "0107626561636f6e7303ac020280e0eec9b05b" {
@@ -30,6 +36,9 @@ func TestWireForm(t *testing.T) {
 	}
 	if got := hex.EncodeToString(marks[1].Append(nil)); got != "0102020161000200ffffffffffffffffff0101610102010a" {
 		t.Errorf("mark: %s", got)
+	}
+	if got := hex.EncodeToString(ends[1].Append(nil)); got != "010207626561636f6e73030480e0eec9b05b" {
+		t.Errorf("end: %s", got)
 	}
 }
 
@@ -44,10 +53,25 @@ func TestRoundTrip(t *testing.T) {
 			t.Errorf("%+v: %+v, %v", m, got, err)
 		}
 	}
+	for _, e := range ends {
+		if got, err := ParseEnd(e.Append(nil)); err != nil || got != e {
+			t.Errorf("%+v: %+v, %v", e, got, err)
+		}
+	}
 }
 
 func TestRefused(t *testing.T) {
-	header, mark := headers[1].Append(nil), marks[1].Append(nil)
+	header, mark, end := headers[1].Append(nil), marks[1].Append(nil), ends[1].Append(nil)
+	for i := range end {
+		if _, err := ParseEnd(end[:i]); err == nil {
+			t.Errorf("an end of %d of %d bytes is read", i, len(end))
+		}
+	}
+	for _, b := range []string{string(end) + "\x00", string(End{Partition: 2, Partitions: 2}.Append(nil)), string(End{Partitions: 1<<16 + 1}.Append(nil))} {
+		if _, err := ParseEnd([]byte(b)); err == nil {
+			t.Errorf("end %x is read", b)
+		}
+	}
 	for i := range header {
 		if _, err := ParseHeader(header[:i]); err == nil {
 			t.Errorf("a header of %d of %d bytes is read", i, len(header))
@@ -80,8 +104,9 @@ func TestRefused(t *testing.T) {
 	for _, b := range [][]byte{{2}, {9, 1}} {
 		_, headerErr := ParseHeader(b)
 		_, markErr := ParseMark(b)
-		if !errors.Is(headerErr, ErrVersion) || !errors.Is(markErr, ErrVersion) {
-			t.Errorf("a later version: %v, %v", headerErr, markErr)
+		_, endErr := ParseEnd(b)
+		if !errors.Is(headerErr, ErrVersion) || !errors.Is(markErr, ErrVersion) || !errors.Is(endErr, ErrVersion) {
+			t.Errorf("a later version: %v, %v, %v", headerErr, markErr, endErr)
 		}
 	}
 	for _, b := range []string{"\x00", "hello"} {
@@ -121,7 +146,13 @@ func FuzzWire(f *testing.F) {
 	for _, m := range marks {
 		f.Add(m.Append(nil))
 	}
+	for _, e := range ends {
+		f.Add(e.Append(nil))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		if e, err := ParseEnd(b); err == nil && !bytes.Equal(e.Append(nil), b) {
+			t.Fatalf("%x is %+v, which is %x", b, e, e.Append(nil))
+		}
 		if h, err := ParseHeader(b); err == nil && !bytes.Equal(h.Append(nil), b) {
 			t.Fatalf("%x is %+v, which is %x", b, h, h.Append(nil))
 		}

@@ -149,6 +149,8 @@ func (e *encoder) progress(p *Progress) {
 		e.msg = protowire.AppendTag(e.msg, 6, protowire.VarintType)
 		e.msg = protowire.AppendVarint(e.msg, protowire.EncodeZigZag(p.Watermark))
 	}
+	e.msg = appendUint(e.msg, 7, p.Generation)
+	e.msg = appendUint(e.msg, 8, protowire.EncodeBool(p.Closed))
 	e.end(frameProgressField)
 }
 

@@ -28,7 +28,7 @@ func anyFrame() *rapid.Generator[*Frame] {
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "progress") {
 			n := rapid.Int32Range(1, MaxPartitions).Draw(t, "partitions")
-			p := Progress{Route: text.Draw(t, "route"), Partition: rapid.Int32Range(0, n-1).Draw(t, "partition"), Partitions: n, Offset: num.Draw(t, "offset"), Watermark: num.Draw(t, "watermark")}
+			p := Progress{Route: text.Draw(t, "route"), Partition: rapid.Int32Range(0, n-1).Draw(t, "partition"), Partitions: n, Offset: num.Draw(t, "offset"), Watermark: num.Draw(t, "watermark"), Generation: rapid.Uint64().Draw(t, "generation named"), Closed: rapid.Bool().Draw(t, "closed")}
 			copy(p.TopicID[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "topic id"))
 			f.Progress = append(f.Progress, p)
 		}
@@ -95,6 +95,20 @@ func TestFrameVersions(t *testing.T) {
 		if _, err := ParseFrame(b); !errors.Is(err, ErrFrame) || !strings.Contains(err.Error(), "version") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestOldFrames: what was written before a progress named a generation is read.
+func TestOldFrames(t *testing.T) {
+	const old = "\x08\x01\x12\x01h\x19\x07\x00\x00\x00\x00\x00\x00\x00\x22\x03webB\x18\x12\x10\x01" + "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" + "\x20\x02\x28\x05\x30\x0a"
+	got, err := ParseFrame([]byte(old))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &Frame{Host: "h", Generation: 7, Progress: []Progress{{Route: "web", TopicID: [16]byte{1}, Partitions: 2, Offset: 5, Watermark: 5}}}
+	sameFrame(t, got, f)
+	if again := string(f.Append(nil)); again != old {
+		t.Errorf("%q is written now", again)
 	}
 }
 

@@ -329,6 +329,12 @@ func (d *decoder) progress(f field) error {
 			return err
 		case 6:
 			return f.sint(&out.Watermark)
+		case 7:
+			return f.uint(&out.Generation)
+		case 8:
+			n, err := f.number()
+			out.Closed = protowire.DecodeBool(n)
+			return err
 		}
 		return nil
 	})

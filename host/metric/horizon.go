@@ -10,51 +10,132 @@ import (
 // Horizon gathers the progress of all session partitions, as one partition of
 // the metrics topic says it, into the last minute that is final for that
 // partition. Not for concurrent use.
+//
+// A beacon goes to a route only under a generation that has it, and a source
+// partition says a generation on all routes before the first beacon that it
+// dispatches under it. So what has been said of a watermark names the newest
+// generation that anything older than the watermark can have come under: the
+// routes of that one are those to wait for.
 type Horizon struct {
-	lateness   int64 // ms
-	needed     []string
-	generation uint64 // newest seen
-	routes     map[string]*routeProgress
+	lateness    int64        // ms
+	generations []generation // known, ascending
+	named       uint64       // highest that a progress has named
+	routes      map[string]*routeProgress
 }
 
-// routeProgress is what is known of one route's topic.
-type routeProgress struct {
-	generation uint64 // newest that spoke of it
-	topicID    [16]byte
-	parts      []Progress // by partition; Partitions is 0 for one that is unknown
+// generation is one that the reader knows.
+type generation struct {
+	number uint64
+	routes []string
 }
 
-// NewHorizon returns a horizon that knows nothing yet. The lateness is
-// session.lateness, the routes are all routes of the generation.
-func NewHorizon(lateness time.Duration, routes []string) *Horizon {
-	return &Horizon{lateness: lateness.Milliseconds(), needed: slices.Clone(routes), routes: map[string]*routeProgress{}}
+// routeProgress is what is known of a route's topics, the oldest first. There are
+// several while a repartition, or a topic made anew, puts one in another's place.
+type routeProgress struct{ topics []*topicProgress }
+
+// topicProgress is what is known of one topic.
+type topicProgress struct {
+	id     [16]byte
+	parts  []Progress // by partition; Partitions is 0 for one that is unknown
+	silent int        // how many are unknown
+	closed bool       // a partition is: others are to come in the topic's place
 }
 
-// Observe takes one progress, in the order of the log. A topic that was made
-// anew, or with another number of partitions, is unknown until all its
-// partitions have spoken.
+// maxTopics bounds the topics of a route that are kept apart.
+const maxTopics = 4
+
+// NewHorizon returns a horizon that knows neither a generation nor any progress:
+// nothing is final. The lateness is session.lateness.
+func NewHorizon(lateness time.Duration) *Horizon {
+	return &Horizon{lateness: lateness.Milliseconds(), routes: map[string]*routeProgress{}}
+}
+
+// Generation makes a generation known, with all its routes. Generations that are
+// not told count as the next higher one that is: later ones have all routes of
+// earlier ones.
+func (h *Horizon) Generation(number uint64, routes []string) {
+	i, found := slices.BinarySearchFunc(h.generations, number, func(g generation, n uint64) int { return cmp.Compare(g.number, n) })
+	g := generation{number: number, routes: slices.Clone(routes)}
+	if found {
+		h.generations[i] = g
+		return
+	}
+	h.generations = slices.Insert(h.generations, i, g)
+}
+
+// Observe takes one progress, of a frame that was written under a generation, in
+// the order of the log. A topic that takes another's place counts once all its
+// partitions have spoken; until then the other's last progress holds.
 func (h *Horizon) Observe(generation uint64, p Progress) {
-	h.generation = max(h.generation, generation)
+	if p.Generation == 0 {
+		p.Generation = generation
+	}
+	h.named = max(h.named, p.Generation)
 	r := h.routes[p.Route]
-	if r == nil || r.topicID != p.TopicID || len(r.parts) != int(p.Partitions) {
-		r = &routeProgress{topicID: p.TopicID, parts: make([]Progress, p.Partitions)}
+	if r == nil {
+		r = &routeProgress{}
 		h.routes[p.Route] = r
 	}
-	r.generation = max(r.generation, generation)
-	old := r.parts[p.Partition]
-	if old.Partitions != 0 { // neither ever falls
+	r.topic(&p).observe(p)
+	if i := r.inForce(); i > 0 {
+		r.topics = slices.Delete(r.topics, 0, i)
+	}
+}
+
+// topic finds the topic of a progress, or begins it.
+func (r *routeProgress) topic(p *Progress) *topicProgress {
+	for _, t := range r.topics {
+		if t.id == p.TopicID && len(t.parts) == int(p.Partitions) {
+			return t
+		}
+	}
+	t := &topicProgress{id: p.TopicID, parts: make([]Progress, p.Partitions), silent: int(p.Partitions)}
+	at := len(r.topics)
+	if p.Closed { // what is closed is older than what is not
+		for at > 0 && !r.topics[at-1].closed {
+			at--
+		}
+	}
+	r.topics = slices.Insert(r.topics, at, t)
+	if len(r.topics) > maxTopics {
+		r.topics = slices.Delete(r.topics, 0, 1)
+	}
+	return t
+}
+
+func (t *topicProgress) observe(p Progress) {
+	t.closed = t.closed || p.Closed
+	old := &t.parts[p.Partition]
+	if old.Partitions == 0 {
+		t.silent--
+	} else { // none of them ever falls
 		p.Watermark = max(p.Watermark, old.Watermark)
 		p.Offset = max(p.Offset, old.Offset)
+		p.Generation = max(p.Generation, old.Generation)
+		p.Closed = p.Closed || old.Closed
 	}
-	r.parts[p.Partition] = p
+	*old = p
+}
+
+// inForce is the index of the newest topic of which all partitions have spoken; -1
+// if none is.
+func (r *routeProgress) inForce() int {
+	for i := len(r.topics) - 1; i >= 0; i-- {
+		if r.topics[i].silent == 0 {
+			return i
+		}
+	}
+	return -1
 }
 
 // FinalBefore returns the first minute that is not final: all minutes before
-// it are. It is false while a partition of a route is unknown or has no
-// watermark; a route counts if the generation has it, or if the newest
-// generation seen speaks of it.
-func (h *Horizon) FinalBefore() (minute int64, ok bool) {
-	low, ok := h.Watermark()
+// it are. It is false while the newest generation that was named is not known
+// yet, or a partition of one of its routes is unknown or has no watermark.
+func (h *Horizon) FinalBefore() (minute int64, ok bool) { return h.FinalBeforeOf(nil) }
+
+// FinalBeforeOf is FinalBefore of what can come by some routes only; empty: by any.
+func (h *Horizon) FinalBeforeOf(routes []string) (minute int64, ok bool) {
+	low, ok := h.lowest(routes)
 	if !ok {
 		return 0, false
 	}
@@ -63,42 +144,62 @@ func (h *Horizon) FinalBefore() (minute int64, ok bool) {
 
 // Watermark returns the lowest watermark of all partitions, epoch ms; false
 // where FinalBefore is.
-func (h *Horizon) Watermark() (ms int64, ok bool) {
-	for _, name := range h.needed {
-		if h.routes[name] == nil {
+func (h *Horizon) Watermark() (ms int64, ok bool) { return h.lowest(nil) }
+
+// lowest is the lowest watermark of some routes; empty: of all.
+func (h *Horizon) lowest(of []string) (ms int64, ok bool) {
+	at := slices.IndexFunc(h.generations, func(g generation) bool { return g.number >= h.named })
+	if at < 0 {
+		return 0, false // what the newest generation needs is not known
+	}
+	for _, name := range h.generations[at].routes {
+		if len(of) > 0 && !slices.Contains(of, name) {
+			continue
+		}
+		r := h.routes[name]
+		if r == nil {
 			return 0, false
 		}
-	}
-	for name, r := range h.routes {
-		if r.generation < h.generation && !slices.Contains(h.needed, name) {
-			continue // a route that was removed
+		i := r.inForce()
+		if i < 0 {
+			return 0, false
 		}
-		for _, p := range r.parts {
-			if p.Partitions == 0 || p.Watermark == NoWatermark {
+		for j := range r.topics[i].parts {
+			w := r.topics[i].parts[j].Watermark
+			if w == NoWatermark {
 				return 0, false
 			}
-			if !ok || p.Watermark < ms {
-				ms, ok = p.Watermark, true
+			if !ok || w < ms {
+				ms, ok = w, true
 			}
 		}
 	}
 	return ms, ok
 }
 
+// Named returns the highest generation that a progress has named; 0 before any.
+func (h *Horizon) Named() uint64 { return h.named }
+
+// Waits tells whether a generation was named that is not known yet.
+func (h *Horizon) Waits() bool {
+	n := len(h.generations)
+	return h.named > 0 && (n == 0 || h.generations[n-1].number < h.named)
+}
+
 // Partitions returns the last progress of every partition known, by route and
-// partition.
+// partition, the older topic of a route first.
 func (h *Horizon) Partitions() []Progress {
 	var out []Progress
 	for _, r := range h.routes {
-		for _, p := range r.parts {
-			if p.Partitions != 0 {
-				out = append(out, p)
+		for _, t := range r.topics {
+			for _, p := range t.parts {
+				if p.Partitions != 0 {
+					out = append(out, p)
+				}
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b Progress) int {
-		return cmp.Or(strings.Compare(a.Route, b.Route), cmp.Compare(a.Partition, b.Partition))
-	})
+	slices.SortStableFunc(out, func(a, b Progress) int { return strings.Compare(a.Route, b.Route) })
 	return out
 }
 

@@ -107,6 +107,12 @@ type Progress struct {
 	Partitions int32 // of the route's topic
 	Offset     int64
 	Watermark  int64 // epoch ms, or NoWatermark
+	// Generation is the highest that the partition's log has named before Offset, in
+	// headers, marks and ends; 0 where the writer did not say: the frame's then.
+	Generation uint64
+	// Closed says that nothing more comes of the partition: a repartition has put
+	// another topic of the route in the place of its own.
+	Closed bool
 }
 
 // Frame is one record of the metrics topic.

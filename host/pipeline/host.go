@@ -182,14 +182,15 @@ func (h *host) buildStages() error {
 		var err error
 		h.ship, err = ship.New(ship.Config{
 			Kafka: h.kafka, Group: h.cfg.Group, Topic: metrics.Name, Lateness: h.cfg.Session.Lateness, Ahead: h.cfg.Session.Ahead,
-			Routes: h.cfg.Dispatch.Routes.Names(), Stores: h.stores.writers(), Logger: h.log.Named("ship"), Registerer: h.registry,
+			Generation: h.gen.Number, Routes: h.cfg.Dispatch.Routes.Names(), Stores: h.stores.writers(), Logger: h.log.Named("ship"), Registerer: h.registry,
 		})
 		if err != nil {
 			return err
 		}
 	}
 	h.live = query.NewLive(query.LiveOptions{
-		Partitions: metrics.Partitions, Lateness: h.cfg.Session.Lateness, Ahead: h.cfg.Session.Ahead, Routes: h.cfg.Dispatch.Routes.Names(),
+		Partitions: metrics.Partitions, Lateness: h.cfg.Session.Lateness, Ahead: h.cfg.Session.Ahead,
+		Generation: h.gen.Number, Routes: h.cfg.Dispatch.Routes.Names(),
 	})
 	h.api = query.NewAPI(query.Options{Live: h.live, Status: h.status, Logger: h.log.Named("query")})
 	if h.has(Query) {

@@ -63,7 +63,7 @@ func (c *clockAt) now() time.Time { return c.t }
 const testRoute = "web"
 
 func newTestLive(partitions int32, clock *clockAt) *Live {
-	return NewLive(LiveOptions{Partitions: partitions, Lateness: 10 * time.Minute, Routes: []string{testRoute}, Now: clock.now})
+	return NewLive(LiveOptions{Partitions: partitions, Lateness: 10 * time.Minute, Generation: 1, Routes: []string{testRoute}, Now: clock.now})
 }
 
 // readyLive is a live view of one partition that has seen nothing and knows

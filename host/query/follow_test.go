@@ -57,7 +57,7 @@ func transact(t *testing.T, cl *kgo.Client, end kgo.TransactionEndTry, f *metric
 // follow runs a follower until the test ends.
 func follow(t *testing.T, config kafka.Config, groups ...string) *Live {
 	t.Helper()
-	live := NewLive(LiveOptions{Partitions: 2, Lateness: 10 * time.Minute, Routes: []string{testRoute}})
+	live := NewLive(LiveOptions{Partitions: 2, Lateness: 10 * time.Minute, Generation: 1, Routes: []string{testRoute}})
 	f := &Follower{Kafka: config, Topic: testTopic, Groups: groups, Live: live}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -14,7 +14,8 @@ import (
 type LiveOptions struct {
 	Partitions int32         // of the metrics topic
 	Lateness   time.Duration // session.lateness
-	Routes     []string      // all routes of the generation
+	Generation uint64        // in force at the start; Use gives others
+	Routes     []string      // all routes of that generation
 	Ahead      time.Duration // session.ahead; 0 is 5 minutes, its default
 	// Keep is how long a minute stays after it became final (live_keep); 0 is
 	// 15 minutes. It stays longer while its store is known not to have it.
@@ -104,23 +105,21 @@ func NewLive(o LiveOptions) *Live {
 		l.now = time.Now
 	}
 	for i := range l.parts {
-		l.parts[i] = livePart{from: unheld, shipped: metric.NoMinute, final: metric.NoMinute, horizon: metric.NewHorizon(o.Lateness, o.Routes)}
+		l.parts[i] = livePart{from: unheld, shipped: metric.NoMinute, final: metric.NoMinute, horizon: metric.NewHorizon(o.Lateness)}
+		l.parts[i].horizon.Generation(o.Generation, o.Routes)
 	}
 	return l
 }
 
-// Configure takes the lateness and the routes of a new generation. What is
-// final stays so.
-func (l *Live) Configure(lateness time.Duration, routes []string) {
+// Use makes a generation known, with all its routes. What is final stays so; what
+// names a newer generation than is known holds back what becomes final. It may be
+// called at any time.
+func (l *Live) Use(generation uint64, routes []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range l.parts {
 		p := &l.parts[i]
-		h := metric.NewHorizon(lateness, routes)
-		for _, known := range p.horizon.Partitions() {
-			h.Observe(0, known)
-		}
-		p.horizon = h
+		p.horizon.Generation(generation, routes)
 		l.advance(p)
 	}
 }

@@ -70,7 +70,8 @@ func (s *stream) pass(t *rapid.T) {
 func (s *stream) ship(t *rapid.T) {
 	p := rapid.IntRange(0, len(s.parts)-1).Draw(t, "partition")
 	s.shipAt[p] = rapid.IntRange(s.shipAt[p], len(s.parts[p])).Draw(t, "ship reads")
-	horizon := metric.NewHorizon(10*time.Minute, []string{testRoute})
+	horizon := metric.NewHorizon(10 * time.Minute)
+	horizon.Generation(1, []string{testRoute})
 	var totals metric.Totals
 	for _, f := range s.parts[p][:s.shipAt[p]] {
 		for _, d := range f.Deltas {
@@ -237,7 +238,7 @@ func TestFinalMinutesGoAfterKeep(t *testing.T) {
 
 func TestTheViewIsBounded(t *testing.T) {
 	clock := &clockAt{time.Unix(1_700_000_000, 0)}
-	l := NewLive(LiveOptions{Partitions: 1, Lateness: 10 * time.Minute, Routes: []string{testRoute}, Now: clock.now, MaxFigures: 10})
+	l := NewLive(LiveOptions{Partitions: 1, Lateness: 10 * time.Minute, Generation: 1, Routes: []string{testRoute}, Now: clock.now, MaxFigures: 10})
 	l.Start(0, metric.SafePoint{Horizon: metric.NoMinute}, 0)
 	offset := int64(0)
 	for m := int64(0); m < 100; m++ {
@@ -278,7 +279,7 @@ func TestWhatIsCutIsTheStores(t *testing.T) {
 
 // More open figures than are bargained for cannot be let go: the status says so.
 func TestCrowdedIsAFault(t *testing.T) {
-	l := NewLive(LiveOptions{Partitions: 1, Lateness: 10 * time.Minute, Routes: []string{testRoute}, MaxFigures: 2})
+	l := NewLive(LiveOptions{Partitions: 1, Lateness: 10 * time.Minute, Generation: 1, Routes: []string{testRoute}, MaxFigures: 2})
 	l.Start(0, metric.SafePoint{Horizon: metric.NoMinute}, 0)
 	for i := range int64(3) {
 		l.Observe(0, i, time.Unix(0, 0), &metric.Frame{Deltas: []metric.Delta{{Series: series("blue", "order"), Minute: i, Figure: metric.Figure{Hits: 1}}}})
@@ -314,7 +315,7 @@ func TestReconfigureKeepsWhatIsFinal(t *testing.T) {
 	l := newTestLive(1, &clockAt{})
 	l.Start(0, metric.SafePoint{Horizon: metric.NoMinute}, 0)
 	l.Observe(0, 0, time.Unix(0, 0), &metric.Frame{Generation: 1, Progress: progress(1011 * minute)})
-	l.Configure(10*time.Minute, []string{testRoute, "mobile"})
+	l.Use(2, []string{testRoute, "mobile"})
 	if final, ok := l.FinalBefore(); !ok || final != 1001 {
 		t.Errorf("final before %d, %v", final, ok)
 	}

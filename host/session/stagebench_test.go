@@ -206,7 +206,8 @@ func (b *bench) booked() (*sums, *metric.Horizon) {
 		b.Fatal(err)
 	}
 	defer reader.Close()
-	s, h := &sums{}, metric.NewHorizon(10*time.Minute, []string{"web"})
+	s, h := &sums{}, metric.NewHorizon(10*time.Minute)
+	h.Generation(b.config.Generation, []string{"web"})
 	last := map[int32]*metric.Frame{}
 	for len(bounds) > 0 {
 		for tp, at := range bounds {

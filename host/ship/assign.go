@@ -67,7 +67,7 @@ func (s *session) begin(life context.Context, partition int32, c kafka.Committed
 }
 
 func (r *runner) newShipper(at metric.SafePoint) *Shipper {
-	return NewShipper(at, metric.NewHorizon(r.cfg.Lateness, r.cfg.Routes))
+	return NewShipper(at, metric.NewHorizon(r.cfg.Lateness))
 }
 
 // taken lets go of partitions: a write in hand is ended, the new owner writes

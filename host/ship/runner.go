@@ -19,6 +19,7 @@ import (
 // of run.
 type runner struct {
 	cfg   Config
+	known *generations // the stage's
 	store Store
 	group string
 	log   hclog.Logger
@@ -38,13 +39,14 @@ type part struct {
 	partition int32
 	at        metric.SafePoint
 	shipper   *Shipper // nil before the first record where the log's beginning is gone: that record says which minutes may have lost deltas
+	told      int      // of how many generations the shipper has heard
 	end       int64    // stable end, as last seen
 	committed metric.SafePoint
 }
 
-func newRunner(cfg Config, store Store, m *metrics) *runner {
+func newRunner(cfg Config, store Store, known *generations, m *metrics) *runner {
 	return &runner{
-		cfg: cfg, store: store, m: m, group: metric.ShipGroup(cfg.Group, store.Name),
+		cfg: cfg, known: known, store: store, m: m, group: metric.ShipGroup(cfg.Group, store.Name),
 		log: cfg.Logger.With("store", store.Name), parts: map[int32]*part{},
 		state: Status{Store: store.Name, FinalBefore: metric.NoMinute},
 	}

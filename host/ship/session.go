@@ -158,6 +158,7 @@ func (s *session) ship() (moved bool, err error) {
 		if p.shipper == nil {
 			continue
 		}
+		s.use(p)
 		err := p.shipper.Due(s.cfg.MaxBatch, func(samples []metric.Sample) error { return s.write(p.ctx, samples) })
 		if p.ctx.Err() != nil {
 			continue // taken away, or everything ends

@@ -42,8 +42,10 @@ type Config struct {
 	Topic    string // the metrics topic
 	Lateness time.Duration
 	Ahead    time.Duration // session.ahead
-	Routes   []string      // all routes of the generation
 	Stores   []Store
+
+	Generation uint64   // in force at the start; Use gives others
+	Routes     []string // all of that generation
 
 	MaxBatch     int           // samples of one Write; default 2000
 	MaxRecords   int           // records taken between two looks at what is due; default 200
@@ -84,6 +86,7 @@ func (c Config) withDefaults() Config {
 // for it, so a store that is down costs no memory.
 type Stage struct {
 	cfg     Config
+	known   generations
 	runners []*runner
 }
 
@@ -95,8 +98,9 @@ func New(cfg Config) (*Stage, error) {
 		return nil, err
 	}
 	s := &Stage{cfg: cfg}
+	s.Use(cfg.Generation, cfg.Routes)
 	for _, store := range cfg.Stores {
-		s.runners = append(s.runners, newRunner(cfg, store, m))
+		s.runners = append(s.runners, newRunner(cfg, store, &s.known, m))
 	}
 	return s, nil
 }

@@ -31,6 +31,19 @@ func NewShipper(at metric.SafePoint, horizon *metric.Horizon) *Shipper {
 	return s
 }
 
+// Use makes a generation known to the horizon, with all its routes.
+func (s *Shipper) Use(generation uint64, routes []string) {
+	s.horizon.Generation(generation, routes)
+	s.advance()
+}
+
+// advance takes note of what has become final.
+func (s *Shipper) advance() {
+	if m, ok := s.horizon.FinalBefore(); ok {
+		s.final = max(s.final, m)
+	}
+}
+
 // Observe takes the record at an offset, in the order of the log; one that it
 // has had is skipped. It returns how many deltas came after the progress that
 // made their minute final, which no right writer sends: they are left out.
@@ -53,9 +66,7 @@ func (s *Shipper) Observe(offset int64, f *metric.Frame) (afterFinal int) {
 	for _, p := range f.Progress {
 		s.horizon.Observe(f.Generation, p)
 	}
-	if m, ok := s.horizon.FinalBefore(); ok {
-		s.final = max(s.final, m)
-	}
+	s.advance()
 	s.next = offset + 1
 	return afterFinal
 }

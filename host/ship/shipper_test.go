@@ -27,6 +27,13 @@ func progress(partition, partitions int32, watermarkMinutes int64) metric.Progre
 	return metric.Progress{Route: "web", Partition: partition, Partitions: partitions, Watermark: watermarkMinutes * 60_000}
 }
 
+// horizon is one that knows generation 1.
+func horizon(lateness time.Duration) *metric.Horizon {
+	h := metric.NewHorizon(lateness * time.Minute)
+	h.Generation(1, []string{"web"})
+	return h
+}
+
 // log is one partition of the metrics topic and what a store must have of it.
 type log struct {
 	frames []*metric.Frame
@@ -56,7 +63,7 @@ func anyLog() *rapid.Generator[*log] {
 			}
 			l.frames = append(l.frames, f)
 		}
-		h := metric.NewHorizon(lateness*time.Minute, []string{"web"})
+		h := horizon(lateness)
 		for _, f := range l.frames {
 			for _, p := range f.Progress {
 				h.Observe(1, p)
@@ -122,7 +129,7 @@ func TestCrashAnywhere(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := NewShipper(at, metric.NewHorizon(lateness*time.Minute, []string{"web"}))
+			s := NewShipper(at, horizon(lateness))
 			for n, f := range l.frames {
 				if l.offset(n) < at.Offset {
 					continue
@@ -172,7 +179,7 @@ func TestCrashAnywhere(t *testing.T) {
 
 // What is held, and with it the safe point's distance, is what is open.
 func TestShipperForgets(t *testing.T) {
-	s := NewShipper(metric.SafePoint{Horizon: metric.NoMinute}, metric.NewHorizon(lateness*time.Minute, []string{"web"}))
+	s := NewShipper(metric.SafePoint{Horizon: metric.NoMinute}, horizon(lateness))
 	store := memory{}
 	for m := range int64(1000) {
 		s.Observe(m, &metric.Frame{Deltas: []metric.Delta{hits("a", m, 1), hits("b", m, 1), hits("b", m, -1)}, Progress: []metric.Progress{progress(0, 1, m)}})
@@ -196,7 +203,7 @@ func TestShipperForgets(t *testing.T) {
 
 // A delta of a minute that is final changes nothing, and is told.
 func TestDeltaAfterFinal(t *testing.T) {
-	s := NewShipper(metric.SafePoint{Horizon: metric.NoMinute}, metric.NewHorizon(lateness*time.Minute, []string{"web"}))
+	s := NewShipper(metric.SafePoint{Horizon: metric.NoMinute}, horizon(lateness))
 	s.Observe(0, &metric.Frame{Deltas: []metric.Delta{hits("a", 5, 1)}, Progress: []metric.Progress{progress(0, 1, 9)}})
 	if n := s.Observe(1, &metric.Frame{Deltas: []metric.Delta{hits("a", 5, 1), hits("a", 6, 1)}}); n != 1 {
 		t.Errorf("%d deltas after final", n)
@@ -212,7 +219,7 @@ func TestDeltaAfterFinal(t *testing.T) {
 }
 
 func TestDueInBatches(t *testing.T) {
-	s := NewShipper(metric.SafePoint{Horizon: metric.NoMinute}, metric.NewHorizon(0, []string{"web"}))
+	s := NewShipper(metric.SafePoint{Horizon: metric.NoMinute}, horizon(0))
 	f := &metric.Frame{Progress: []metric.Progress{progress(0, 1, 3)}}
 	for i := range 10 {
 		f.Deltas = append(f.Deltas, hits(strings.Repeat("x", i+1), 1, 1), hits(strings.Repeat("x", i+1), 2, 1))

@@ -141,7 +141,7 @@ func (s *shelf) check(totals *metric.Totals, from, before int64) error {
 
 func (b *bench) config(stores ...Store) Config {
 	return Config{
-		Kafka: b.kafka, Group: "pharos", Topic: topic, Lateness: lateness * time.Minute, Ahead: 5 * time.Minute, Routes: []string{"web"},
+		Kafka: b.kafka, Group: "pharos", Topic: topic, Lateness: lateness * time.Minute, Ahead: 5 * time.Minute, Generation: 1, Routes: []string{"web"},
 		Stores: stores, MaxBatch: 4, CommitEvery: 100 * time.Millisecond, Retry: time.Millisecond, Logger: b.kafka.Logger,
 	}
 }
