@@ -32,6 +32,8 @@ var house = map[string]rule{
 		"plugins turn rows into verdicts; where rows come from and go to is the stages' business"},
 	"host/broker": {nil, []string{"github.com/twmb/franz-go", "github.com/hashicorp/go-hclog", "golang.org/x/sys"}, "nobody but the command may know that a broker is embedded: stages speak Kafka"},
 	"host/kafka":  {nil, []string{"github.com/twmb/franz-go", "github.com/hashicorp/go-hclog", "github.com/cenkalti/backoff", "github.com/prometheus/client_golang"}, "one way to build clients, used by every stage"},
+	"host/blob":     {nil, nil, "who keeps objects must not link every cloud there is"},
+	"host/snapshot": {[]string{"host/blob"}, []string{"github.com/cespare/xxhash", "github.com/klauspost/compress"}, "a snapshot comes back as it was written; what it means is the session stage's business"},
 	"host/dispatch": {[]string{"abi", "host/beacon", "host/kafka", "host/metric"}, stageLibraries,
 		"a stage declares the plugins it calls as interfaces; the pipeline wires them"},
 	"host/session": {[]string{"abi", "host/beacon", "host/experiment", "host/kafka", "host/metric"}, stageLibraries,
