@@ -31,9 +31,9 @@ const (
 
 // Config is what the session stage does in one generation. Fill the exported
 // fields, call Prepare once, then share it between partitions: it does not
-// change any more.
+// change any more. Another generation is another Config: see Partition.Switch.
 type Config struct {
-	Generation uint64
+	Generation uint64        // its number
 	Gap        time.Duration // beacons further apart are of different sessions; whole ms, > 0
 	Lateness   time.Duration // how far behind the watermark a beacon still counts; whole ms, >= 0
 
@@ -100,7 +100,6 @@ type prepared struct {
 // source is a prepared Source.
 type source struct {
 	Source
-	rank       int32 // order among equal times and ids
 	projection *beacon.Projection
 }
 
@@ -138,7 +137,6 @@ func (c *Config) Prepare() error {
 			faults = append(faults, err)
 			continue
 		}
-		t.order = len(p.tenants)
 		p.tenants = append(p.tenants, t)
 	}
 	topics := slices.Clone(c.Sources)
@@ -151,9 +149,6 @@ func (c *Config) Prepare() error {
 		if err != nil {
 			faults = append(faults, fmt.Errorf("session: source %s: %w", s.Name, err))
 			continue
-		}
-		if !c.OneSource {
-			src.rank = int32(i)
 		}
 		p.sources = append(p.sources, src)
 	}

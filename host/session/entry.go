@@ -15,7 +15,7 @@ type entry struct {
 	time             int64
 	id               string
 	offset           int64
-	source           int32 // rank of the source topic
+	source           int32 // number of the source topic
 	part             int32
 	count            int32   // of measurements
 	counted, pending bool    // whether it is no duplicate; not folded into the head yet
@@ -25,14 +25,14 @@ type entry struct {
 
 // shape is what the beacons of a session mostly have in common; they share it.
 type shape struct {
-	plan    *plan  // of the generation in force at the beacon's offset
+	view    *view  // of the generation in force at the beacon's offset
 	dims    string // see appendDims
 	assigns []assign
 }
 
 // assign is a known variant of an experiment that a beacon carries or its unit
 // gives.
-type assign struct{ trial, variant int32 }
+type assign struct{ trial, variant int32 } // by number
 
 // measure is one measurement.
 type measure struct {
@@ -69,22 +69,23 @@ func (b *entry) measure(i int32) *measure {
 // has tells whether there is a measurement of a point.
 func (b *entry) has(point int32) bool {
 	for i := range b.count {
-		if b.plan.numbers[b.measure(i).point] == point {
+		if b.view.points[b.measure(i).point] == point {
 			return true
 		}
 	}
 	return false
 }
 
-// compare is the order of a key's beacons.
-func (b *entry) compare(o *entry) int {
+// compare is the order of a key's beacons; ranks is that of source topics, by
+// number.
+func (b *entry) compare(o *entry, ranks []int32) int {
 	if c := cmp.Compare(b.time, o.time); c != 0 {
 		return c
 	}
 	if c := strings.Compare(b.id, o.id); c != 0 {
 		return c
 	}
-	return cmp.Or(cmp.Compare(b.source, o.source), cmp.Compare(b.part, o.part), cmp.Compare(b.offset, o.offset))
+	return cmp.Or(cmp.Compare(ranks[b.source], ranks[o.source]), cmp.Compare(b.part, o.part), cmp.Compare(b.offset, o.offset))
 }
 
 // textOf is the text of a value as far as it can name something; nil where

@@ -7,6 +7,14 @@ import "github.com/seed-6a2d649b/pharos/host/metric"
 // time. It looks at nothing but the state, the beacon and the key's name, and
 // books into l alone; so whoever has a state can book the same again, or take
 // it back. It tells whether the beacon is counted.
+//
+// A beacon is folded under the generation that was in force at its offset,
+// whenever that is done: its dimensions where a session begins with it, whether
+// experiments run, their phases, qualifying points, what a crossover does, and
+// pairs. An experiment that its generation does not have stands still at it:
+// nothing is booked for it and nothing taken back, no measurement is added to
+// its totals, and if it is there again later it goes on from what it had.
+// Phases are the same where they begin at the same time.
 func (l *ledger) fold(t *tenant, k *key, s *state, b *entry, gap int64) (counted bool) {
 	l.steps++
 	first := !s.open || b.time-s.last > gap
@@ -14,7 +22,7 @@ func (l *ledger) fold(t *tenant, k *key, s *state, b *entry, gap int64) (counted
 	case first:
 		s.clear()
 		s.open, s.since = true, b.time
-		s.dims = t.dimset(b.dims, func(dimension string) { l.countFor(t.name, metric.OtherDimension, dimension) })
+		s.dims = t.dimset(b.view, b.dims, func(dimension string) { l.countFor(t.name, metric.OtherDimension, dimension) })
 	case b.id != "" && s.ids.has(b.name(), b.time, gap):
 		l.count(t, metric.Duplicate, 1)
 		return false
@@ -27,10 +35,13 @@ func (l *ledger) fold(t *tenant, k *key, s *state, b *entry, gap int64) (counted
 	if b.rare != nil {
 		l.countRare(t, b.rare)
 	}
-	f := folding{l: l, t: t, s: s, b: b, minute: metric.MinuteOf(b.time), begun: -1}
+	f := folding{l: l, t: t, w: b.view, s: s, b: b, minute: metric.MinuteOf(b.time), begun: -1}
 	f.assign(k, first)
 	if s.pending > 0 {
 		f.qualify()
+	}
+	if b.count > 0 {
+		f.parted = s.part(f.w)
 	}
 	for i := range b.count {
 		f.measure(b.measure(i))
@@ -54,33 +65,34 @@ func (l *ledger) countRare(t *tenant, r *rare) {
 type folding struct {
 	l      *ledger
 	t      *tenant
+	w      *view // the beacon's
 	s      *state
 	b      *entry
 	minute int64
 	begun  int32 // the epoch that begins with this beacon, or -1
+	parted bool  // there are epochs that the beacon does not count for; see state.part
 }
 
 // assign looks at the beacon's assignments, carried ones and the engine's own.
 func (f *folding) assign(k *key, first bool) {
-	if all := f.t.all; all != nil && first {
+	if all := f.w.trials[allTrial]; all != nil && first {
 		f.enrol(0, all, 0)
 	}
 	for _, a := range f.b.assigns {
-		f.meet(f.t.trials[a.trial], a.variant)
+		f.meet(f.w.trials[a.trial], a.variant)
+	}
+	if len(f.w.drawn) == 0 || k.long() {
+		return
 	}
 	// A unit that is the session id gives another variant only in another
 	// phase, where crossovers are not looked for: assigned once is enough.
-	if f.s.drawn == len(f.t.drawn) {
-		return
-	}
-	for _, x := range f.t.drawn {
-		i, there := f.s.search(x.index)
+	for _, x := range f.w.drawn {
+		i, there := f.s.search(x.number)
 		if there || !x.running(f.b.time) {
 			continue
 		}
-		if variant, ok := k.draw(x, len(f.t.drawn), f.b.time); ok {
+		if variant, ok := k.draw(f.w, x, f.b.time); ok {
 			f.enrol(i, x, variant)
-			f.s.drawn++
 		}
 	}
 }
@@ -88,7 +100,7 @@ func (f *folding) assign(k *key, first bool) {
 // meet is what an assignment does: it is the first, or one more, or makes the
 // session a crossover.
 func (f *folding) meet(x *trial, variant int32) {
-	i, there := f.s.search(x.index)
+	i, there := f.s.search(x.number)
 	if !there {
 		if x.running(f.b.time) {
 			f.enrol(i, x, variant)
@@ -100,10 +112,10 @@ func (f *folding) meet(x *trial, variant int32) {
 		return
 	}
 	e.crossed = true
-	if x.exclude {
+	if x.Exclude() {
 		f.takeOut(e)
 	}
-	f.one(e, f.t.crossover, assigned)
+	f.one(e, crossoverPoint, assigned)
 }
 
 // enrol begins an assignment with this beacon, at place i of the enrolments.
@@ -112,10 +124,10 @@ func (f *folding) enrol(i int, x *trial, variant int32) {
 	copy(f.s.tries[i+1:], f.s.tries[i:])
 	e := &f.s.tries[i]
 	*e = enrolment{
-		trial: x, variant: variant, phase: x.phase(f.b.time),
-		figures: f.s.dims.block(f.t.plan, x, variant), assigned: f.begin(), qualified: -1,
+		trial: x.number, variant: variant, phase: x.phase(f.b.time),
+		figures: f.s.dims.block(f.t, x.number, variant), assigned: f.begin(), qualified: -1,
 	}
-	f.one(e, f.t.visit, assigned)
+	f.one(e, visitPoint, assigned)
 	if x.qualify < 0 {
 		f.qualifyNow(e)
 	} else {
@@ -136,7 +148,10 @@ func (f *folding) begin() int32 {
 func (f *folding) qualify() {
 	for i := range f.s.tries {
 		e := &f.s.tries[i]
-		if e.qualified < 0 && e.assigned >= 0 && f.b.has(e.trial.qualify) {
+		if e.qualified >= 0 || e.assigned < 0 {
+			continue
+		}
+		if x := f.w.trial(e.trial); x != nil && f.b.has(x.qualify) {
 			f.s.pending--
 			f.qualifyNow(e)
 		}
@@ -145,7 +160,7 @@ func (f *folding) qualify() {
 
 func (f *folding) qualifyNow(e *enrolment) {
 	e.qualified = f.begin()
-	f.one(e, f.t.visit, qualified)
+	f.one(e, visitPoint, qualified)
 }
 
 // oneMeasurement is the figure of a session's only measurement of value 1.
@@ -174,39 +189,41 @@ func (f *folding) takeBack(e *enrolment, ep int32, st status) {
 	totals := &f.s.epochs[ep]
 	totals.users--
 	book := func(point int32, g metric.Figure) { f.l.book(f.t, e.figures, point, st, f.minute, g.Neg()) }
-	book(f.t.visit, oneMeasurement)
+	book(visitPoint, oneMeasurement)
 	for _, y := range totals.tallies {
+		if y.hits == 0 {
+			book(y.point, metric.Figure{Sum: y.x})
+			continue
+		}
 		book(y.point, metric.Figure{Hits: y.hits, Sum: y.x, Sessions: 1, SumSq: y.x.Mul(y.x)})
-	}
-	for i, pair := range f.t.pairs {
-		book(f.t.firstPair+int32(i), metric.Figure{Sum: totals.total(pair[0]).Mul(totals.total(pair[1]))})
 	}
 }
 
 // measure books one measurement for every enrolment that it counts for.
 func (f *folding) measure(m *measure) {
-	point := f.t.numbers[m.point]
-	tuple := int32(-1)
+	point := f.w.points[m.point]
+	tuple := visitPoint // no tuple's number
 	if m.attributes != "" {
-		tuple = f.t.tuple(m.point, m.attributes, func(attribute string) {
+		tuple = f.t.tuple(f.w, m.point, m.attributes, func(attribute string) {
 			f.l.countFor(f.t.name, metric.OtherDimension, attribute)
 		})
 	}
 	for ep := range f.s.epochs {
 		totals := &f.s.epochs[ep]
-		if totals.users == 0 {
+		if totals.users == 0 || f.parted && totals.away > 0 {
 			continue
 		}
 		change := totals.add(point, m.value)
 		f.spread(int32(ep), point, change)
-		for _, p := range f.t.pairsOf[point] {
+		for _, p := range f.w.pairs(point) {
 			product := change.SumSq // of a point with itself
 			if p.other != point {
 				product = change.Sum.Mul(totals.total(p.other))
 			}
+			totals.addPair(p.pair, product)
 			f.spread(int32(ep), p.pair, metric.Figure{Sum: product})
 		}
-		if tuple >= 0 {
+		if tuple < 0 {
 			f.spread(int32(ep), tuple, totals.add(tuple, m.value))
 		}
 	}

@@ -74,11 +74,11 @@ func (k *key) isFirst(at int, gap int64) bool {
 func (k *key) ask(b *entry, first bool) {
 	none := func(string) {} // fold counts what is beyond
 	if first {
-		k.tenant.dimset(b.dims, none)
+		k.tenant.dimset(b.view, b.dims, none)
 	}
 	for i := range b.count {
 		if m := b.measure(i); m.attributes != "" {
-			k.tenant.tuple(m.point, m.attributes, none)
+			k.tenant.tuple(b.view, m.point, m.attributes, none)
 		}
 	}
 }

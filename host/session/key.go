@@ -19,9 +19,8 @@ type key struct {
 	behind bool   // there are pending beacons in the tail
 	prefix *state // nil: the state of no beacon; meaningless while tail is empty
 	tail   []entry
-	draws  []draw    // by trial.draw; nil until needed
-	table  [][]int32 // variants by trial.draw and phase, where name is not the id
-	due    int64     // see Partition.expire
+	draws  draws
+	due    int64 // see Partition.expire
 }
 
 // compactFrom is the length of a tail from which it is worth folding what is
@@ -54,8 +53,8 @@ func (p *Partition) add(k *key, b *entry, limit int64) (counted bool) {
 		k.prefix.copyFrom(&k.head)
 	}
 	at := len(k.tail)
-	if at > 0 && b.compare(&k.tail[at-1]) < 0 {
-		at = sort.Search(at, func(i int) bool { return b.compare(&k.tail[i]) < 0 })
+	if at > 0 && b.compare(&k.tail[at-1], p.ranks) < 0 {
+		at = sort.Search(at, func(i int) bool { return b.compare(&k.tail[i], p.ranks) < 0 })
 	}
 	if at == len(k.tail) && !k.behind {
 		b.counted = p.ledger.fold(k.tenant, k, &k.head, b, p.gap)

@@ -9,12 +9,18 @@ import (
 )
 
 // valueSet are the distinct values that a dimension or attribute has shown in
-// this partition, up to a limit. What it once said of a value stays so: it
-// never lets go, and once full it takes no more.
+// this partition, up to a limit, which is the generation's. What it once said
+// of a value under a limit stays so: it never lets go, and takes more only at
+// the end, beyond what has been full.
 type valueSet struct {
-	values  map[string]string
-	limit   int
+	values  map[string]value
 	refused *bool // set with the first value that it refuses, being full
+}
+
+// value is one of a set.
+type value struct {
+	text  string
+	order int // of admission, from 0
 }
 
 // MaxValueBytes bounds the value of a dimension or attribute, so that a series
@@ -23,39 +29,40 @@ const MaxValueBytes = 4096
 
 // admit gives the value's own text, or metric.OtherValue where it is too long
 // or beyond the limit.
-func (s *valueSet) admit(v []byte, long bool) (text string, ok bool) {
+func (s *valueSet) admit(v []byte, long bool, limit int) (text string, ok bool) {
 	if long {
 		return metric.OtherValue, false
-	}
-	if text, ok = s.values[string(v)]; ok {
-		return text, true
 	}
 	if string(v) == metric.OtherValue {
 		return metric.OtherValue, true
 	}
-	if len(s.values) >= s.limit {
+	known, ok := s.values[string(v)]
+	if !ok && len(s.values) < limit {
+		known = value{string(v), len(s.values)}
+		s.values[known.text] = known
+		return known.text, true
+	}
+	if !ok || known.order >= limit {
 		*s.refused = true
 		return metric.OtherValue, false
 	}
-	text = string(v)
-	s.values[text] = text
-	return text, true
+	return known.text, true
 }
 
-func newValueSet(limit int, refused *bool) *valueSet {
-	return &valueSet{values: map[string]string{}, limit: limit, refused: refused}
+func newValueSet(refused *bool) *valueSet {
+	return &valueSet{values: map[string]value{}, refused: refused}
 }
 
 // dimset is one combination of dimension values and the figures booked under
 // it.
 type dimset struct {
-	key    string
+	key    string // the number and the value of each dimension that has one, by name
 	labels []metric.Label
 	blocks map[blockKey]*block
 	swept  uint64 // number of the last sweep that found it in use
 }
 
-type blockKey struct{ trial, variant int32 }
+type blockKey struct{ trial, variant int32 } // numbers
 
 // Dimension values of a beacon are kept as one text: for each dimension a mark,
 // the length, the value. It is what it is of the beacon alone; whether a value
@@ -65,7 +72,7 @@ const (
 	limited = 1 // within the limit or beyond
 )
 
-// appendDims appends the dimension values of a row.
+// appendDims appends the dimension values of a row, in the plan's order.
 func (w *plan) appendDims(dst []byte, row *beacon.Row) []byte {
 	for i := range w.dimensions {
 		d := &w.dimensions[i]
@@ -115,40 +122,42 @@ func cutLimited(s []byte) (v, rest []byte, long bool) {
 
 // dimset finds the combination that a session beginning with these values has.
 // over is called for each dimension whose value is beyond the limit.
-func (t *tenant) dimset(dims string, over func(dimension string)) *dimset {
+func (t *tenant) dimset(w *view, dims string, over func(dimension string)) *dimset {
 	t.text = append(t.text[:0], dims...)
 	t.resolved = t.resolved[:0]
-	for i, rest := 0, t.text; i < len(t.dimensions); i++ {
+	for i, rest := 0, t.text; i < len(w.dimensions); i++ {
 		mark := rest[0]
 		var v []byte
 		if mark == limited {
 			var long bool
 			v, rest, long = cutLimited(rest[1:])
-			text, ok := t.admitted[i].admit(v, long)
+			text, ok := w.values[i].admit(v, long, w.dimensions[i].limit)
 			if !ok {
-				over(t.dimensions[i].name)
+				over(w.dimensions[i].name)
 			}
-			t.resolved = appendValue(t.resolved, text)
+			t.resolved = appendValue(binary.AppendUvarint(t.resolved, uint64(w.dims[i])), text)
 			continue
 		}
-		v, rest = cutValue(rest[1:])
-		t.resolved = appendValue(t.resolved, v)
+		if v, rest = cutValue(rest[1:]); len(v) > 0 {
+			t.resolved = appendValue(binary.AppendUvarint(t.resolved, uint64(w.dims[i])), v)
+		}
 	}
 	if d := t.dimsets[string(t.resolved)]; d != nil {
 		return d
 	}
 	d := &dimset{key: string(t.resolved), blocks: map[blockKey]*block{}}
-	for i, rest := 0, t.resolved; i < len(t.dimensions); i++ {
+	for rest := t.resolved; len(rest) > 0; {
+		number, size := binary.Uvarint(rest)
 		var v []byte
-		if v, rest = cutValue(rest); len(v) > 0 {
-			d.labels = append(d.labels, metric.Label{Name: t.dimensions[i].name, Value: string(v)})
-		}
+		v, rest = cutValue(rest[size:])
+		d.labels = append(d.labels, metric.Label{Name: t.dimensions.names[number], Value: string(v)})
 	}
 	t.dimsets[d.key] = d
 	return d
 }
 
-// tuple is a point with the values of its attributes.
+// tuple is a point with the values of its attributes. Where points are asked
+// for by number, ^i is the tenant's i-th tuple.
 type tuple struct {
 	point  int32
 	labels []metric.Label // sorted by name
@@ -166,10 +175,10 @@ func appendAttributes(dst []byte, values [][]byte) []byte {
 	return dst
 }
 
-// tuple gives the number of a point with attributes. decl is the extractor's
-// index of the point; over is called for each attribute whose value is beyond
-// the limit.
-func (t *tenant) tuple(decl int32, attributes string, over func(attribute string)) int32 {
+// tuple gives the number, below 0, of a point with attributes. decl is the
+// extractor's index of the point; over is called for each attribute whose value
+// is beyond the limit.
+func (t *tenant) tuple(w *view, decl int32, attributes string, over func(attribute string)) int32 {
 	t.text = append(t.text[:0], attributes...)
 	t.labels = t.labels[:0]
 	for i, rest := 0, t.text; len(rest) > 0; i++ {
@@ -178,15 +187,15 @@ func (t *tenant) tuple(decl int32, attributes string, over func(attribute string
 		if v, rest, long = cutLimited(rest); len(v) == 0 && !long {
 			continue
 		}
-		name := t.points[decl].Attributes[i]
-		text, ok := t.attribute(decl, i).admit(v, long)
+		name := w.declared[decl].Attributes[i]
+		text, ok := t.attribute(w.points[decl], name).admit(v, long, w.limit)
 		if !ok {
 			over(name)
 		}
 		t.labels = append(t.labels, metric.Label{Name: name, Value: text})
 	}
 	slices.SortFunc(t.labels, func(a, b metric.Label) int { return compareText(a.Name, b.Name) })
-	point := t.numbers[decl]
+	point := w.points[decl]
 	t.resolved = binary.AppendUvarint(t.resolved[:0], uint64(point))
 	for _, l := range t.labels {
 		t.resolved = appendValue(appendValue(t.resolved, l.Name), l.Value)
@@ -194,7 +203,7 @@ func (t *tenant) tuple(decl int32, attributes string, over func(attribute string
 	if n, ok := t.tupleOf[string(t.resolved)]; ok {
 		return n
 	}
-	n := int32(len(t.names) + len(t.tuples))
+	n := ^int32(len(t.tuples))
 	t.tuples = append(t.tuples, tuple{point, slices.Clone(t.labels)})
 	t.tupleOf[string(t.resolved)] = n
 	return n
@@ -202,11 +211,11 @@ func (t *tenant) tuple(decl int32, attributes string, over func(attribute string
 
 // attribute gives the values of a point's attribute: one set, however many
 // entries of the extractor declare it.
-func (t *tenant) attribute(decl int32, i int) *valueSet {
-	key := attributeKey{t.numbers[decl], t.points[decl].Attributes[i]}
+func (t *tenant) attribute(point int32, name string) *valueSet {
+	key := attributeKey{point, name}
 	s := t.attributes[key]
 	if s == nil {
-		s = newValueSet(t.limit, t.refused)
+		s = newValueSet(t.refused)
 		t.attributes[key] = s
 	}
 	return s

@@ -17,9 +17,10 @@ type ledger struct {
 // dimensions.
 type block struct {
 	series metric.Series // without status and point
-	// plain are the points without attributes, by 2*number + status.
+	// plain are the points without attributes, by 2*number + status; a later
+	// generation may have more.
 	plain  []*cell
-	tuples map[int32]*cell // likewise those with
+	tuples map[int32]*cell // those with, by 2*^number + status
 }
 
 // status is a figure's, as part of a cell's place.
@@ -66,13 +67,17 @@ func (l *ledger) book(t *tenant, b *block, point int32, st status, minute int64,
 
 // cell finds or makes the cell of a point.
 func (b *block) cell(t *tenant, point int32, st status) *cell {
-	i := 2*point + int32(st)
-	if int(i) < len(b.plain) {
+	if point >= 0 {
+		i := 2*int(point) + int(st)
+		if i >= len(b.plain) {
+			b.plain = append(b.plain, make([]*cell, 2*len(t.points.names)-len(b.plain))...)
+		}
 		if b.plain[i] == nil {
 			b.plain[i] = b.newCell(t, point, st)
 		}
 		return b.plain[i]
 	}
+	i := 2*^point + int32(st)
 	c := b.tuples[i]
 	if c == nil {
 		if b.tuples == nil {
@@ -87,11 +92,11 @@ func (b *block) cell(t *tenant, point int32, st status) *cell {
 func (b *block) newCell(t *tenant, point int32, st status) *cell {
 	c := &cell{series: b.series}
 	c.series.Status = statusNames[st]
-	if int(point) >= len(t.names) {
-		tuple := &t.tuples[int(point)-len(t.names)]
+	if point < 0 {
+		tuple := &t.tuples[^point]
 		c.series.Attributes, point = tuple.labels, tuple.point
 	}
-	c.series.Point = t.names[point]
+	c.series.Point = t.points.names[point]
 	return c
 }
 

@@ -14,5 +14,8 @@ func nameOf(id []byte) []byte {
 		return id
 	}
 	sum := sha256.Sum256(id)
-	return append([]byte{0xff}, sum[:]...)
+	return append([]byte{digestByte}, sum[:]...)
 }
+
+// digestByte begins a digest.
+const digestByte = 0xff

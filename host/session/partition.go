@@ -19,11 +19,14 @@ type Partition struct {
 	partition     int32
 	gap, lateness int64 // ms
 
+	named     uint64 // the highest generation that the log has named
 	ledger    ledger
 	watermark *watermark
-	tenants   []*tenant          // as in the config
-	byName    map[string]*tenant // the same
-	held      int                // keys of all tenants
+	topics    numbering // of sources
+	ranks     []int32   // their order, by number
+	tenants   []*tenant // of all generations so far
+	byName    map[string]*tenant
+	held      int // keys of all tenants
 	due       dueHeap
 	sweeps    sweeps
 	behind    []*key // with pending beacons, or once had
@@ -32,18 +35,25 @@ type Partition struct {
 	refused       bool  // a value set has refused a value, being full
 }
 
-// tenant is what a partition holds of a tenant.
+// tenant is what a partition holds of a tenant. What it refers to by number is
+// the same under every generation.
 type tenant struct {
-	*plan
-	keys map[string]*key // by name
+	name  string
+	order int             // among the generation's tenants
+	view  *view           // of the generation in force; nil: it does not have the tenant
+	keys  map[string]*key // by name
 
+	points     numbering   // without attributes; visit and crossover first
+	trials     numbering   // by id; all_traffic first
+	variants   [][]string  // by trial
+	dimensions numbering   // by name
 	admitted   []*valueSet // by dimension
 	dimsets    map[string]*dimset
 	attributes map[attributeKey]*valueSet
-	tuples     []tuple // by number - len(names)
+	tuples     []tuple // by ^number
 	tupleOf    map[string]int32
-	shapes     shared[*shape]
-	refused    *bool // the partition's
+	shapes     shared[*shape] // of the generation in force
+	refused    *bool          // the partition's
 
 	counts  [metric.OtherDimension + 1]int64 // not flushed yet
 	counted bool                             // any of counts may be set
@@ -79,26 +89,15 @@ func (o *Output) Reset() {
 // NewPartition starts a partition at the beginning of its log. The config must
 // be prepared.
 func NewPartition(cfg *Config, route string, partition int32) *Partition {
-	p := cfg.prepared
-	if p == nil {
+	if cfg.prepared == nil {
 		panic("session: Config.Prepare was not called")
 	}
-	w := &Partition{
-		cfg: cfg, route: route, partition: partition, gap: p.gap, lateness: p.lateness,
-		watermark: newWatermark(p, cfg.OneSource), byName: map[string]*tenant{},
+	p := &Partition{
+		route: route, partition: partition, gap: cfg.prepared.gap, lateness: cfg.prepared.lateness,
+		watermark: newWatermark(), byName: map[string]*tenant{},
 	}
-	for _, plan := range p.tenants {
-		t := &tenant{
-			plan: plan, keys: map[string]*key{}, dimsets: map[string]*dimset{},
-			attributes: map[attributeKey]*valueSet{}, tupleOf: map[string]int32{}, refused: &w.refused,
-		}
-		for _, d := range plan.dimensions {
-			t.admitted = append(t.admitted, newValueSet(d.limit, &w.refused))
-		}
-		w.tenants = append(w.tenants, t)
-		w.byName[plan.name] = t
-	}
-	return w
+	p.use(cfg)
+	return p
 }
 
 // Watermark is the partition's watermark after all that was processed, epoch
@@ -183,9 +182,6 @@ func (p *Partition) step(s *scratch, i int, r *Record, out *Output) {
 	fresh := k == nil
 	if fresh {
 		k = &key{tenant: t, name: string(name)}
-		if len(row.Session) > maxName {
-			k.drawAll(row.Session)
-		}
 		t.keys[k.name] = k
 		p.held++
 	}

@@ -13,35 +13,24 @@ import (
 	"github.com/seed-6a2d649b/pharos/host/metric"
 )
 
-// plan is a prepared tenant of one generation. Partitions share it.
+// plan is a prepared tenant of one generation. Partitions share it; each reads
+// it through a view of its own.
 type plan struct {
-	name      string
-	order     int // among the tenants
-	extractor Extractor
-	points    []abi.Point // of the extractor
-	numbers   []int32     // of those points: two of one name are one
-	// names are the points by number: those of the extractor, then visit and
-	// crossover, then the pairs. Points with attributes are numbered from there.
-	names      []string
-	visit      int32
-	crossover  int32
-	firstPair  int32
-	pairs      [][2]int32  // by number - firstPair
-	pairsOf    [][]pairOf  // by point of the extractor
-	dimensions []dimension // sorted by name
-	limit      int         // of distinct values
-
-	all     *trial            // all_traffic, or nil
-	trials  []*trial          // of the config, by index
-	carried map[string]*trial // by id
-	drawn   []*trial          // hashed by the session id
-	byUnit  []*trial          // hashed by a field
+	name        string
+	generation  uint64
+	extractor   Extractor
+	declared    []abi.Point // of the extractor; two may have one name
+	pairs       [][2]string
+	dimensions  []dimension // sorted by name
+	limit       int         // of distinct values
+	allTraffic  bool
+	experiments []planned
 }
 
-// pairOf says that a point is one half of a pair.
-type pairOf struct {
-	pair  int32 // number of the point a*b
-	other int32 // the other half; the point itself of a pair a*a
+// planned is an experiment of a plan.
+type planned struct {
+	*experiment.Compiled
+	unit int // where its unit stands in a row's values; -1: the session id, or none
 }
 
 // dimension is a prepared Dimension.
@@ -53,89 +42,51 @@ type dimension struct {
 	limit  int
 }
 
-// trial is a prepared experiment.
-type trial struct {
-	*experiment.Compiled // nil for all_traffic
-	index                int32
-	id                   string
-	variants             []string
-	qualify              int32 // point of the extractor, or -1
-	exclude              bool
-	unit                 int // of byUnit: where the unit stands in a row's values
-	draw                 int // of drawn: its index there
-}
-
-// running tells whether a session may be assigned at t.
-func (x *trial) running(t int64) bool { return x.Compiled == nil || x.Running(t) }
-
-// phase is the phase in force at t.
-func (x *trial) phase(t int64) int32 {
-	if x.Compiled == nil {
-		return 0
-	}
-	return int32(x.Phase(t))
-}
-
 func newPlan(name string, t Tenant, c *Config, p *prepared) (*plan, error) {
 	var faults []error
 	fault := func(format string, args ...any) {
 		faults = append(faults, fmt.Errorf("session: tenant %s: "+format, append([]any{name}, args...)...))
 	}
-	w := &plan{name: name, extractor: t.Extractor, limit: c.MaxValues, carried: map[string]*trial{}}
-	if t.Extractor != nil {
-		w.points = t.Extractor.Points()
+	w := &plan{
+		name: name, generation: c.Generation, extractor: t.Extractor, limit: c.MaxValues,
+		pairs: t.Pairs, allTraffic: t.AllTraffic,
 	}
-	for _, point := range w.points {
-		if point.Name == "" || point.Name == metric.Visit || point.Name == metric.Crossover || strings.Contains(point.Name, "*") {
+	if t.Extractor != nil {
+		w.declared = t.Extractor.Points()
+	}
+	for _, point := range w.declared {
+		if point.Name == "" || point.Name == metric.Visit || point.Name == metric.Crossover || strings.Contains(point.Name, pairSign) {
 			fault("the extractor's point %q: the name is reserved, take another", point.Name)
 		}
-		number := w.point(point.Name)
-		if number < 0 {
-			number = int32(len(w.names))
-			w.names = append(w.names, point.Name)
+	}
+	for i, pair := range w.pairs {
+		if !w.measures(pair[0]) || !w.measures(pair[1]) {
+			fault("pairs: [%s, %s]: the extractor has the points %v", pair[0], pair[1], w.pointNames())
 		}
-		w.numbers = append(w.numbers, number)
+		if slices.Index(w.pairs, pair) != i {
+			fault("pairs: [%s, %s] stands there twice", pair[0], pair[1])
+		}
 	}
-	w.visit = int32(len(w.names))
-	w.crossover = w.visit + 1
-	w.firstPair = w.visit + 2
-	w.names = append(w.names, metric.Visit, metric.Crossover)
-	w.addPairs(t.Pairs, fault)
 	w.addDimensions(t.Dimensions, p, fault)
-	if t.AllTraffic {
-		w.all = &trial{index: -1, id: metric.AllExperiment, variants: []string{metric.AllVariant}, qualify: -1}
-	}
 	for _, e := range t.Experiments {
-		w.addTrial(e, p, fault)
+		w.addExperiment(e, p, fault)
 	}
 	return w, errors.Join(faults...)
 }
 
-// point is the number of an extractor's point, or -1.
-func (w *plan) point(name string) int32 {
-	return int32(slices.Index(w.names[:min(len(w.names), len(w.points))], name))
+// measures tells whether the extractor has a point.
+func (w *plan) measures(point string) bool {
+	return slices.ContainsFunc(w.declared, func(p abi.Point) bool { return p.Name == point })
 }
 
-func (w *plan) addPairs(pairs [][2]string, fault func(string, ...any)) {
-	w.pairsOf = make([][]pairOf, w.visit)
-	for i, pair := range pairs {
-		a, b := w.point(pair[0]), w.point(pair[1])
-		if a < 0 || b < 0 {
-			fault("pairs: [%s, %s]: the extractor has the points %v", pair[0], pair[1], w.names[:w.visit])
-			continue
-		}
-		if slices.Index(pairs, pair) != i {
-			fault("pairs: [%s, %s] stands there twice", pair[0], pair[1])
-			continue
-		}
-		number := int32(len(w.names))
-		w.names = append(w.names, pair[0]+"*"+pair[1])
-		w.pairs = append(w.pairs, [2]int32{a, b})
-		w.pairsOf[a] = append(w.pairsOf[a], pairOf{number, b})
-		if a != b {
-			w.pairsOf[b] = append(w.pairsOf[b], pairOf{number, a})
+// pointNames are the extractor's points, for messages.
+func (w *plan) pointNames() (names []string) {
+	for _, p := range w.declared {
+		if !slices.Contains(names, p.Name) {
+			names = append(names, p.Name)
 		}
 	}
+	return names
 }
 
 func (w *plan) addDimensions(all []Dimension, p *prepared, fault func(string, ...any)) {
@@ -163,27 +114,18 @@ func (w *plan) addDimensions(all []Dimension, p *prepared, fault func(string, ..
 	}
 }
 
-func (w *plan) addTrial(e *experiment.Compiled, p *prepared, fault func(string, ...any)) {
-	x := &trial{Compiled: e, index: int32(len(w.trials)), id: e.ID(), variants: e.Names(), qualify: -1, exclude: e.Exclude()}
-	if slices.ContainsFunc(w.trials, func(o *trial) bool { return o.id == x.id }) {
-		fault("two experiments have the id %q", x.id)
+func (w *plan) addExperiment(e *experiment.Compiled, p *prepared, fault func(string, ...any)) {
+	if slices.ContainsFunc(w.experiments, func(o planned) bool { return o.ID() == e.ID() }) {
+		fault("two experiments have the id %q", e.ID())
 	}
-	if e.Qualify() != "" {
-		if x.qualify = w.point(e.Qualify()); x.qualify < 0 {
-			fault("experiment %s: qualify: the extractor has no point %q, only %v", x.id, e.Qualify(), w.names[:w.visit])
-		}
+	if e.Qualify() != "" && !w.measures(e.Qualify()) {
+		fault("experiment %s: qualify: the extractor has no point %q, only %v", e.ID(), e.Qualify(), w.pointNames())
 	}
-	switch {
-	case !e.Hash():
-		w.carried[x.id] = x
-	case e.Unit() == "":
-		x.draw = len(w.drawn)
-		w.drawn = append(w.drawn, x)
-	default:
+	x := planned{Compiled: e, unit: -1}
+	if e.Hash() && e.Unit() != "" {
 		x.unit = p.fields.Index(beacon.Path(e.Unit()))
-		w.byUnit = append(w.byUnit, x)
 	}
-	w.trials = append(w.trials, x)
+	w.experiments = append(w.experiments, x)
 }
 
 func compareText(a, b string) int { return strings.Compare(a, b) }

@@ -24,16 +24,15 @@ type scratch struct {
 	rows     []rowRead // by row of the batch
 	selected [][]int   // rows to extract, by tenant
 
-	extracting *tenant // whose rows are extracted
-	found      []found // measurements in the order in which they came
-	sorted     []found // by row, of which rows say where
-	text       []byte
-	assigns    []assign
-	seen       []uint64 // by trial: number of the last row that carried it
-	row        uint64   // number of the row in hand
-	emit       func(metric.Measurement)
-	bad        func(int)
-	fail       func(int, beacon.Drop)
+	found   []found // measurements in the order in which they came
+	sorted  []found // by row, of which rows say where
+	text    []byte
+	assigns []assign
+	seen    []uint64 // by number of a trial: number of the last row that carried it
+	row     uint64   // number of the row in hand
+	emit    func(metric.Measurement)
+	bad     func(int)
+	fail    func(int, beacon.Drop)
 }
 
 // verdict is what is known of a record before it meets its session.
@@ -41,7 +40,7 @@ type verdict struct {
 	watermark int64 // the partition's before the record, its header's word included
 	row       int   // of a beacon
 	cause     beacon.Cause
-	source    *source
+	feed      *feed // of its topic
 	tenant    *tenant
 }
 
@@ -76,7 +75,6 @@ func (s *scratch) reset() {
 	for i := range s.selected {
 		s.selected[i] = s.selected[i][:0]
 	}
-	s.extracting = nil
 }
 
 // read decodes the first records, follows the watermark along them, and has
@@ -89,12 +87,11 @@ func (s *scratch) read(ctx context.Context, p *Partition, records []Record) (n i
 		}
 	}
 	for i, rows := range s.selected {
-		t := p.tenants[i]
-		if len(rows) == 0 || t.extractor == nil {
+		extractor := s.prepared.tenants[i].extractor
+		if len(rows) == 0 || extractor == nil {
 			continue
 		}
-		s.extracting = t
-		if err := t.extractor.Extract(ctx, s.batch, rows, s.emit, s.bad, s.fail); err != nil {
+		if err := extractor.Extract(ctx, s.batch, rows, s.emit, s.bad, s.fail); err != nil {
 			return 0, err
 		}
 	}
@@ -106,17 +103,19 @@ func (s *scratch) read(ctx context.Context, p *Partition, records []Record) (n i
 func (s *scratch) decode(p *Partition, r *Record) error {
 	w := p.watermark
 	if r.Mark != nil {
+		p.named = max(p.named, r.Mark.Generation)
 		w.mark(r.Mark)
 		s.verdicts = append(s.verdicts, verdict{watermark: w.value})
 		return nil
 	}
-	feed, source, ok := w.feedOf(r.Header.Topic)
+	p.named = max(p.named, r.Header.Generation)
+	feed, of, ok := w.feedOf(r.Header.Topic)
 	if !ok {
 		return p.unknownSource(r)
 	}
 	w.before(feed, &r.Header)
-	v := verdict{watermark: w.value, source: source}
-	v.row, v.cause = s.batch.Add(source.projection, r.Value)
+	v := verdict{watermark: w.value, feed: of}
+	v.row, v.cause = s.batch.Add(of.source.projection, r.Value)
 	s.rows = append(s.rows, rowRead{})
 	row := s.batch.Row(v.row)
 	v.tenant = p.byName[string(row.Tenant)]
@@ -126,7 +125,8 @@ func (s *scratch) decode(p *Partition, r *Record) error {
 	if v.cause == "" {
 		w.move(feed, r.Header.Partition, row.Time)
 		if row.Time >= p.limit(v.watermark) {
-			s.selected[v.tenant.order] = append(s.selected[v.tenant.order], v.row)
+			order := v.tenant.order
+			s.selected[order] = append(s.selected[order], v.row)
 		}
 	}
 	s.verdicts = append(s.verdicts, v)
@@ -139,7 +139,7 @@ func incomplete(row *beacon.Row, t *tenant) beacon.Cause {
 	switch {
 	case len(row.Tenant) == 0:
 		return beacon.NoTenant
-	case t == nil:
+	case t == nil || t.view == nil:
 		return beacon.UnknownTenant
 	case !row.HasTime:
 		return beacon.NoTime
@@ -187,16 +187,16 @@ func (s *scratch) sort() {
 // entry makes of a row what its session, nil if it is new, keeps.
 func (s *scratch) entry(p *Partition, k *key, v *verdict, row *beacon.Row, r *Record) entry {
 	t := v.tenant
-	b := entry{time: row.Time, id: string(row.ID), offset: r.Header.Offset, source: v.source.rank, part: r.Header.Partition}
+	b := entry{time: row.Time, id: string(row.ID), offset: r.Header.Offset, source: v.feed.number, part: r.Header.Partition}
 	if p.cfg.OneSource {
 		b.part = 0
 	}
 	last := &noShape // of the session's beacon before: mostly this one's too
-	if k != nil && len(k.tail) > 0 && k.tail[len(k.tail)-1].plan == t.plan {
+	if k != nil && len(k.tail) > 0 && k.tail[len(k.tail)-1].view == t.view {
 		last = k.tail[len(k.tail)-1].shape
 	}
-	unknown := s.assign(t, row, last.assigns)
-	s.text = t.appendDims(s.text[:0], row)
+	unknown := s.assign(t.view, row, last.assigns)
+	s.text = t.view.appendDims(s.text[:0], row)
 	b.shape = s.shape(t, last)
 	read := &s.rows[v.row]
 	if read.bad > 0 || unknown > 0 || read.trap != nil || read.count > 1 || len(b.id) > maxName {
@@ -228,7 +228,7 @@ var noShape shape // of no beacon; it is not written to
 // whose variants are in assigns: that of its session's last beacon, or of
 // another session's.
 func (s *scratch) shape(t *tenant, last *shape) *shape {
-	if last.plan == t.plan && last.dims == string(s.text) && slices.Equal(last.assigns, s.assigns) {
+	if last.view == t.view && last.dims == string(s.text) && slices.Equal(last.assigns, s.assigns) {
 		return last
 	}
 	dims := len(s.text)
@@ -237,31 +237,31 @@ func (s *scratch) shape(t *tenant, last *shape) *shape {
 		s.text = binary.LittleEndian.AppendUint32(s.text, uint32(a.variant))
 	}
 	return t.shapes.get(s.text, func() *shape {
-		return &shape{plan: t.plan, dims: string(s.text[:dims]), assigns: slices.Clone(s.assigns)}
+		return &shape{view: t.view, dims: string(s.text[:dims]), assigns: slices.Clone(s.assigns)}
 	})
 }
 
 // assign gathers the variants that a row carries or its units give, one an
 // experiment, and counts the unknown ones. guess are those of a beacon that
 // probably carries the same: where it does, nothing is looked up.
-func (s *scratch) assign(t *tenant, row *beacon.Row, guess []assign) (unknown int32) {
+func (s *scratch) assign(w *view, row *beacon.Row, guess []assign) (unknown int32) {
 	s.assigns = s.assigns[:0]
 	s.row++
-	for len(s.seen) < len(t.trials) {
+	for len(s.seen) < len(w.trials) {
 		s.seen = append(s.seen, 0)
 	}
 	for i := range row.Assignments {
 		a := &row.Assignments[i]
 		if n := len(s.assigns); n < len(guess) {
 			g := guess[n]
-			x := t.trials[g.trial]
-			if x.id == string(a.Experiment) && x.variants[g.variant] == string(a.Variant) && s.seen[x.index] != s.row && !x.Hash() {
-				s.seen[x.index] = s.row
+			x := w.trials[g.trial]
+			if x.ID() == string(a.Experiment) && x.Names()[g.variant] == string(a.Variant) && s.seen[x.number] != s.row && !x.Hash() {
+				s.seen[x.number] = s.row
 				s.assigns = append(s.assigns, g)
 				continue
 			}
 		}
-		x := t.carried[string(a.Experiment)]
+		x := w.carried[string(a.Experiment)]
 		if x == nil {
 			continue
 		}
@@ -269,14 +269,21 @@ func (s *scratch) assign(t *tenant, row *beacon.Row, guess []assign) (unknown in
 		switch {
 		case !known:
 			unknown++
-		case s.seen[x.index] != s.row:
-			s.seen[x.index] = s.row
-			s.assigns = append(s.assigns, assign{x.index, int32(variant)})
+		case s.seen[x.number] != s.row:
+			s.seen[x.number] = s.row
+			s.assigns = append(s.assigns, assign{x.number, int32(variant)})
 		}
 	}
-	for _, x := range t.byUnit {
+	for _, x := range w.byUnit {
 		if variant, ok := x.Assign(textOf(&row.Values[x.unit]), row.Time); ok {
-			s.assigns = append(s.assigns, assign{x.index, int32(variant)})
+			s.assigns = append(s.assigns, assign{x.number, int32(variant)})
+		}
+	}
+	if len(row.Session) > maxName { // its key does not keep it
+		for _, x := range w.drawn {
+			if variant, ok := x.Assign(row.Session, row.Time); ok {
+				s.assigns = append(s.assigns, assign{x.number, int32(variant)})
+			}
 		}
 	}
 	return unknown

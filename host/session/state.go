@@ -3,59 +3,61 @@ package session
 import "github.com/seed-6a2d649b/pharos/host/metric"
 
 // state is what the beacons of a key so far, in their order, come to: the
-// running session. An older session of the key cannot change any more.
+// running session. An older session of the key cannot change any more. It
+// refers to trials and points by the tenant's numbers, and to no generation.
 type state struct {
 	open   bool  // there is a session
 	since  int64 // time of its first beacon
 	last   int64 // time of its last beacon
 	ids    idSet
 	dims   *dimset
-	tries  []enrolment // by trial index
+	tries  []enrolment // by trial
 	epochs []epoch
-	drawn  int // enrolments by draw
 	// pending counts the enrolments that are still to qualify.
 	pending int
 }
 
 // enrolment is the session's part in an experiment.
 type enrolment struct {
-	*trial
 	figures   *block
+	trial     int32
 	variant   int32
-	phase     int32 // at A
+	phase     int64 // at A; see trial.phase
 	assigned  int32 // the epoch that began at A; -1: taken out
 	qualified int32 // the epoch that began at Q; -1: not, or taken out
 	crossed   bool
 }
 
-// epoch holds the running totals since one beacon of the session. All that
-// began at that beacon, assigned or qualified, of whatever experiment, has the
-// same totals.
+// epoch holds the running totals since one beacon of the session: just what is
+// booked for each of its users. All that began at that beacon, assigned or
+// qualified, of whatever experiment, has the same totals, until a beacon's
+// generation has not all of these experiments: see part.
 type epoch struct {
 	users   int32   // enrolments' statuses that it counts for
+	away    int32   // how many of them the beacon in hand does not count for; see part
 	tallies []tally // by point
 }
 
 // tally is a session's running total of a point, or of a point with its
-// attributes.
+// attributes, or what is booked of a pair.
 type tally struct {
 	point int32
-	hits  int64
-	x     metric.Int // units of 1/metric.Micro
+	hits  int64      // 0: a pair
+	x     metric.Int // units of 1/metric.Micro; of a pair of their squares
 }
 
 // search finds a trial's enrolment, or the place for it.
-func (s *state) search(index int32) (int, bool) {
+func (s *state) search(trial int32) (int, bool) {
 	lo, hi := 0, len(s.tries)
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
-		if s.tries[mid].index < index {
+		if s.tries[mid].trial < trial {
 			lo = mid + 1
 		} else {
 			hi = mid
 		}
 	}
-	return lo, lo < len(s.tries) && s.tries[lo].index == index
+	return lo, lo < len(s.tries) && s.tries[lo].trial == trial
 }
 
 // clear makes s the state of no beacon, keeping memory for the next session.
@@ -63,7 +65,7 @@ func (s *state) clear() {
 	s.open = false
 	s.ids.clear()
 	s.tries, s.epochs = s.tries[:0], s.epochs[:0]
-	s.drawn, s.pending = 0, 0
+	s.pending = 0
 }
 
 // newEpoch starts totals and gives their index.
@@ -80,7 +82,7 @@ func (s *state) newEpoch() int32 {
 
 // copyFrom makes s equal to o without sharing memory with it.
 func (s *state) copyFrom(o *state) {
-	s.open, s.since, s.last, s.dims, s.drawn, s.pending = o.open, o.since, o.last, o.dims, o.drawn, o.pending
+	s.open, s.since, s.last, s.dims, s.pending = o.open, o.since, o.last, o.dims, o.pending
 	s.ids.copyFrom(&o.ids)
 	s.tries = append(s.tries[:0], o.tries...)
 	s.epochs = s.epochs[:0]
@@ -113,15 +115,20 @@ func (e *epoch) total(point int32) metric.Int {
 	return metric.Int{}
 }
 
-// add counts one measurement of v and gives what it changes.
-func (e *epoch) add(point int32, v int64) metric.Figure {
+// tally finds or makes the total of a point.
+func (e *epoch) tally(point int32) *tally {
 	i, ok := e.find(point)
 	if !ok {
 		e.tallies = append(e.tallies, tally{})
 		copy(e.tallies[i+1:], e.tallies[i:])
 		e.tallies[i] = tally{point: point}
 	}
-	t := &e.tallies[i]
+	return &e.tallies[i]
+}
+
+// add counts one measurement of v and gives what it changes.
+func (e *epoch) add(point int32, v int64) metric.Figure {
+	t := e.tally(point)
 	value := metric.NewInt(v)
 	before := t.x
 	t.x = before.Add(value)
@@ -130,4 +137,12 @@ func (e *epoch) add(point int32, v int64) metric.Figure {
 		f.Sessions = 1
 	}
 	return f
+}
+
+// addPair counts a change of a pair's product.
+func (e *epoch) addPair(pair int32, product metric.Int) {
+	if !product.IsZero() {
+		t := e.tally(pair)
+		t.x = t.x.Add(product)
+	}
 }

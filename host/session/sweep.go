@@ -50,13 +50,13 @@ func (p *Partition) sweep() {
 }
 
 // block finds or makes the cells of a trial's variant.
-func (d *dimset) block(w *plan, x *trial, variant int32) *block {
-	at := blockKey{x.index, variant}
+func (d *dimset) block(t *tenant, trial, variant int32) *block {
+	at := blockKey{trial, variant}
 	b := d.blocks[at]
 	if b == nil {
 		b = &block{
-			series: metric.Series{Tenant: w.name, Experiment: x.id, Variant: x.variants[variant], Dims: d.labels},
-			plain:  make([]*cell, 2*len(w.names)),
+			series: metric.Series{Tenant: t.name, Experiment: t.trials.names[trial], Variant: t.variants[trial][variant], Dims: d.labels},
+			plain:  make([]*cell, 2*len(t.points.names)),
 		}
 		d.blocks[at] = b
 	}

@@ -21,6 +21,7 @@ type watermark struct {
 // feed are the partitions of a raw topic.
 type feed struct {
 	source   *source
+	number   int32 // of the topic
 	expected int32 // partitions there are; 0: not known yet
 	parts    []sourcePart
 	silent   int // of the expected ones, how many have not spoken
@@ -31,21 +32,36 @@ type sourcePart struct {
 	value        int64
 }
 
-func newWatermark(p *prepared, one bool) *watermark {
-	w := &watermark{of: map[string]*feed{}, value: metric.NoWatermark, oldest: metric.NoWatermark}
-	for _, s := range p.sources {
-		f := &feed{source: s}
-		f.expect(s.Partitions)
-		w.of[s.Topic] = f
-		w.feeds = append(w.feeds, f)
-	}
-	if one {
+func newWatermark() *watermark {
+	return &watermark{of: map[string]*feed{}, value: metric.NoWatermark, oldest: metric.NoWatermark}
+}
+
+// follow makes the sources of a generation those that feed the partition. A
+// new one is waited for until it has spoken, one that is gone no longer.
+func (w *watermark) follow(p *prepared, one bool, number func(topic string) int32) {
+	before := w.of
+	w.of = make(map[string]*feed, len(p.sources))
+	switch {
+	case !one:
+		w.feeds = nil
+	case len(w.feeds) == 0:
 		// All topics speak for the one source partition.
-		shared := &feed{}
-		shared.expect(1)
-		w.feeds = []*feed{shared}
+		w.feeds = []*feed{{}}
+		w.feeds[0].expect(1)
 	}
-	return w
+	for _, s := range p.sources {
+		f := before[s.Topic]
+		if f == nil {
+			f = &feed{number: number(s.Topic)}
+		}
+		f.source = s
+		w.of[s.Topic] = f
+		if !one {
+			f.expect(s.Partitions)
+			w.feeds = append(w.feeds, f)
+		}
+	}
+	w.recompute()
 }
 
 // expect notes that there are at least n partitions.
@@ -86,16 +102,16 @@ func (f *feed) hear(partition int32, value int64, idle bool, low int64) bool {
 	return changed
 }
 
-// feedOf gives the feed that a topic speaks for.
-func (w *watermark) feedOf(topic string) (*feed, *source, bool) {
+// feedOf gives the feed that a topic speaks for, and its own.
+func (w *watermark) feedOf(topic string) (speaks, of *feed, ok bool) {
 	f, ok := w.of[topic]
 	if !ok {
 		return nil, nil, false
 	}
-	if len(w.feeds) > 0 && w.feeds[0].source == nil {
-		return w.feeds[0], f.source, true
+	if w.feeds[0].source == nil {
+		return w.feeds[0], f, true
 	}
-	return f, f.source, true
+	return f, f, true
 }
 
 // before notes what the header of a beacon says: its source partition's
