@@ -72,10 +72,6 @@ func (c *checker) infrastructure() {
 		c.at(keyPath{"topics", "generations", "partitions"}, "generations are numbered by their order in one partition; leave it at 1")
 	}
 	c.http()
-	if c.Snapshots.URL.IsZero() {
-		dir := c.Data.Join("snapshots")
-		c.Snapshots.URL = URL{given: "file://" + dir.given, Path: dir}
-	}
 }
 
 func (c *checker) kafka() {

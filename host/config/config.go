@@ -24,7 +24,7 @@ type Config struct {
 	Topics    Topics        `key:"topics" doc:"The topics of Pharos itself."`
 	HTTP      HTTP          `key:"http" doc:"Where the page, the API, /metrics, /healthz and /readyz are served."`
 	Data      Path          `key:"data" default:"./data" doc:"Directory of the compile cache, the embedded broker and the embedded store." example:"/var/lib/pharos"`
-	Snapshots Snapshots     `key:"snapshots" doc:"Snapshots of the session stage. They are not taken yet: after a restart a session partition is read again from its start, with the same figures."`
+	Snapshots Snapshots     `key:"snapshots" doc:"Snapshots of the session stage: what a partition starts from after a restart, or on another host (docs/snapshots.md)."`
 	Sources   []Source      `key:"sources" required:"true" doc:"The raw topics, and where their beacons hold what Pharos must know."`
 	Plugins   Map[Plugin]   `key:"plugins" reload:"live" doc:"Filters, splitters and extractors by name: WebAssembly modules, or rules. A module may be used under several names."`
 	Dispatch  Dispatch      `key:"dispatch" reload:"live" doc:"What happens to every beacon first: filters, then the splitter."`
@@ -86,9 +86,9 @@ type HTTP struct {
 
 // Snapshots says where the session stage keeps its state.
 type Snapshots struct {
-	URL   URL           `key:"url" absent:"the directory snapshots below data" doc:"Where they are kept: file:// and a directory." example:"file://data/snapshots"`
-	Every time.Duration `key:"every" default:"5m" min:"1s" doc:"How often one is taken." example:"1m"`
-	Keep  int           `key:"keep" default:"3" min:"1" max:"1000" doc:"How many of a partition are kept." example:"5"`
+	URL   Bucket        `key:"url" absent:"the directory snapshots below data" doc:"Where they are kept: file:// and a directory, or a bucket: s3://, gs:// or azblob://, its name, a path that stands before all names, and settings behind a ?. All hosts of a group must reach it. Log-ins come from the environment." example:"s3://shop-pharos/production?region=eu-central-1"`
+	Every time.Duration `key:"every" default:"5m" min:"1s" doc:"How often one is taken, of each partition." example:"1m"`
+	Keep  int           `key:"keep" default:"3" min:"1" max:"1000" doc:"How many of a partition are kept; older ones are deleted." example:"5"`
 }
 
 // Source is one raw topic.

@@ -50,6 +50,7 @@ func (e *explainer) infrastructure() {
 		reach = "any machine, without tokens and TLS"
 	}
 	e.line("Page and API: http://%s, for %s.", e.HTTP.Listen, reach)
+	e.line("Snapshots of sessions: every %s to %s; of each partition %d are kept.", FormatDuration(e.Snapshots.Every), e.SnapshotBucket(), e.Snapshots.Keep)
 }
 
 func (e *explainer) beacons() {
@@ -216,7 +217,6 @@ func (e *explainer) notes() {
 			note("%s: %s", e.KeyPosition(keys...), why)
 		}
 	}
-	withoutEffect("snapshots are not taken yet: after a restart routes are read again from their start", "snapshots")
 	for name := range e.Plugins.All() {
 		withoutEffect("fuel is not counted yet: a call that does not end is interrupted by the clock", "plugins", name, "limits", "fuel")
 	}

@@ -119,8 +119,8 @@ func TestDefaults(t *testing.T) {
 	if c.Topics.DeadLetters != (Topic{"pharos.dead-letters", 4}) || c.Topics.Generations.Partitions != 1 {
 		t.Errorf("topics %+v", c.Topics)
 	}
-	if c.Snapshots.URL.Path.String() != filepath.Join("dir", "data", "snapshots") {
-		t.Errorf("snapshots %+v", c.Snapshots)
+	if c.SnapshotBucket() != "file://"+filepath.Join("dir", "data", "snapshots") || c.Snapshots.Keep != 3 || FormatDuration(c.Snapshots.Every) != "5m" {
+		t.Errorf("snapshots %+v in %s", c.Snapshots, c.SnapshotBucket())
 	}
 }
 

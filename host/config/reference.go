@@ -141,7 +141,7 @@ func typeWord(t reflect.Type) string {
 		return "secret"
 	case reflect.TypeFor[Path]():
 		return "path"
-	case reflect.TypeFor[URL]():
+	case reflect.TypeFor[URL](), reflect.TypeFor[Bucket]():
 		return "URL"
 	case reflect.TypeFor[Expr]():
 		return "expression"
