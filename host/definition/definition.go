@@ -9,7 +9,8 @@ import (
 	"sort"
 )
 
-// Config is what the figures depend on. Times and durations are in ms.
+// Config is what the figures depend on, in one generation. Times and durations
+// are in ms; Gap, Lateness, Ahead and Now are those of all generations.
 type Config struct {
 	Source   Source
 	Gap      int64
@@ -55,6 +56,9 @@ type Line struct {
 	Partition int32
 	Offset    int64
 	Raw       []byte
+	// The generations in force at its dispatch and at its place in its route's
+	// log; nil: the one given to Compute.
+	Dispatch, Session *Config
 }
 
 // Key names a figure. Attributes and Dims are "name=value\n…", sorted by name.
@@ -88,8 +92,16 @@ type Result struct {
 	Undecodable map[string]int64
 }
 
+// Arrival is a beacon that is neither late nor refused, in a route's log.
+type Arrival struct {
+	Beacon Beacon
+	Route  string
+	Config *Config // of the generation in force at its place there
+}
+
 type counted struct {
 	beacon   Beacon
+	tenant   *Tenant // of its generation
 	measured []Measurement
 }
 
@@ -98,14 +110,21 @@ type sessionKey struct{ tenant, route, session string }
 // Compute gives the figures and the summary of lines, which arrive in order
 // from one source partition.
 func Compute(cfg Config, lines []Line) *Result {
-	r := &Result{Figures: map[Key]*Figure{}, Tenants: map[string]*Summary{}, Undecodable: map[string]int64{}}
+	r := newResult()
 	for name := range cfg.Tenants {
-		r.Tenants[name] = &Summary{Filtered: map[string]int64{}, DeadLettered: map[string]int64{}}
+		r.summary(name)
 	}
-	keys := map[sessionKey][]Beacon{}
+	keys := map[sessionKey][]Arrival{}
 	watermark, spoken := int64(0), false
 	for _, line := range lines {
-		b, route, ok := r.dispatch(cfg, line)
+		dispatched, inForce := line.Dispatch, line.Session
+		if dispatched == nil {
+			dispatched = &cfg
+		}
+		if inForce == nil {
+			inForce = &cfg
+		}
+		b, route, ok := r.dispatch(*dispatched, line)
 		if !ok {
 			continue
 		}
@@ -113,33 +132,67 @@ func Compute(cfg Config, lines []Line) *Result {
 		if !spoken || b.Time > watermark {
 			watermark, spoken = b.Time, true
 		}
+		if _, known := inForce.Tenants[b.Tenant]; !known {
+			r.summary(b.Tenant).DeadLettered["unknown tenant"]++
+			continue
+		}
 		if had && b.Time < before-cfg.Lateness {
-			r.Tenants[b.Tenant].Late++
+			r.summary(b.Tenant).Late++
 			continue
 		}
 		k := sessionKey{b.Tenant, route, b.Session}
-		if had && cfg.full(keys[k], before) {
-			r.Tenants[b.Tenant].DeadLettered["session overflow"]++
+		if had && inForce.full(keys[k], before) {
+			r.summary(b.Tenant).DeadLettered["session overflow"]++
 			continue
 		}
-		keys[k] = append(keys[k], b)
+		keys[k] = append(keys[k], Arrival{b, route, inForce})
 	}
+	r.count(keys)
+	return r
+}
+
+// Count gives the figures of arrivals, and how many of each tenant are counted,
+// duplicates and bad values.
+func Count(arrivals []Arrival) *Result {
+	r, keys := newResult(), map[sessionKey][]Arrival{}
+	for _, a := range arrivals {
+		k := sessionKey{a.Beacon.Tenant, a.Route, a.Beacon.Session}
+		keys[k] = append(keys[k], a)
+	}
+	r.count(keys)
+	return r
+}
+
+func newResult() *Result {
+	return &Result{Figures: map[Key]*Figure{}, Tenants: map[string]*Summary{}, Undecodable: map[string]int64{}}
+}
+
+// summary is a tenant's.
+func (r *Result) summary(tenant string) *Summary {
+	s := r.Tenants[tenant]
+	if s == nil {
+		s = &Summary{Filtered: map[string]int64{}, DeadLettered: map[string]int64{}}
+		r.Tenants[tenant] = s
+	}
+	return s
+}
+
+func (r *Result) count(keys map[sessionKey][]Arrival) {
 	for k, beacons := range keys {
-		r.key(cfg, k, beacons)
+		r.key(k, beacons)
 	}
 	for k, f := range r.Figures {
 		if f.Zero() {
 			delete(r.Figures, k)
 		}
 	}
-	return r
 }
 
 // full tells whether a key has no room for one more beacon.
-func (cfg *Config) full(beacons []Beacon, watermark int64) bool {
+func (cfg *Config) full(beacons []Arrival, watermark int64) bool {
 	n := 0
-	for _, b := range beacons {
-		if b.Time >= watermark-cfg.Lateness {
+	for _, a := range beacons {
+		if a.Beacon.Time >= watermark-cfg.Lateness {
 			n++
 		}
 	}
@@ -169,7 +222,7 @@ func (r *Result) dispatch(cfg Config, line Line) (b Beacon, route string, ok boo
 		r.Undecodable["unknown tenant"]++
 		return b, "", false
 	}
-	s := r.Tenants[b.Tenant]
+	s := r.summary(b.Tenant)
 	s.In++
 	switch {
 	case cause != "":
@@ -203,17 +256,18 @@ func (r *Result) dispatch(cfg Config, line Line) (b Beacon, route string, ok boo
 }
 
 // key counts the beacons of one key and books its sessions.
-func (r *Result) key(cfg Config, k sessionKey, beacons []Beacon) {
-	sort.Slice(beacons, func(i, j int) bool { return before(&beacons[i], &beacons[j]) })
-	tenant, summary := cfg.Tenants[k.tenant], r.Tenants[k.tenant]
+func (r *Result) key(k sessionKey, beacons []Arrival) {
+	sort.Slice(beacons, func(i, j int) bool { return before(&beacons[i].Beacon, &beacons[j].Beacon) })
+	gap, summary := beacons[0].Config.Gap, r.summary(k.tenant)
 	var all []counted
-	for _, b := range beacons {
-		if duplicate(all, b, cfg.Gap) {
+	for _, a := range beacons {
+		b, tenant := a.Beacon, a.Config.Tenants[k.tenant]
+		if duplicate(all, b, gap) {
 			summary.Duplicate++
 			continue
 		}
 		summary.Counted++
-		c := counted{beacon: b}
+		c := counted{beacon: b, tenant: &tenant}
 		if tenant.Extract != nil {
 			for _, m := range tenant.Extract(b) {
 				if m.Bad || m.Value != m.Value || m.Value > 1e9 || m.Value < -1e9 {
@@ -227,10 +281,10 @@ func (r *Result) key(cfg Config, k sessionKey, beacons []Beacon) {
 	}
 	for start := 0; start < len(all); {
 		end := start + 1
-		for end < len(all) && all[end].beacon.Time-all[end-1].beacon.Time <= cfg.Gap {
+		for end < len(all) && all[end].beacon.Time-all[end-1].beacon.Time <= gap {
 			end++
 		}
-		r.session(cfg, k, all[start:end])
+		r.session(k, all[start:end])
 		start = end
 	}
 }

@@ -2,6 +2,7 @@ package definition
 
 import (
 	"crypto/sha256"
+	"math"
 	"math/big"
 )
 
@@ -39,8 +40,16 @@ func (e *Experiment) runs(t int64) bool {
 	return (e.Start == nil || t >= *e.Start) && (e.End == nil || t < *e.End)
 }
 
-// phase is the number of phases begun at t.
-func (e *Experiment) phase(t int64) int {
+// phase is when the phase in force at t began; the first has no beginning.
+func (e *Experiment) phase(t int64) int64 {
+	if n := e.begun(t); n > 0 {
+		return e.Phases[n-1].From
+	}
+	return math.MinInt64
+}
+
+// begun is the number of phases begun at t.
+func (e *Experiment) begun(t int64) int {
 	n := 0
 	for _, p := range e.Phases {
 		if t >= p.From {
@@ -73,7 +82,7 @@ func (e *Experiment) variantOf(b Beacon) string {
 		return ""
 	}
 	variants, buckets := e.Variants, e.Buckets
-	for _, p := range e.Phases[:e.phase(b.Time)] {
+	for _, p := range e.Phases[:e.begun(b.Time)] {
 		if p.Variants != nil {
 			variants = p.Variants
 		}

@@ -14,7 +14,6 @@ type booker struct {
 	key    Key // without status, point, attributes, minute
 	totals map[string]*running
 	order  []string
-	pairs  [][2]string
 	paired map[string]*big.Int // "status\x00a*b": sum booked so far
 }
 
@@ -59,28 +58,23 @@ func (b *booker) book(status, point, attributes string, v *big.Int, t int64) {
 	run.x = new(big.Int).Add(run.x, v)
 	f.SumSq.Add(f.SumSq, new(big.Int).Mul(run.x, run.x))
 	run.hits++
-	if attributes == "" {
-		b.pair(status, point, t)
-	}
 }
 
-// pair brings the pairs that name point to their product.
-func (b *booker) pair(status, point string, t int64) {
-	for _, p := range b.pairs {
-		if p[0] != point && p[1] != point {
-			continue
-		}
-		product := new(big.Int).Mul(b.total(status, p[0], "").x, b.total(status, p[1], "").x)
-		name := p[0] + "*" + p[1]
-		k := status + "\x00" + name
-		old := b.paired[k]
-		if old == nil {
-			old = new(big.Int)
-		}
-		f := b.figure(status, name, "", t)
-		f.Sum.Add(f.Sum, new(big.Int).Sub(product, old))
-		b.paired[k] = product
+// product is that of the running totals of a pair.
+func (b *booker) product(status string, pair [2]string) *big.Int {
+	return new(big.Int).Mul(b.total(status, pair[0], "").x, b.total(status, pair[1], "").x)
+}
+
+// pair books a change of a pair's product.
+func (b *booker) pair(status string, pair [2]string, change *big.Int, t int64) {
+	name := pair[0] + "*" + pair[1]
+	f := b.figure(status, name, "", t)
+	f.Sum.Add(f.Sum, change)
+	k := status + "\x00" + name
+	if b.paired[k] == nil {
+		b.paired[k] = new(big.Int)
 	}
+	b.paired[k].Add(b.paired[k], change)
 }
 
 // retract takes back all that is booked so far, in the minute of t.
@@ -103,44 +97,60 @@ func (b *booker) retract(t int64) {
 	}
 }
 
-// session books one session for every experiment of its tenant.
-func (r *Result) session(cfg Config, k sessionKey, beacons []counted) {
-	tenant := cfg.Tenants[k.tenant]
-	key := Key{Tenant: k.tenant, Dims: dims(tenant.Dimensions, beacons[0].beacon)}
-	for i := range tenant.Experiments {
-		e := &tenant.Experiments[i]
-		r.experiment(e, tenant, key, beacons)
+// session books one session for every experiment that its tenant has in the
+// generation of any of its beacons.
+func (r *Result) session(k sessionKey, beacons []counted) {
+	first := beacons[0]
+	key := Key{Tenant: k.tenant, Dims: dims(first.tenant.Dimensions, first.beacon)}
+	var ids []string
+	for _, c := range beacons {
+		for _, e := range c.tenant.Experiments {
+			if !slices.Contains(ids, e.ID) {
+				ids = append(ids, e.ID)
+			}
+		}
 	}
-	if tenant.AllTraffic {
+	for _, id := range ids {
+		r.experiment(id, key, beacons)
+	}
+	if first.tenant.AllTraffic {
 		key.Experiment, key.Variant = "_all", "_all"
-		b := r.booker(key, tenant)
-		b.book("assigned", "visit", "", one, beacons[0].beacon.Time)
-		b.book("qualified", "visit", "", one, beacons[0].beacon.Time)
+		b := r.booker(key)
+		b.book("assigned", "visit", "", one, first.beacon.Time)
+		b.book("qualified", "visit", "", one, first.beacon.Time)
 		for _, c := range beacons {
-			b.measurements("assigned", c)
-			b.measurements("qualified", c)
+			if c.tenant.AllTraffic {
+				b.measurements("assigned", c)
+				b.measurements("qualified", c)
+			}
 		}
 	}
 }
 
 var one = big.NewInt(1_000_000)
 
-func (r *Result) booker(key Key, tenant Tenant) *booker {
-	return &booker{r: r, key: key, totals: map[string]*running{}, pairs: tenant.Pairs, paired: map[string]*big.Int{}}
+func (r *Result) booker(key Key) *booker {
+	return &booker{r: r, key: key, totals: map[string]*running{}, paired: map[string]*big.Int{}}
 }
 
-func (r *Result) experiment(e *Experiment, tenant Tenant, key Key, beacons []counted) {
-	variant, phase := "", 0
+// experiment books one session for an experiment, each beacon by what its own
+// generation says of it.
+func (r *Result) experiment(id string, key Key, beacons []counted) {
+	variant, phase := "", int64(0)
 	var b *booker
 	qualified, crossed := false, false
 	for _, c := range beacons {
-		t := c.beacon.Time
+		at := slices.IndexFunc(c.tenant.Experiments, func(e Experiment) bool { return e.ID == id })
+		if at < 0 {
+			continue // it stands still
+		}
+		e, t := &c.tenant.Experiments[at], c.beacon.Time
 		carried := e.variantOf(c.beacon)
 		switch {
 		case b == nil && carried != "" && e.runs(t):
 			variant, phase = carried, e.phase(t)
 			key.Experiment, key.Variant = e.ID, variant
-			b = r.booker(key, tenant)
+			b = r.booker(key)
 			b.book("assigned", "visit", "", one, t)
 		case b == nil:
 			continue
@@ -174,7 +184,14 @@ const longest = 4096
 func (b *booker) measurements(status string, c counted) {
 	for _, m := range c.measured {
 		v, _ := big.NewFloat(math.RoundToEven(m.Value * 1e6)).Int(nil)
+		var products []*big.Int
+		for _, pair := range c.tenant.Pairs {
+			products = append(products, b.product(status, pair))
+		}
 		b.book(status, m.Point, "", v, c.beacon.Time)
+		for i, pair := range c.tenant.Pairs {
+			b.pair(status, pair, new(big.Int).Sub(b.product(status, pair), products[i]), c.beacon.Time)
+		}
 		known := map[string]string{}
 		for name, value := range m.Attributes {
 			if known[name] = value; len(value) > longest {
