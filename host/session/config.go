@@ -46,6 +46,8 @@ type Config struct {
 	// replay: one watermark, and equal times and ids in the order of offsets.
 	OneSource bool
 	Tenants   map[string]Tenant
+	// Routes are the topics of all routes, by name; a Stage goes by them.
+	Routes map[string]RouteTopic
 
 	prepared *prepared
 }

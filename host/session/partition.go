@@ -62,12 +62,13 @@ type tenant struct {
 	labels         []metric.Label
 }
 
-// Record is one record of a route partition's log: a beacon with its header, or
-// a mark.
+// Record is one record of a route partition's log: a beacon with its header, a
+// mark or an end.
 type Record struct {
 	Offset int64 // in the route's topic
 	Header beacon.Header
-	Mark   *beacon.Mark // nil of a beacon
+	Mark   *beacon.Mark // nil of others
+	End    *beacon.End  // likewise
 	Value  []byte       // the beacon; kept by the dead letters of an Output
 }
 
@@ -106,6 +107,10 @@ func (p *Partition) Watermark() int64 { return p.watermark.value }
 
 // Sessions is the number of keys held.
 func (p *Partition) Sessions() int { return p.held }
+
+// Ended tells whether every source partition has said that nothing more comes of
+// it on this partition's topic.
+func (p *Partition) Ended() bool { return p.watermark.ended() }
 
 // Process takes the next records of the log and appends to out what is booked,
 // and what it takes back. The records' values must not change while out is
@@ -156,7 +161,7 @@ func (p *Partition) step(s *scratch, i int, r *Record, out *Output) {
 	v := &s.verdicts[i]
 	limit := p.limit(v.watermark)
 	p.expire(limit)
-	if r.Mark != nil {
+	if r.Mark != nil || r.End != nil {
 		return
 	}
 	row := s.batch.Row(v.row)

@@ -108,6 +108,12 @@ func (s *scratch) decode(p *Partition, r *Record) error {
 		s.verdicts = append(s.verdicts, verdict{watermark: w.value})
 		return nil
 	}
+	if r.End != nil {
+		p.named = max(p.named, r.End.Generation)
+		w.end(*r.End)
+		s.verdicts = append(s.verdicts, verdict{watermark: w.value})
+		return nil
+	}
 	p.named = max(p.named, r.Header.Generation)
 	feed, of, ok := w.feedOf(r.Header.Topic)
 	if !ok {

@@ -29,6 +29,7 @@ type feed struct {
 
 type sourcePart struct {
 	spoken, idle bool
+	ended        bool // it has gone on to another topic of the route
 	value        int64
 }
 
@@ -159,6 +160,43 @@ func (w *watermark) mark(m *beacon.Mark) {
 	if changed {
 		w.recompute()
 	}
+}
+
+// end takes the last word of a source partition on this topic. It still holds
+// the watermark, as its beacons go on elsewhere.
+func (w *watermark) end(e beacon.End) {
+	f, _, ok := w.feedOf(e.Topic)
+	if !ok {
+		return
+	}
+	if f.source == nil {
+		e.Partition, e.Partitions = 0, 1
+	}
+	if w.value == metric.NoWatermark {
+		w.oldest = max(w.oldest, e.Watermark)
+	}
+	changed := e.Partitions > f.expected
+	f.expect(e.Partitions)
+	s := f.part(e.Partition)
+	s.ended = true
+	if f.hear(e.Partition, e.Watermark, s.idle, w.value) || changed {
+		w.recompute()
+	}
+}
+
+// ended tells whether all source partitions have said their last word.
+func (w *watermark) ended() bool {
+	for _, f := range w.feeds {
+		if f.expected == 0 {
+			return false
+		}
+		for i := range f.parts {
+			if !f.parts[i].ended {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // recompute brings the value to the lowest that is said.
