@@ -34,6 +34,16 @@ type Route struct {
 	Name       string
 	Topic      string
 	Partitions int32
+	// Replaces is the topic that the route had before: nil where it has had no
+	// other, or nobody reads that one any more.
+	Replaces *Replaced
+}
+
+// Replaced is a topic that another one of its route took the place of.
+type Replaced struct {
+	Topic      string
+	Partitions int32
+	Generation uint64 // the first that does not write to it any more
 }
 
 // Config is dispatch's part of a generation.
@@ -144,6 +154,10 @@ func NewCore(cfg Config) (*Core, error) {
 	for i, r := range cfg.Routes {
 		if r.Partitions < 1 {
 			return nil, fmt.Errorf("dispatch: route %s: %d partitions", r.Name, r.Partitions)
+		}
+		if old := r.Replaces; old != nil && (old.Topic == r.Topic || old.Partitions < 1 || old.Generation < 1 || old.Generation > cfg.Generation) {
+			return nil, fmt.Errorf("dispatch: route %s: its topic %s can not replace %s of %d partitions from generation %d on in generation %d",
+				r.Name, r.Topic, old.Topic, old.Partitions, old.Generation, cfg.Generation)
 		}
 		c.routes[r.Name] = i
 	}

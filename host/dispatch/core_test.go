@@ -101,7 +101,7 @@ func testConfig() (Config, *plugins) {
 		Fields:  beacon.NewFields("do"),
 		Filters: []Filter{&p.f, &p.g}, Splitter: &p.split,
 		Tenants: map[string]Tenant{"shop": {}, "news": {Filters: []Filter{&p.own}}},
-		Routes:  []Route{{"web", "pharos.web", 4}, {"mobile", "pharos.mobile", 2}},
+		Routes:  []Route{{Name: "web", Topic: "pharos.web", Partitions: 4}, {Name: "mobile", Topic: "pharos.mobile", Partitions: 2}},
 		Default: "web", Ahead: 5 * time.Minute,
 	}, p
 }

@@ -1,19 +1,14 @@
 package dispatch
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/seed-6a2d649b/pharos/host/beacon"
 	"github.com/seed-6a2d649b/pharos/host/kafka"
 	"github.com/seed-6a2d649b/pharos/host/metric"
 )
@@ -28,6 +23,21 @@ type StageConfig struct {
 	Now         func() time.Time // the clock of dispatch; default time.Now
 	Counters    *Counters        // may be shared by stages; nil: none
 	Logger      hclog.Logger     // nil: silent
+
+	// Started remembers which source partitions the group has begun; nil: nothing
+	// does, and one whose committed offset has expired is taken for a new one.
+	Started Started
+	// AcceptLoss tells whether an operator has said to go on with a source partition
+	// although beacons of it are lost; nil: never.
+	AcceptLoss func(topic string, partition int32) bool
+	// Newest returns the newest generation that is published: a source partition
+	// that nobody has dispatched yet begins with it. nil: with the core's.
+	Newest func(ctx context.Context) (uint64, error)
+	// Cluster is asked what the loop does not know; nil: nothing is (see Cluster).
+	Cluster Cluster
+	// Patience is how long a source partition waits for the generation that it was
+	// last dispatched under, before that is an ErrStop; default 1m.
+	Patience time.Duration
 }
 
 // Stage dispatches the partitions of a kafka.Loop. One transaction holds the
@@ -39,7 +49,9 @@ type Stage struct {
 	counts metric.Counts // of the transaction in hand
 	out    output
 	raw    []Raw
-	fresh  bool // a partition was assigned and no mark has said so yet
+	fresh  bool // a partition is new here, or has changed its generation, and no mark has said so yet
+	memory memory
+	gate   gate
 
 	coreMu sync.Mutex
 	core   *Core
@@ -50,24 +62,10 @@ type Stage struct {
 }
 
 var (
-	_ kafka.Stage     = (*Stage)(nil)
-	_ kafka.Committer = (*Stage)(nil)
+	_ kafka.Stage          = (*Stage)(nil)
+	_ kafka.Committer      = (*Stage)(nil)
+	_ kafka.AfterCommitter = (*Stage)(nil)
 )
-
-// part is a source partition that the stage owns.
-type part struct {
-	Source
-	topicID    [16]byte
-	partitions int32     // of the topic
-	next       int64     // offset
-	active     time.Time // when a beacon was last routed, or the partition assigned
-}
-
-// metadata is what is committed with an offset, as JSON.
-type metadata struct {
-	TopicID   string `json:"topic_id"` // hex: offsets of a topic that was made anew mean nothing
-	Watermark int64  `json:"watermark"`
-}
 
 // NewStage returns a stage that owns no partitions yet.
 func NewStage(cfg StageConfig) *Stage {
@@ -76,6 +74,9 @@ func NewStage(cfg StageConfig) *Stage {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Patience <= 0 {
+		cfg.Patience = time.Minute
 	}
 	if cfg.Counters == nil {
 		cfg.Counters = newCounters()
@@ -87,54 +88,6 @@ func NewStage(cfg StageConfig) *Stage {
 	s.out.stage = s
 	s.out.use(cfg.Core)
 	return s
-}
-
-// Use makes core, the stage's own from then on, decide from the next batch on.
-// It may be called at any time.
-func (s *Stage) Use(core *Core) {
-	s.coreMu.Lock()
-	defer s.coreMu.Unlock()
-	s.next = core
-}
-
-// swap takes the next core if there is one.
-func (s *Stage) swap() *Core {
-	s.coreMu.Lock()
-	defer s.coreMu.Unlock()
-	if s.next != nil {
-		s.core, s.next = s.next, nil
-		s.out.use(s.core)
-	}
-	return s.core
-}
-
-// Assign goes on with partitions where they were left.
-func (s *Stage) Assign(_ context.Context, parts []*kafka.Assigned) error {
-	for _, a := range parts {
-		p := &part{
-			Source:  Source{Topic: a.Topic, Partition: a.Partition, Watermark: metric.NoWatermark},
-			topicID: a.TopicID, partitions: a.Partitions, active: s.cfg.Now(),
-		}
-		if a.Metadata != "" {
-			var m metadata
-			if err := json.Unmarshal([]byte(a.Metadata), &m); err != nil {
-				return fmt.Errorf("dispatch: what is committed of %s/%d is not a dispatcher's: %q: take another group, or delete the group's offsets: %w: %w",
-					a.Topic, a.Partition, a.Metadata, err, kafka.ErrStop)
-			}
-			if m.TopicID == topicID(a.TopicID) {
-				p.Watermark = m.Watermark
-			} else {
-				s.cfg.Logger.Warn("the source topic was made anew, it is read from its start", "topic", a.Topic, "partition", a.Partition)
-				a.Start = a.LogStart
-			}
-		}
-		p.next = a.Start
-		s.parts[kafka.TopicPartition{Topic: a.Topic, Partition: a.Partition}] = p
-		s.cfg.Counters.partitions.Inc()
-	}
-	s.fresh = true
-	s.report(nil)
-	return nil
 }
 
 // Revoke lets partitions go.
@@ -158,12 +111,18 @@ func (s *Stage) Revoke(parts []kafka.TopicPartition) {
 func (s *Stage) Batch(ctx context.Context, records []*kgo.Record, tx *kafka.Tx) error {
 	core := s.swap()
 	s.out.drop() // of a batch that failed
+	if err := s.resume(ctx, core, tx); err != nil {
+		return err
+	}
+	if err := s.advance(ctx, core, tx); err != nil {
+		return err
+	}
 	if len(records) == 0 {
 		s.marks(core, tx)
 		s.report(tx)
-	} else if s.fresh {
+	} else if s.fresh || s.back(records) {
 		// The routes hear of a source partition before its first beacon, or they
-		// could not tell what of it is late.
+		// could not tell what of it is late, nor what generations have come.
 		s.marks(core, tx)
 	}
 	now := s.cfg.Now()
@@ -174,8 +133,8 @@ func (s *Stage) Batch(ctx context.Context, records []*kgo.Record, tx *kafka.Tx) 
 		}
 		tp := kafka.TopicPartition{Topic: records[0].Topic, Partition: records[0].Partition}
 		p := s.parts[tp]
-		if p == nil {
-			return fmt.Errorf("dispatch: records of %s/%d, which is not assigned", tp.Topic, tp.Partition)
+		if p == nil || p.held {
+			return fmt.Errorf("dispatch: records of %s/%d, which is not assigned, or is held", tp.Topic, tp.Partition)
 		}
 		s.raw = s.raw[:0]
 		for _, r := range records[:n] {
@@ -195,6 +154,10 @@ func (s *Stage) Batch(ctx context.Context, records []*kgo.Record, tx *kafka.Tx) 
 	}
 	s.out.produce(tx)
 	for _, p := range s.parts {
+		if p.waits {
+			continue // as it was left
+		}
+		p.given = true
 		tx.Commit(p.Topic, p.Partition, p.next, p.metadata())
 	}
 	return nil
@@ -216,49 +179,4 @@ func (s *Stage) BeforeCommit(_ context.Context, tx *kafka.Tx) error {
 	s.cfg.Counters.count(counts)
 	s.counts = metric.Counts{}
 	return nil
-}
-
-// marks gathers for every route partition how far all owned source partitions
-// are: behind all beacons that this stage has routed to it.
-func (s *Stage) marks(core *Core, tx *kafka.Tx) {
-	if len(s.parts) == 0 {
-		return
-	}
-	s.fresh = false
-	now := s.cfg.Now()
-	mark := beacon.Mark{Generation: core.Generation()}
-	for _, p := range s.sorted() {
-		// A topic can have grown since the partition was assigned.
-		p.partitions = max(p.partitions, tx.Partitions(p.Topic))
-		mark.Entries = append(mark.Entries, beacon.MarkEntry{
-			Topic: p.Topic, Partition: p.Partition, Partitions: p.partitions, Watermark: p.Watermark,
-			Idle: now.Sub(p.active) >= s.cfg.Idle && tx.Lag(p.Topic, p.Partition) == 0,
-		})
-	}
-	value := mark.Append(nil)
-	for _, r := range core.Routes() {
-		for partition := range r.Partitions {
-			s.out.batch = append(s.out.batch, &kgo.Record{Topic: r.Topic, Partition: partition, Value: value, Headers: markHeaders})
-			s.cfg.Counters.marks.Inc()
-		}
-	}
-}
-
-var markHeaders = []kgo.RecordHeader{{Key: beacon.MarkKey}}
-
-func (p *part) metadata() string {
-	b, err := json.Marshal(metadata{TopicID: topicID(p.topicID), Watermark: p.Watermark})
-	if err != nil {
-		panic(err) // a number and hex always encode
-	}
-	return string(b)
-}
-
-func topicID(id [16]byte) string { return fmt.Sprintf("%x", id) }
-
-// sorted are the partitions by topic and number.
-func (s *Stage) sorted() []*part {
-	return slices.SortedFunc(maps.Values(s.parts), func(a, b *part) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
-	})
 }

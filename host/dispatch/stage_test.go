@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -380,30 +381,49 @@ func TestMarkedFirst(t *testing.T) {
 	}
 }
 
-// TestAssign: what is committed is read back, or refused by name.
+// TestAssign: what is committed is read back, or refused by name; what is lost is
+// gone on from only where that was accepted.
 func TestAssign(t *testing.T) {
 	w := &world{t: t}
 	w.clock.Store(now)
 	id := [16]byte{1}
-	left := (&part{topicID: id, Source: Source{Watermark: 77}}).metadata()
+	left := (&part{topicID: id, Source: Source{Watermark: 77}, generation: 7, active: time.UnixMilli(now - 5), idle: true}).metadata()
+	const watermarkOnly = `{"topic_id":"01000000000000000000000000000000","watermark":77}`
 	for name, c := range map[string]struct {
-		a         kafka.Assigned
-		watermark int64
-		start     int64
-		err       string
+		a          kafka.Assigned
+		watermark  int64
+		start      int64
+		generation uint64
+		active     int64  // before now
+		err        string // kafka.ErrStop, whose way out is --accept-loss
+		never      bool   // there is no way out
 	}{
-		"new":             {a: kafka.Assigned{Committed: -1, Start: 3, LogStart: 3}, watermark: metric.NoWatermark, start: 3},
-		"left":            {a: kafka.Assigned{Committed: 9, Start: 9, Metadata: left}, watermark: 77, start: 9},
-		"offset by hand":  {a: kafka.Assigned{Committed: 9, Start: 9}, watermark: metric.NoWatermark, start: 9},
-		"topic made anew": {a: kafka.Assigned{Committed: 9, Start: 9, Metadata: strings.ReplaceAll(left, "01", "02")}, watermark: metric.NoWatermark, start: 0},
-		"somebody else's": {a: kafka.Assigned{Committed: 9, Start: 9, Metadata: "member-1"}, err: "member-1"},
+		"new":                    {a: kafka.Assigned{Committed: -1, Start: 3, LogStart: 3}, watermark: metric.NoWatermark, start: 3},
+		"left":                   {a: kafka.Assigned{Committed: 9, Start: 9, LogEnd: 12, Metadata: left}, watermark: 77, start: 9, generation: 7, active: 5},
+		"left at both ends":      {a: kafka.Assigned{Committed: 9, Start: 9, LogStart: 9, LogEnd: 9, Metadata: left}, watermark: 77, start: 9, generation: 7, active: 5},
+		"left by an older host":  {a: kafka.Assigned{Committed: 9, Start: 9, LogEnd: 12, Metadata: watermarkOnly}, watermark: 77, start: 9},
+		"offset by hand":         {a: kafka.Assigned{Committed: 9, Start: 9, LogEnd: 12}, watermark: metric.NoWatermark, start: 9},
+		"topic made anew":        {a: kafka.Assigned{Committed: 9, Start: 9, LogEnd: 12, Metadata: strings.ReplaceAll(left, "01", "02")}, watermark: metric.NoWatermark, start: 0, generation: 7, err: "made anew"},
+		"gone unread":            {a: kafka.Assigned{Committed: 9, Start: 9, LogStart: 15, LogEnd: 20, Metadata: left}, watermark: 77, start: 15, generation: 7, active: 5, err: "records 9 to 14 are gone"},
+		"the log lost its end":   {a: kafka.Assigned{Committed: 9, Start: 9, LogEnd: 6, Metadata: left}, watermark: 77, start: 6, generation: 7, active: 5, err: "its log ends at 6"},
+		"the offset has expired": {a: kafka.Assigned{Committed: -1, Start: 3, LogStart: 3, LogEnd: 9, Partition: 1}, watermark: metric.NoWatermark, start: 3, err: "has expired"},
+		"somebody else's":        {a: kafka.Assigned{Committed: 9, Start: 9, LogEnd: 12, Metadata: "member-1"}, err: "member-1", never: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := w.stage(w.core(), nil)
-			c.a.Topic, c.a.TopicID, c.a.Partitions = "beacons", id, 1
-			err := s.Assign(context.Background(), []*kafka.Assigned{&c.a})
+			c.a.Topic, c.a.TopicID, c.a.Partitions = "beacons", id, 2
+			cfg := StageConfig{Core: w.core(), Now: func() time.Time { return time.UnixMilli(w.clock.Load()) }, Started: &shelf{"dispatched/beacons/1": true}}
 			if c.err != "" {
-				if err == nil || !strings.Contains(err.Error(), c.err) {
+				a := c.a
+				err := NewStage(cfg).Assign(context.Background(), []*kafka.Assigned{&a})
+				if !errors.Is(err, kafka.ErrStop) || !strings.Contains(err.Error(), c.err) || !c.never && !strings.Contains(err.Error(), fmt.Sprintf("--accept-loss beacons/%d", a.Partition)) {
+					t.Errorf("error %v", err)
+				}
+				cfg.AcceptLoss = func(topic string, partition int32) bool { return topic == "beacons" && partition == c.a.Partition }
+			}
+			s := NewStage(cfg)
+			err := s.Assign(context.Background(), []*kafka.Assigned{&c.a})
+			if c.never {
+				if !errors.Is(err, kafka.ErrStop) {
 					t.Errorf("error %v", err)
 				}
 				return
@@ -411,12 +431,29 @@ func TestAssign(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if st := s.Status(); st[0].Watermark != c.watermark || st[0].Offset != c.start || c.a.Start != c.start {
-				t.Errorf("status %+v, start %d", st, c.a.Start)
+			p := s.sorted()[0]
+			if st := s.Status()[0]; st.Watermark != c.watermark || st.Offset != c.start || c.a.Start != c.start || c.a.Hold || st.Generation != c.generation || st.Waits != 0 {
+				t.Errorf("status %+v, start %d, held %v", st, c.a.Start, c.a.Hold)
+			}
+			if p.active.UnixMilli() != now-c.active || p.idle != (c.active > 0) {
+				t.Errorf("active %v, idle %v", p.active, p.idle)
 			}
 		})
 	}
 }
+
+// shelf keeps marks in memory.
+type shelf map[string]bool
+
+func (s *shelf) Mark(_ context.Context, name string) error {
+	if (*s)["broken"] {
+		return errors.New("the store is away")
+	}
+	(*s)[name] = true
+	return nil
+}
+
+func (s *shelf) Marked(_ context.Context, name string) (bool, error) { return (*s)[name], nil }
 
 // sleeper is a filter that takes longer over one beacon than a transaction may
 // be open.

@@ -17,6 +17,9 @@ type PartitionStatus struct {
 	Offset    int64 // the next to dispatch
 	Lag       int64 // records behind; -1: not known
 	Watermark int64 // epoch ms, or metric.NoWatermark
+	// Generation is that it was last dispatched under, Waits the one that it is held
+	// for; 0: none.
+	Generation, Waits uint64
 }
 
 // Status is how far all owned partitions were about a second ago, by topic and
@@ -31,7 +34,10 @@ func (s *Stage) Status() []PartitionStatus {
 func (s *Stage) report(tx *kafka.Tx) {
 	status := make([]PartitionStatus, 0, len(s.parts))
 	for _, p := range s.sorted() {
-		st := PartitionStatus{Topic: p.Topic, Partition: p.Partition, Offset: p.next, Lag: -1, Watermark: p.Watermark}
+		st := PartitionStatus{Topic: p.Topic, Partition: p.Partition, Offset: p.next, Lag: -1, Watermark: p.Watermark, Generation: p.generation}
+		if p.waits {
+			st.Waits = p.needs
+		}
 		if tx != nil {
 			st.Lag = tx.Lag(p.Topic, p.Partition)
 			s.cfg.Counters.lag.WithLabelValues(p.Topic, strconv.Itoa(int(p.Partition))).Set(float64(st.Lag))
