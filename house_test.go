@@ -43,6 +43,7 @@ var house = map[string]rule{
 	"host/page":       {nil, nil, "the page speaks the public HTTP API, as anybody could"},
 	"host/generate":   {nil, nil, "synthetic beacons must not depend on the engine that they try"},
 	"host/definition": {nil, nil, "the second implementation shares no code with what it checks"},
+	"host/sim":        {nil, nil, "nothing but tests: what they import is theirs"},
 	"host/pipeline":   {[]string{"abi", "host/", "sinks/", "plugins"}, []string{""}, "the one place that knows all parts"},
 	"sinks":           {[]string{"host/metric"}, []string{"github.com/prometheus/", "github.com/hashicorp/go-hclog"}, "a store knows figures, never a stage"},
 	"sdk":             {[]string{"abi", "sdk/"}, nil, "guests build without the host"},

@@ -1,0 +1,409 @@
+package sim
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/seed-6a2d649b/pharos/host/beacon"
+	"github.com/seed-6a2d649b/pharos/host/definition"
+	"github.com/seed-6a2d649b/pharos/host/dispatch"
+	"github.com/seed-6a2d649b/pharos/host/kafka"
+	"github.com/seed-6a2d649b/pharos/host/metric"
+)
+
+// position is where a beacon stands in a raw topic.
+type position struct {
+	kafka.TopicPartition
+	offset int64
+}
+
+// routed is a beacon as a route's log has it.
+type routed struct {
+	at         kafka.TopicPartition // of the route
+	offset     int64                // there
+	key        string
+	header     beacon.Header
+	late       bool
+	generation uint64 // of the session partition at that offset
+}
+
+// oracle says what must have come of a run, from the raw topics and the routes'
+// logs alone.
+type oracle struct {
+	s       *simulation
+	routed  map[position]*routed
+	letters map[string]int // expected, as text
+	counts  metric.Counts  // of tenants, expected
+	want    map[string]string
+}
+
+// check compares all that is there in the end with the definition.
+func (s *simulation) check() {
+	o := &oracle{s: s, routed: map[position]*routed{}, letters: map[string]int{}}
+	for _, r := range s.world.newest().routes {
+		for p := range r.Partitions {
+			o.route(r, p)
+		}
+	}
+	o.define()
+	o.compare()
+}
+
+// route reads one partition of a route and judges its beacons by its own
+// watermark.
+func (o *oracle) route(r dispatch.Route, p int32) {
+	tp := kafka.TopicPartition{Topic: r.Topic, Partition: p}
+	w := newWatermark(o.s.world.topics())
+	last := map[kafka.TopicPartition]int64{}
+	for _, record := range o.s.cluster.log(tp).committed() {
+		if len(record.Headers) == 0 {
+			o.s.fault("%v@%d: no header", tp, record.Offset)
+			continue
+		}
+		switch h := record.Headers[0]; h.Key {
+		case beacon.MarkKey:
+			m, err := beacon.ParseMark(record.Value)
+			if err != nil {
+				o.s.fault("%v@%d: %v", tp, record.Offset, err)
+			}
+			w.mark(m)
+		case beacon.HeaderKey:
+			head, err := beacon.ParseHeader(h.Value)
+			if err != nil {
+				o.s.fault("%v@%d: %v", tp, record.Offset, err)
+			}
+			from := kafka.TopicPartition{Topic: head.Topic, Partition: head.Partition}
+			if before, ok := last[from]; ok && before >= head.Offset {
+				o.s.fault("%v@%d: %v@%d comes behind offset %d", tp, record.Offset, from, head.Offset, before)
+			}
+			last[from] = head.Offset
+			at := position{from, head.Offset}
+			if o.routed[at] != nil {
+				o.s.fault("%v@%d: %v@%d was routed before", tp, record.Offset, from, head.Offset)
+			}
+			b, _ := definition.Decode(definitionSource, record.Value)
+			w.say(from, head.Watermark, false)
+			late := w.known && b.Time < w.value-o.s.world.lateness.Milliseconds()
+			w.say(from, b.Time, false)
+			o.routed[at] = &routed{at: tp, offset: record.Offset, key: string(record.Key), header: head, late: late}
+		default:
+			o.s.fault("%v@%d: header %s", tp, record.Offset, h.Key)
+		}
+	}
+}
+
+// define goes through the raw topics: what must have become of each beacon, and
+// of all that are not late together.
+func (o *oracle) define() {
+	w := o.s.world
+	var lines []definition.Line
+	for _, tp := range o.s.cluster.partitions(w.topics()...) {
+		watermark := metric.NoWatermark
+		for _, record := range o.s.cluster.log(tp).committed() {
+			line := definition.Line{Topic: tp.Topic, Partition: tp.Partition, Offset: record.Offset, Raw: record.Value}
+			at := position{tp, record.Offset}
+			got := o.routed[at]
+			b, route := o.verdict(line)
+			if (route != "") != (got != nil) {
+				o.s.fault("%v@%d: is to go to route %q, and has gone to %+v: %s", tp, record.Offset, route, got, record.Value)
+				continue
+			}
+			if got == nil {
+				lines = append(lines, line)
+				continue
+			}
+			o.placed(at, b, route, got, watermark)
+			watermark = max(watermark, b.Time)
+			if got.late {
+				o.counts.Add(metric.Count{Tenant: b.Tenant, Outcome: metric.In, N: 1})
+				o.counts.Add(metric.Count{Tenant: b.Tenant, Outcome: metric.LateBeacon, N: 1})
+				o.letter(line, "late", b.Tenant)
+				continue
+			}
+			lines = append(lines, line)
+		}
+	}
+	result := definition.Compute(w.definition(w.newest()), lines)
+	o.take(result)
+}
+
+// placed checks where a beacon went, and what its header says.
+func (o *oracle) placed(at position, b definition.Beacon, route string, got *routed, watermark int64) {
+	if got.header.Watermark != watermark {
+		o.s.fault("%v@%d: its header has the watermark %d before it, which was %d", at.TopicPartition, at.offset, got.header.Watermark, watermark)
+	}
+	for _, r := range o.s.world.newest().routes {
+		if r.Name == route && (got.at != kafka.TopicPartition{Topic: r.Topic, Partition: kafka.PartitionOf([]byte(b.Session), r.Partitions)}) {
+			o.s.fault("%v@%d: session %s of route %s went to %v", at.TopicPartition, at.offset, b.Session, route, got.at)
+		}
+	}
+	if got.key != b.Session {
+		o.s.fault("%v@%d: session %s has the key %s", at.TopicPartition, at.offset, b.Session, got.key)
+	}
+}
+
+// verdict makes dispatch's checks, and says which route a beacon goes to; none
+// where it does not go on.
+func (o *oracle) verdict(line definition.Line) (b definition.Beacon, route string) {
+	b, cause := definition.Decode(definitionSource, line.Raw)
+	t, known := o.s.world.newest().tenants[b.Tenant]
+	_ = t
+	if !known {
+		b.Tenant = ""
+	}
+	switch {
+	case cause != "":
+	case b.Tenant == "" && !known:
+		cause = "no tenant"
+		if c, _ := definition.Decode(definitionSource, line.Raw); c.Tenant != "" {
+			cause = "unknown tenant"
+		}
+	case !b.HasTime:
+		cause = "no time"
+	case b.Session == "":
+		cause = "no session"
+	case b.Time > o.s.began().UnixMilli()+12*3600_000: // none is sent between that and the allowed
+		cause = "future"
+	}
+	if cause != "" {
+		o.letter(line, cause, b.Tenant)
+		return b, ""
+	}
+	if _, dropped := (filter{field: "bot"}).dropped(b); dropped {
+		return b, ""
+	}
+	if _, dropped := (filter{field: "shopbot"}).dropped(b); dropped && b.Tenant == "shop" {
+		return b, ""
+	}
+	return b, cmp.Or(split(b), "web")
+}
+
+func (o *oracle) letter(line definition.Line, cause, tenant string) {
+	o.letters[fmt.Sprintf("%s of %q: %s/%d@%d", cause, tenant, line.Topic, line.Partition, line.Offset)]++
+}
+
+// take notes what the definition says.
+func (o *oracle) take(r *definition.Result) {
+	o.want = map[string]string{}
+	for k, f := range r.Figures {
+		o.want[keyText(k)] = fmt.Sprintf("hits %d sum %v sessions %d sumsq %v", f.Hits, f.Sum, f.Sessions, f.SumSq)
+	}
+	add := func(tenant string, outcome metric.Outcome, reason string, n int64) {
+		o.counts.Add(metric.Count{Tenant: tenant, Outcome: outcome, Reason: reason, N: n})
+	}
+	for name, t := range r.Tenants {
+		add(name, metric.In, "", t.In)
+		add(name, metric.Counted, "", t.Counted)
+		add(name, metric.Duplicate, "", t.Duplicate)
+		add(name, metric.BadValue, "", t.BadValue)
+		for reason, n := range t.Filtered {
+			add(name, metric.Filtered, reason, n)
+		}
+		for cause, n := range t.DeadLettered {
+			add(name, metric.DeadLettered, cause, n)
+		}
+	}
+	for cause, n := range r.Undecodable {
+		add("", metric.Undecodable, cause, n)
+	}
+}
+
+func keyText(k definition.Key) string {
+	text := fmt.Sprintf("%s %s %s %s %s", k.Tenant, k.Experiment, k.Variant, k.Status, k.Point)
+	for _, l := range strings.FieldsFunc(k.Attributes, isNewline) {
+		text += " [" + l + "]"
+	}
+	for _, l := range strings.FieldsFunc(k.Dims, isNewline) {
+		text += " {" + l + "}"
+	}
+	return fmt.Sprintf("%s minute %d", text, k.Minute)
+}
+
+func isNewline(r rune) bool { return r == '\n' }
+
+// compare looks at the metrics topic, the dead letters and the store.
+func (o *oracle) compare() {
+	var totals metric.Totals
+	var counts metric.Counts
+	finals := map[int32]int64{}
+	for _, tp := range o.s.cluster.partitions(metricsTopic) {
+		h := o.s.horizon()
+		for _, record := range o.s.cluster.log(tp).committed() {
+			f, err := metric.ParseFrame(record.Value)
+			if err != nil {
+				o.s.fault("%v@%d: %v", tp, record.Offset, err)
+				return
+			}
+			for _, d := range f.Deltas {
+				totals.Add(d)
+			}
+			for _, c := range f.Counts {
+				counts.Add(c)
+			}
+			for _, p := range f.Progress {
+				h.Observe(f.Generation, p)
+			}
+		}
+		finals[tp.Partition], _ = h.FinalBefore()
+	}
+	got := map[string]string{}
+	totals.Each(func(s *metric.Series, minute int64, f metric.Figure) {
+		got[fmt.Sprintf("%s minute %d", seriesText(s), minute)] = fmt.Sprintf("hits %d sum %v sessions %d sumsq %v", f.Hits, f.Sum, f.Sessions, f.SumSq)
+	})
+	o.same("figures", got, o.want)
+	o.same("counts", countText(&counts), countText(&o.counts))
+	letters := map[string]int{}
+	for _, tp := range o.s.cluster.partitions(deadTopic) {
+		for _, record := range o.s.cluster.log(tp).committed() {
+			o.addLetter(letters, record)
+		}
+	}
+	o.same("dead letters", texts(letters), texts(o.letters))
+	if err := counts.Summary(nil).Conserved(); err != nil {
+		o.s.fault("%v", err)
+	}
+	o.stored(&totals, finals)
+}
+
+func (o *oracle) addLetter(letters map[string]int, record *kgo.Record) {
+	d, err := kafka.ParseDeadLetter(record)
+	if err != nil {
+		o.s.fault("dead letter: %v", err)
+		return
+	}
+	letters[fmt.Sprintf("%s of %q: %s/%d@%d", d.Cause, d.Tenant, d.Topic, d.Partition, d.Offset)]++
+}
+
+// stored compares the store with the topic's totals up to the last minute that
+// is final; nothing else may be there.
+func (o *oracle) stored(totals *metric.Totals, finals map[int32]int64) {
+	want := map[string]string{}
+	totals.Each(func(s *metric.Series, minute int64, f metric.Figure) {
+		if minute < finals[metric.PartitionOf(s, o.s.world.metricsPartitions)] {
+			sample := f.Sample(s, minute)
+			want[fmt.Sprintf("%s minute %d", seriesText(s), minute)] = sampleText(sample)
+		}
+	})
+	got := map[string]string{}
+	for at, sample := range o.s.store.samples {
+		got[fmt.Sprintf("%s minute %d", at.series, at.minute)] = sampleText(sample)
+	}
+	o.same("store", got, want)
+	for p, final := range finals {
+		if last := metric.MinuteOf(o.s.lastSent - o.s.world.lateness.Milliseconds()); final < last {
+			o.s.fault("metrics/%d: final before minute %d, and not %d", p, final, last)
+		}
+	}
+}
+
+func sampleText(s metric.Sample) string {
+	return fmt.Sprintf("hits %v sum %v sessions %v sumsq %v", s.Hits, s.Sum, s.Sessions, s.SumSq)
+}
+
+func countText(c *metric.Counts) map[string]string {
+	all := map[string]string{}
+	for _, n := range c.All() {
+		switch n.Outcome {
+		case metric.UnknownVariant, metric.OtherDimension:
+			continue // the definition does not count them
+		}
+		all[fmt.Sprintf("%s %v %s", n.Tenant, n.Outcome, n.Reason)] = fmt.Sprint(n.N)
+	}
+	return all
+}
+
+func texts(m map[string]int) map[string]string {
+	all := map[string]string{}
+	for k, n := range m {
+		all[k] = fmt.Sprint(n)
+	}
+	return all
+}
+
+// same compares two maps of texts.
+func (o *oracle) same(what string, got, want map[string]string) {
+	for _, k := range slices.Sorted(maps.Keys(got)) {
+		if want[k] != got[k] {
+			o.s.fault("%s: %s: got %s, want %s", what, k, got[k], cmp.Or(want[k], "nothing"))
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(want)) {
+		if _, ok := got[k]; !ok {
+			o.s.fault("%s: %s: got nothing, want %s", what, k, want[k])
+		}
+	}
+}
+
+// watermark is a route partition's by the words of the definition: the lowest
+// of the source partitions that are not idle, once all have spoken; it never
+// falls.
+type watermark struct {
+	topics []string
+	count  map[string]int32
+	said   map[kafka.TopicPartition]*saying
+	value  int64
+	known  bool
+}
+
+type saying struct {
+	value int64
+	idle  bool
+}
+
+func newWatermark(topics []string) *watermark {
+	return &watermark{topics: topics, count: map[string]int32{}, said: map[kafka.TopicPartition]*saying{}}
+}
+
+func (w *watermark) mark(m beacon.Mark) {
+	for _, e := range m.Entries {
+		w.count[e.Topic] = max(w.count[e.Topic], e.Partitions)
+	}
+	for _, e := range m.Entries {
+		w.note(kafka.TopicPartition{Topic: e.Topic, Partition: e.Partition}, e.Watermark, e.Idle)
+	}
+	w.recompute()
+}
+
+func (w *watermark) say(tp kafka.TopicPartition, value int64, idle bool) {
+	w.note(tp, value, idle)
+	w.recompute()
+}
+
+func (w *watermark) note(tp kafka.TopicPartition, value int64, idle bool) {
+	if n := w.count[tp.Topic]; n > 0 {
+		w.count[tp.Topic] = max(n, tp.Partition+1)
+	}
+	s := w.said[tp]
+	if s == nil {
+		s = &saying{value: value}
+		w.said[tp] = s
+	}
+	s.value, s.idle = max(s.value, value), idle
+}
+
+func (w *watermark) recompute() {
+	low, active := int64(0), false
+	for _, topic := range w.topics {
+		n := w.count[topic]
+		if n == 0 {
+			return
+		}
+		for p := range n {
+			s := w.said[kafka.TopicPartition{Topic: topic, Partition: p}]
+			if s == nil {
+				return
+			}
+			if !s.idle && (!active || s.value < low) {
+				low, active = s.value, true
+			}
+		}
+	}
+	if active && low != metric.NoWatermark && (!w.known || low > w.value) {
+		w.value, w.known = low, true
+	}
+}

@@ -1,0 +1,412 @@
+package sim
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-6a2d649b/pharos/host/dispatch"
+	"github.com/seed-6a2d649b/pharos/host/kafka"
+	"github.com/seed-6a2d649b/pharos/host/metric"
+	"github.com/seed-6a2d649b/pharos/host/session"
+)
+
+// simulation is one run. Its clock is that of a synctest bubble, and nothing in
+// it depends on anything but the seed.
+type simulation struct {
+	*rand.Rand
+	seed     uint64
+	plant    string // the name of a planted bug; empty: none
+	world    *world
+	cluster  *cluster
+	hosts    []*host
+	store    *store
+	senders  map[kafka.TopicPartition]*sender
+	sent     []string // values of raw records
+	last     int64    // event time of the last
+	lastSent int64    // event time of the last beacons, which end the run
+	healing  bool     // nothing fails any more
+
+	sessions, most int // of the traffic; records of a fetch
+	risks          int // how much fails: 0 nothing, 1 usual, more is less
+
+	steps, commits, aborts, failures, crashes int
+	before                                    int // samples in the store before everything came to rest
+	lasted                                    time.Duration
+	faults                                    []string
+	story                                     []string
+}
+
+// host is a process: it loses all its workers' memory together.
+type host struct {
+	name    string
+	workers []stepper
+	down    time.Time // it is until then, if it has no workers
+	lives   int
+}
+
+// stepper is a worker of any role.
+type stepper interface {
+	step()
+	beat(now time.Time)
+	sleep(until time.Time)
+}
+
+func newSimulation(seed uint64, plant string) *simulation {
+	r := rand.New(rand.NewPCG(seed, 0))
+	s := &simulation{
+		Rand: r, seed: seed, plant: plant, cluster: newCluster(), senders: map[kafka.TopicPartition]*sender{},
+		sessions: pick(r, 2, 5, 12), most: pick(r, 3, 10, 40), risks: pick(r, 0, 1, 1, 1, 4),
+	}
+	s.world = newWorld(seed, func() error {
+		if s.risk(300) {
+			return fmt.Errorf("plugin: %w", errFault)
+		}
+		return nil
+	})
+	for _, topic := range s.world.topics() {
+		s.cluster.create(topic, s.world.sources[topic])
+	}
+	for _, route := range s.world.newest().routes {
+		s.cluster.create(route.Topic, route.Partitions)
+	}
+	s.cluster.create(metricsTopic, s.world.metricsPartitions)
+	s.cluster.create(deadTopic, s.world.deadPartitions)
+	s.store = &store{sim: s, samples: map[spot]metric.Sample{}}
+	for i := range 1 + r.IntN(3) {
+		h := &host{name: fmt.Sprint("host", i)}
+		s.hosts = append(s.hosts, h)
+		s.start(h)
+	}
+	return s
+}
+
+// start brings a host up.
+func (s *simulation) start(h *host) {
+	g := s.world.newest()
+	h.lives++
+	name := fmt.Sprintf("%s.%d", h.name, h.lives)
+	routes := map[string]string{}
+	var topics []string
+	for _, r := range g.routes {
+		routes[r.Topic] = r.Name
+		topics = append(topics, r.Topic)
+	}
+	h.workers = []stepper{
+		s.newWorker(name+" dispatch", "dispatch", s.world.topics(), dispatch.NewStage(dispatch.StageConfig{
+			Core: s.world.core(g), Host: name, Metrics: s.world.metrics(), DeadLetters: s.world.deadLetters(), Idle: s.world.idle,
+		})),
+		s.newWorker(name+" session", "session", topics, session.NewStage(session.StageConfig{
+			Config: g.session, Host: name, Routes: routes, Metrics: s.world.metrics(), DeadLetters: s.world.deadLetters(),
+		})),
+		s.newShipping(name+" ship", s.store),
+	}
+	s.said("%s is up", name)
+}
+
+// crash ends a host without a word.
+func (s *simulation) crash(h *host) {
+	s.crashes++
+	h.workers = nil
+	h.down = time.Now().Add(time.Duration(s.Int64N(int64(15 * time.Second))))
+	s.said("%s crashes", h.name)
+}
+
+// chance is true once in n times.
+func (s *simulation) chance(n int) bool { return s.IntN(n) == 0 }
+
+// risk is chance for what goes wrong.
+func (s *simulation) risk(n int) bool { return !s.healing && s.risks > 0 && s.IntN(n*s.risks) == 0 }
+
+// plants tells whether a bug is the planted one.
+func (s *simulation) plants(bug string) bool { return s.plant == bug }
+
+func (s *simulation) fault(format string, args ...any) {
+	s.faults = append(s.faults, fmt.Sprintf(format, args...))
+	s.said("FAULT: "+format, args...)
+}
+
+// said keeps the story of the run.
+func (s *simulation) said(format string, args ...any) {
+	s.story = append(s.story, time.Since(s.world.began).String()+" "+fmt.Sprintf(format, args...))
+}
+
+// run lets n things happen, in an order that the seed chooses, then everything
+// come to rest.
+func (s *simulation) run(n int) {
+	for range n {
+		if len(s.faults) > 0 {
+			return
+		}
+		s.next()
+		synctest.Wait()
+	}
+	s.heal()
+}
+
+// next lets one thing happen.
+func (s *simulation) next() {
+	h := s.hosts[s.IntN(len(s.hosts))]
+	up := len(h.workers) > 0
+	switch n := s.IntN(2000); {
+	case n < 1600:
+		if up {
+			h.workers[s.IntN(len(h.workers))].step()
+		}
+	case n < 1720:
+		s.send()
+	case n < 1960:
+		s.pass(time.Duration(s.Int64N(int64(1500 * time.Millisecond))))
+	case n < 1975:
+		if !s.chance(4) {
+			s.tidy()
+		}
+		s.pass(time.Duration(s.Int64N(int64(pick(s.Rand, s.world.gap, s.world.lateness, s.world.idle)))) + time.Second)
+	case n < 1985 && up: // a rebalance for no reason
+		if w, ok := h.workers[s.IntN(len(h.workers))].(interface{ rebalance() }); ok {
+			w.rebalance()
+		}
+	case n < 1988 && up:
+		if s.risk(1) {
+			h.workers[s.IntN(len(h.workers))].sleep(time.Now().Add(time.Duration(s.Int64N(int64(25 * time.Second)))))
+		}
+	case n < 1991:
+		if up && s.risk(1) {
+			s.crash(h)
+		}
+	case n < 1993:
+		topics := s.world.topics()
+		t := s.cluster.topics[topics[s.IntN(len(topics))]]
+		if n := int32(len(t.parts)); n < 5 && s.chance(3) {
+			s.cluster.grow(t.name, n+1)
+			s.said("%s has %d partitions", t.name, n+1)
+		}
+	case n < 1995 && len(s.hosts) < 4:
+		h := &host{name: fmt.Sprint("host", len(s.hosts))}
+		s.hosts = append(s.hosts, h)
+		s.start(h)
+	}
+}
+
+// tidy lets workers end their transactions, as they do when time goes by.
+func (s *simulation) tidy() {
+	for _, h := range s.hosts {
+		for _, w := range h.workers {
+			if w, ok := w.(*worker); ok && !time.Now().Before(w.wakes) {
+				w.finish()
+			}
+		}
+	}
+}
+
+// pass lets time go by.
+func (s *simulation) pass(d time.Duration) {
+	time.Sleep(d)
+	now := time.Now()
+	for _, h := range s.hosts {
+		for _, w := range h.workers {
+			w.beat(now)
+		}
+		if h.workers == nil && !now.Before(h.down) {
+			s.start(h)
+		}
+	}
+	s.cluster.expire()
+	if len(s.cluster.open) > 0 && s.chance(4) {
+		if tx := s.cluster.open[0]; time.Since(tx.began) > transactionTimeout*6/10 {
+			s.cluster.end(tx, txnAborted) // by another worker of the group
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.cluster.groups)) {
+		if g := s.cluster.groups[name]; g.expire() {
+			s.rebalance(name)
+		}
+	}
+}
+
+// rebalance has a worker of a group say anew whose its partitions are to be.
+func (s *simulation) rebalance(group string) {
+	for _, h := range s.hosts {
+		for _, w := range h.workers {
+			switch w := w.(type) {
+			case *worker:
+				if w.group.name == group {
+					w.rebalance()
+					return
+				}
+			case *shipping:
+				if w.group.name == group {
+					w.rebalance()
+					return
+				}
+			}
+		}
+	}
+}
+
+// heal ends all trouble, sends a last beacon of each source partition, and lets
+// everything that was sent come through.
+func (s *simulation) heal() {
+	s.lasted = time.Since(s.world.began)
+	s.healing, s.before = true, len(s.store.samples)
+	s.pass(30 * time.Second)
+	s.pass(s.world.gap + 2*s.world.lateness + 10*time.Minute)
+	s.lastSent = time.Now().UnixMilli()
+	for _, tp := range s.cluster.partitions(s.world.topics()...) {
+		s.raw(tp, fmt.Sprintf(`{"tenant":"shop","sid":"last","ts":%d}`, s.lastSent))
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.cluster.groups)) {
+		s.rebalance(name) // of source partitions that have been added
+	}
+	s.settle("dispatch", s.world.topics())
+	var routes []string
+	for _, r := range s.world.newest().routes {
+		routes = append(routes, r.Topic)
+	}
+	s.settle("session", routes)
+	s.settleShip()
+}
+
+// settle runs the workers of a group until all is committed, and a while more.
+func (s *simulation) settle(group string, topics []string) {
+	after := 0
+	for range 3000 {
+		if len(s.faults) > 0 {
+			return
+		}
+		for _, h := range s.hosts {
+			for _, w := range h.workers {
+				if w, ok := w.(*worker); ok && w.group.name == group {
+					w.step()
+				}
+			}
+		}
+		synctest.Wait()
+		s.pass(100 * time.Millisecond)
+		if s.consumed(group, topics) {
+			if after++; after > 40 && !s.isOpen(group) {
+				return
+			}
+		}
+	}
+	s.fault("%s does not come to rest", group)
+}
+
+func (s *simulation) isOpen(group string) bool {
+	for _, h := range s.hosts {
+		for _, w := range h.workers {
+			if w, ok := w.(*worker); ok && w.group.name == group && w.tx != nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// consumed tells whether a group has committed all records of topics.
+func (s *simulation) consumed(group string, topics []string) bool {
+	g := s.cluster.group(group)
+	for _, tp := range s.cluster.partitions(topics...) {
+		if c, ok := g.offsets[tp]; !ok || c.Offset <= s.cluster.log(tp).last() {
+			return false
+		}
+	}
+	return true
+}
+
+// settleShip ships until all partitions of the metrics topic are read.
+func (s *simulation) settleShip() {
+	for range 3000 {
+		if len(s.faults) > 0 {
+			return
+		}
+		read := map[int32]bool{}
+		for _, h := range s.hosts {
+			for _, w := range h.workers {
+				w, ok := w.(*shipping)
+				if !ok {
+					continue
+				}
+				w.step()
+				for p, part := range w.parts {
+					if part.next == s.cluster.log(kafka.TopicPartition{Topic: metricsTopic, Partition: p}).stable() {
+						read[p] = true
+					}
+				}
+			}
+		}
+		s.pass(100 * time.Millisecond)
+		if len(read) == int(s.world.metricsPartitions) {
+			for _, h := range s.hosts {
+				for _, w := range h.workers {
+					if w, ok := w.(*shipping); ok {
+						w.ship()
+					}
+				}
+			}
+			return
+		}
+	}
+	s.fault("ship does not come to rest")
+}
+
+// horizon is a new one of a reader that knows all generations.
+func (s *simulation) horizon() *metric.Horizon {
+	h := metric.NewHorizon(s.world.lateness)
+	for _, g := range s.world.generations {
+		var names []string
+		for _, r := range g.routes {
+			names = append(names, r.Name)
+		}
+		h.Generation(g.number, names)
+	}
+	return h
+}
+
+// report is what to print of a run that failed.
+func (s *simulation) report(last int) string {
+	story := s.story[max(0, len(s.story)-last):]
+	faults := s.faults[:min(len(s.faults), 20)]
+	return fmt.Sprintf("seed %d: %d faults:\n\t%s\nthe last of what happened:\n\t%s\nrun it again with: go test ./host/sim -run TestSeeds -seed %d -seeds 1",
+		s.seed, len(s.faults), strings.Join(faults, "\n\t"), strings.Join(story, "\n\t"), s.seed)
+}
+
+func (s *simulation) began() time.Time { return s.world.began }
+
+// digest is a hash of all that the cluster holds in the end.
+func (s *simulation) digest() string {
+	h := sha256.New()
+	for _, tp := range s.cluster.partitions(slices.Collect(maps.Keys(s.cluster.topics))...) {
+		for i, e := range s.cluster.log(tp).entries {
+			if e.record == nil {
+				fmt.Fprintln(h, tp, i, e.txn.state)
+				continue
+			}
+			fmt.Fprintln(h, tp, i, e.record.Timestamp, e.record.Key, e.record.Value, e.record.Headers, e.txn != nil)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// String says what a run was like.
+func (s *simulation) String() string {
+	counts := map[metric.Outcome]int64{}
+	for _, tp := range s.cluster.partitions(metricsTopic) {
+		for _, record := range s.cluster.log(tp).committed() {
+			if f, err := metric.ParseFrame(record.Value); err == nil {
+				for _, c := range f.Counts {
+					counts[c.Outcome] += c.N
+				}
+			}
+		}
+	}
+	return fmt.Sprintf("%v: in %d, counted %d, late %d, duplicate %d, filtered %d, dead %d; %d batches, %d commits, %d aborts, %d failures, %d crashes, %d samples, %d writes, final before the end: %d",
+		s.lasted, counts[metric.In], counts[metric.Counted], counts[metric.LateBeacon], counts[metric.Duplicate], counts[metric.Filtered], counts[metric.DeadLettered],
+		s.steps, s.commits, s.aborts, s.failures, s.crashes, len(s.store.samples), s.store.writes, s.before)
+}

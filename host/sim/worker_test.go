@@ -1,0 +1,476 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/seed-6a2d649b/pharos/host/beacon"
+	"github.com/seed-6a2d649b/pharos/host/kafka"
+	"github.com/seed-6a2d649b/pharos/host/metric"
+)
+
+// worker calls a stage as kafka.Loop does, one step at a time, so that the
+// scheduler can put anything between two steps. What a step does stands in
+// Loop's code under the same name.
+type worker struct {
+	sim    *simulation
+	name   string
+	group  *group
+	topics []string
+	stage  kafka.Stage
+	hand   *kafka.Tx // the stage's view of the worker
+
+	member *member
+	owned  map[kafka.TopicPartition]*place
+	wants  []kafka.TopicPartition // owned as far as the group goes, not given to the stage yet
+	counts map[string]int32       // partitions of topics, as far as known
+
+	phase   phase
+	tx      *txn // nil: none
+	former  *txn // of the client before; it may be open
+	commits map[kafka.TopicPartition]kafka.Committed
+	dirty   bool
+	failed  error // of the transaction
+	held    []*kgo.Record
+
+	wakes time.Time // it stands still until then
+}
+
+type phase int
+
+const (
+	working phase = iota
+	offsets       // what the transaction holds is written, its offsets are not
+	ending        // only its end is not
+)
+
+// place is how far an owned partition is read, and was known to reach.
+type place struct {
+	next, end int64
+	hold      bool // nothing is read until Resume
+}
+
+var errFault = errors.New("fault")
+
+func (s *simulation) newWorker(name, group string, topics []string, stage kafka.Stage) *worker {
+	w := &worker{sim: s, name: name, group: s.cluster.group(group), topics: topics, stage: stage, counts: map[string]int32{}}
+	w.hand = kafka.NewTx(w)
+	w.client()
+	return w
+}
+
+// client begins as a new client of the cluster.
+func (w *worker) client() {
+	w.owned, w.wants, w.commits = map[kafka.TopicPartition]*place{}, nil, map[kafka.TopicPartition]kafka.Committed{}
+	w.former = w.tx
+	w.phase, w.tx, w.dirty, w.failed, w.held = working, nil, false, nil, nil
+	w.member = w.group.join()
+	w.rebalance()
+}
+
+func (w *worker) rebalance() {
+	w.group.rebalance(w.topics, func() bool { return w.sim.chance(2) }, w.sim.IntN)
+}
+
+func (w *worker) wanted() bool { return w.tx != nil || w.dirty || w.failed != nil }
+
+// step does the next thing, of which the scheduler chooses where there are
+// several.
+func (w *worker) step() {
+	switch {
+	case time.Now().Before(w.wakes):
+	case w.phase == offsets:
+		w.sendOffsets()
+	case w.phase == ending:
+		w.end()
+	case w.member.gone && !w.wanted() && (len(w.wants) == 0 || w.sim.chance(2)):
+		w.sim.said("%s: taken for gone", w.name)
+		w.revoke(sortedParts(maps.Keys(w.owned)))
+		w.client()
+	case len(w.wants) > 0:
+		w.take()
+	case w.wanted() && w.sim.chance(3):
+		w.commit()
+	case w.unsynced() && (!w.wanted() || w.sim.chance(3)):
+		w.sync()
+	case !w.wanted() && w.sim.risk(50):
+		w.again()
+	case w.sim.chance(4):
+		w.tick()
+	default:
+		w.fetch()
+	}
+}
+
+// finish ends the transaction in hand, one way or the other.
+func (w *worker) finish() {
+	for w.wanted() || w.phase != working {
+		switch w.phase {
+		case working:
+			w.commit()
+			if w.tx == nil {
+				return
+			}
+		case offsets:
+			w.sendOffsets()
+		case ending:
+			w.end()
+		}
+	}
+}
+
+// unsynced tells whether the group wants partitions of this worker, or has some
+// for it.
+func (w *worker) unsynced() bool {
+	give, take := w.differences()
+	return len(give)+len(take) > 0
+}
+
+func (w *worker) differences() (give, take []kafka.TopicPartition) {
+	for _, tp := range sortedParts(maps.Keys(w.owned)) {
+		if w.group.targets[tp] != w.member {
+			give = append(give, tp)
+		}
+	}
+	for _, tp := range sortedParts(maps.Keys(w.group.targets)) {
+		if w.group.targets[tp] == w.member && w.group.owners[tp] == nil {
+			take = append(take, tp)
+		}
+	}
+	return give, take
+}
+
+// sync gives up what is another's and takes what is free. Within a transaction
+// nothing is given up.
+func (w *worker) sync() {
+	give, take := w.differences()
+	early := w.sim.plants("partition released before its commit")
+	if !w.wanted() || early {
+		commits := maps.Clone(w.commits)
+		w.leave(give)
+		w.revoke(give)
+		if early {
+			w.commits = commits
+		}
+	}
+	for _, tp := range take {
+		w.group.owners[tp] = w.member
+	}
+	w.wants = take
+}
+
+// leave tells the stage that partitions go to another worker.
+func (w *worker) leave(parts []kafka.TopicPartition) {
+	if r, ok := w.stage.(kafka.Releaser); ok && len(parts) > 0 {
+		r.Release(context.Background(), parts)
+	}
+}
+
+func (w *worker) revoke(parts []kafka.TopicPartition) {
+	if len(parts) == 0 {
+		return
+	}
+	for _, tp := range parts {
+		delete(w.owned, tp)
+		delete(w.commits, tp)
+		if w.group.owners[tp] == w.member {
+			delete(w.group.owners, tp)
+		}
+	}
+	w.sim.said("%s: gives %v", w.name, parts)
+	w.stage.Revoke(parts)
+}
+
+// take gives the stage what it is to have, once no transaction can change what
+// is committed of it.
+func (w *worker) take() {
+	if w.former != nil {
+		w.sim.cluster.end(w.former, txnAborted) // by taking over its id
+		w.former = nil
+	}
+	if slices.ContainsFunc(w.wants, w.group.unsettled) && !w.sim.plants("offset read that is not stable") {
+		return
+	}
+	parts := w.wants
+	w.wants = nil
+	if err := w.assign(parts); err != nil {
+		w.fail(err)
+	}
+}
+
+func (w *worker) assign(parts []kafka.TopicPartition) error {
+	var all []*kafka.Assigned
+	for _, tp := range parts {
+		t, l := w.sim.cluster.topics[tp.Topic], w.sim.cluster.log(tp)
+		a := &kafka.Assigned{
+			Topic: tp.Topic, TopicID: t.id, Partition: tp.Partition, Partitions: int32(len(t.parts)), Committed: -1, LogEnd: l.stable(),
+		}
+		if c, ok := w.group.offsets[tp]; ok {
+			a.Committed, a.Metadata, a.Start = c.Offset, c.Metadata, c.Offset
+		}
+		w.counts[tp.Topic] = a.Partitions
+		all = append(all, a)
+	}
+	w.sim.said("%s: takes %v", w.name, parts)
+	if err := w.stage.Assign(context.Background(), all); err != nil {
+		return fmt.Errorf("assign: %w", err)
+	}
+	for _, a := range all {
+		if a.Start < a.LogStart || a.Start > a.LogEnd {
+			w.sim.fault("%s: %s/%d is to be read from offset %d of %d to %d", w.name, a.Topic, a.Partition, a.Start, a.LogStart, a.LogEnd)
+		}
+		w.owned[kafka.TopicPartition{Topic: a.Topic, Partition: a.Partition}] = &place{next: a.Start, end: a.LogEnd, hold: a.Hold}
+	}
+	return nil
+}
+
+// again takes partitions away and gives them back: a rebalance that comes twice.
+func (w *worker) again() {
+	var parts []kafka.TopicPartition
+	for _, tp := range sortedParts(maps.Keys(w.owned)) {
+		if w.group.owners[tp] == w.member && w.sim.chance(2) {
+			parts = append(parts, tp)
+		}
+	}
+	if len(parts) == 0 {
+		return
+	}
+	if w.sim.chance(2) {
+		w.leave(parts)
+	}
+	w.revoke(parts)
+	for _, tp := range parts {
+		w.group.owners[tp] = w.member
+	}
+	w.wants = parts
+}
+
+// fetch gives the stage records of some partitions.
+func (w *worker) fetch() {
+	if w.sim.risk(400) {
+		w.fatal(fmt.Errorf("fetch: %w", errFault))
+		return
+	}
+	var batch []*kgo.Record
+	for _, tp := range sortedParts(maps.Keys(w.owned)) {
+		p, l := w.owned[tp], w.sim.cluster.log(tp)
+		if p.hold || !w.sim.healing && w.sim.chance(3) {
+			continue
+		}
+		records, next := l.read(p.next, 1+w.sim.IntN(w.sim.most))
+		p.next, p.end = next, l.stable()
+		batch = append(batch, records...)
+	}
+	if len(batch) > 0 {
+		w.batch(batch)
+	}
+}
+
+// tick calls the stage without records, and looks how far partitions reach.
+func (w *worker) tick() {
+	if len(w.owned) == 0 {
+		return
+	}
+	if w.sim.healing || w.sim.chance(2) {
+		for tp, p := range w.owned {
+			p.end = w.sim.cluster.log(tp).stable()
+			w.counts[tp.Topic] = int32(len(w.sim.cluster.topics[tp.Topic].parts))
+		}
+	}
+	w.batch(nil)
+}
+
+func (w *worker) batch(records []*kgo.Record) {
+	w.sim.steps++
+	if err := w.stage.Batch(context.Background(), records, w.hand); err != nil {
+		w.fail(err)
+	}
+}
+
+// fail is an error of the stage.
+func (w *worker) fail(err error) {
+	if errors.Is(err, kafka.ErrStop) {
+		w.sim.fault("%s stopped: %v", w.name, err)
+	}
+	w.sim.said("%s: %v", w.name, err)
+	w.abort()
+}
+
+// commit begins to end the transaction: the stage's last words.
+func (w *worker) commit() {
+	if w.sim.plants("offset committed before deltas") {
+		for _, tp := range sortedParts(maps.Keys(w.commits)) {
+			w.group.commit(tp, w.commits[tp])
+		}
+	}
+	if c, ok := w.stage.(kafka.Committer); ok {
+		if err := c.BeforeCommit(context.Background(), w.hand); err != nil {
+			w.fail(err)
+			return
+		}
+	}
+	w.release()
+	w.dirty = false
+	switch {
+	case w.failed != nil:
+		w.fatal(w.failed)
+	case w.tx != nil && len(w.commits) == 0:
+		w.sim.fault("%s: a transaction without offsets", w.name)
+	case w.tx != nil:
+		w.phase = offsets
+	}
+}
+
+// sendOffsets adds the offsets to the transaction: the group refuses those of
+// a worker that it has removed.
+func (w *worker) sendOffsets() {
+	switch {
+	case w.sim.risk(60):
+		w.sim.said("%s: offsets refused", w.name)
+		w.abort()
+	case w.member.gone, w.tx.state != txnOpen, w.sim.risk(100):
+		w.fatal(fmt.Errorf("commit offsets: %w", errFault))
+	default:
+		for tp, c := range w.commits {
+			w.tx.offsets[tp] = c
+		}
+		w.phase = ending
+	}
+}
+
+// end commits the transaction; an answer that is lost leaves open whether it
+// is.
+func (w *worker) end() {
+	switch {
+	case w.tx.state != txnOpen, w.sim.risk(60):
+		w.fatal(fmt.Errorf("end refused: %w", errFault))
+		return
+	case w.sim.risk(40):
+		w.sim.cluster.end(w.tx, txnCommitted)
+		w.fatal(fmt.Errorf("no answer, but committed: %w", errFault))
+		return
+	}
+	w.sim.cluster.end(w.tx, txnCommitted)
+	w.sim.commits++
+	w.phase, w.tx = working, nil
+	clear(w.commits)
+	if c, ok := w.stage.(kafka.AfterCommitter); ok {
+		c.Committed(context.Background())
+	}
+}
+
+// abort ends the transaction without a trace, and gives all partitions to the
+// stage anew.
+func (w *worker) abort() {
+	w.sim.aborts++
+	if w.tx != nil {
+		w.sim.cluster.end(w.tx, txnAborted)
+	}
+	w.phase, w.tx, w.dirty, w.failed, w.held = working, nil, false, nil, nil
+	clear(w.commits)
+	if w.sim.plants("abort without rollback") {
+		return
+	}
+	parts := sortedParts(maps.Keys(w.owned))
+	if len(parts) == 0 {
+		return
+	}
+	clear(w.owned)
+	w.stage.Revoke(parts)
+	w.wants = parts
+}
+
+// fatal is a failure that only a new client mends. What it leaves open ends by
+// itself.
+func (w *worker) fatal(err error) {
+	w.sim.failures++
+	w.sim.said("%s: client failed: %v", w.name, err)
+	if w.tx != nil && w.sim.chance(2) {
+		w.sim.cluster.end(w.tx, txnAborted)
+	}
+	parts := sortedParts(maps.Keys(w.owned))
+	if len(parts) > 0 {
+		w.stage.Revoke(parts)
+	}
+	if w.sim.chance(2) {
+		w.group.remove(w.member)
+	}
+	w.client()
+}
+
+// Produce is the stage's, as are the other methods of kafka.TxModel.
+func (w *worker) Produce(r *kgo.Record) {
+	if w.failed != nil {
+		return
+	}
+	if w.tx == nil {
+		w.tx = w.sim.cluster.begin(w.group)
+	}
+	switch {
+	case w.tx.state != txnOpen:
+		w.failed = fmt.Errorf("the transaction has timed out: %w", errFault)
+		return
+	case w.sim.risk(4000):
+		w.failed = fmt.Errorf("produce: %w", errFault)
+		return
+	}
+	tx := w.tx
+	switch {
+	case w.sim.plants("mark outside the transaction") && len(r.Headers) > 0 && r.Headers[0].Key == beacon.MarkKey,
+		w.sim.plants("dead letter outside the transaction") && r.Topic == deadTopic:
+		tx = nil
+	case w.sim.plants("progress before deltas") && r.Topic == metricsTopic:
+		if f, err := metric.ParseFrame(r.Value); err == nil && len(f.Progress) == 0 {
+			w.held = append(w.held, r)
+			return
+		}
+	}
+	w.sim.cluster.append(r, tx)
+}
+
+// release writes what a planted bug held back.
+func (w *worker) release() {
+	for _, r := range w.held {
+		w.sim.cluster.append(r, w.tx)
+	}
+	w.held = nil
+}
+
+func (w *worker) Commit(topic string, partition int32, next int64, metadata string) {
+	w.commits[kafka.TopicPartition{Topic: topic, Partition: partition}] = kafka.Committed{Offset: next, Metadata: metadata}
+	w.dirty = true
+}
+
+func (w *worker) Lag(topic string, partition int32) int64 {
+	p := w.owned[kafka.TopicPartition{Topic: topic, Partition: partition}]
+	if p == nil {
+		return -1
+	}
+	return max(0, p.end-p.next)
+}
+
+func (w *worker) Resume(topic string, partition int32) {
+	if p := w.owned[kafka.TopicPartition{Topic: topic, Partition: partition}]; p != nil {
+		p.hold = false
+	}
+}
+
+func (w *worker) Partitions(topic string) int32 { return w.counts[topic] }
+
+// beat says to the group that the worker lives, unless it stands still.
+func (w *worker) beat(now time.Time) {
+	if !now.Before(w.wakes) {
+		w.member.seen = now
+	}
+}
+
+func (w *worker) sleep(until time.Time) {
+	w.sim.said("%s stands still until %v", w.name, until.Sub(w.sim.world.began))
+	w.wakes = until
+}

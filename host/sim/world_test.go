@@ -1,0 +1,237 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/seed-6a2d649b/pharos/host/beacon"
+	"github.com/seed-6a2d649b/pharos/host/definition"
+	"github.com/seed-6a2d649b/pharos/host/dispatch"
+	"github.com/seed-6a2d649b/pharos/host/experiment"
+	"github.com/seed-6a2d649b/pharos/host/kafka"
+	"github.com/seed-6a2d649b/pharos/host/session"
+)
+
+// The names of topics.
+const (
+	metricsTopic = "pharos.metrics"
+	deadTopic    = "pharos.dead-letters"
+)
+
+// world is what a seed says of the config: everything that does not change with
+// time, and the generations.
+type world struct {
+	r                                 *rand.Rand
+	began                             time.Time
+	gap, lateness, idle, ahead        time.Duration
+	sources                           map[string]int32 // partitions at the beginning, by topic
+	metricsPartitions, deadPartitions int32
+	generations                       []*generation // by number, from 1
+	broken                            func() error  // plugins' failures, which are no fault of a beacon
+}
+
+// generation is one config, as the stages and as the definition want it.
+type generation struct {
+	number  uint64
+	routes  []dispatch.Route
+	tenants map[string]tenant
+	session *session.Config
+}
+
+// tenant is a tenant of a generation.
+type tenant struct {
+	plugin      *plugin
+	allTraffic  bool
+	pairs       [][2]string
+	dimensions  []definition.Dimension
+	experiments []definition.Experiment
+}
+
+func newWorld(seed uint64, broken func() error) *world {
+	r := rand.New(rand.NewPCG(seed, 1))
+	w := &world{
+		r: r, broken: broken, began: time.Now(), ahead: 5 * time.Minute,
+		gap: pick(r, 40*time.Second, 3*time.Minute, 10*time.Minute), lateness: pick(r, 10*time.Second, time.Minute, 3*time.Minute),
+		idle:    pick(r, 10*time.Second, time.Minute),
+		sources: map[string]int32{"raw-a": 1 + r.Int32N(3)}, metricsPartitions: 1 + r.Int32N(3), deadPartitions: 1 + r.Int32N(2),
+	}
+	if r.IntN(3) > 0 {
+		w.sources["raw-b"] = 1 + r.Int32N(2)
+	}
+	g := &generation{
+		number: 1,
+		routes: []dispatch.Route{
+			{Name: "web", Topic: "pharos.web", Partitions: 1 + r.Int32N(4)}, {Name: "app", Topic: "pharos.app", Partitions: 1 + r.Int32N(2)},
+		},
+		tenants: map[string]tenant{
+			"shop": {
+				plugin: &plugin{factor: 1, broken: w.broken}, allTraffic: r.IntN(2) == 0, pairs: [][2]string{{"view", "order"}},
+				dimensions:  []definition.Dimension{{Name: "platform", Path: "platform", Default: "none", Values: []string{"web", "ios"}}, {Name: "dc", Path: "dc"}},
+				experiments: w.experiments(),
+			},
+			"blog": {plugin: &plugin{factor: 2, fewer: true, broken: w.broken}, allTraffic: true, experiments: w.experiments()[:2]},
+		},
+	}
+	w.add(g)
+	return w
+}
+
+// add prepares a generation and makes it the newest.
+func (w *world) add(g *generation) {
+	g.session = w.sessionConfig(g)
+	w.generations = append(w.generations, g)
+}
+
+func (w *world) newest() *generation { return w.generations[len(w.generations)-1] }
+
+// experiments are those that generations choose from: an id never means
+// anything else.
+func (w *world) experiments() []definition.Experiment {
+	r := w.r
+	two := []definition.Variant{{Name: "a", Weight: 1}, {Name: "b", Weight: 1}}
+	at := func(minutes int64) *int64 {
+		t := w.began.UnixMilli() + minutes*60_000 + r.Int64N(3)*500
+		return &t
+	}
+	all := []definition.Experiment{
+		{ID: "keep", Variants: two, Qualify: pick(r, "order", "")},
+		{ID: "out", Variants: two, Exclude: true, Qualify: pick(r, "view", "")},
+		{ID: "drawn", Variants: two, Hash: true, Qualify: "view"},
+		{ID: "unit", Variants: append(two, definition.Variant{Name: "c", Weight: 2}), Hash: true, Unit: "visitor", Exclude: true},
+		{ID: "short", Variants: two, Start: at(5), End: at(30), Exclude: r.IntN(2) == 0},
+		{ID: "phased", Variants: two, Hash: true, Unit: "visitor", Phases: []definition.Phase{
+			{From: *at(10), Variants: []definition.Variant{{Name: "b", Weight: 3}, {Name: "a", Weight: 1}}},
+			{From: *at(25), Variants: []definition.Variant{{Name: "a", Weight: 1}, {Name: "b", Weight: 9}}},
+		}},
+	}
+	return all
+}
+
+// source is a raw topic as the stages see it.
+func source(topic string) *beacon.Source {
+	path := func(p string) beacon.Locator { return beacon.Locator{Paths: []string{p}} }
+	return &beacon.Source{
+		Name: topic, Topic: topic, Format: beacon.JSON,
+		Time: path("ts"), Tenant: path("tenant"), Session: path("sid"), ID: path("id"), Assignments: path("exp"),
+	}
+}
+
+// definitionSource is the same for the definition.
+var definitionSource = func() definition.Source {
+	path := func(p string) definition.Locator { return definition.Locator{Paths: []string{p}} }
+	return definition.Source{
+		Format: "json", Time: path("ts"), Tenant: path("tenant"), Session: path("sid"), ID: path("id"), Assignments: path("exp"),
+	}
+}()
+
+func (w *world) topics() []string { return slices.Sorted(keys(w.sources)) }
+
+// core compiles a generation's dispatch.
+func (w *world) core(g *generation) *dispatch.Core {
+	cfg := dispatch.Config{
+		Generation: g.number, Fields: beacon.NewFields("bot", "shopbot", "app"), Tenants: map[string]dispatch.Tenant{},
+		Filters: []dispatch.Filter{filter{"bot", w.broken}}, Splitter: splitter{}, Routes: g.routes, Default: "web", Ahead: w.ahead,
+	}
+	for _, topic := range w.topics() {
+		cfg.Sources = append(cfg.Sources, source(topic))
+	}
+	for name := range g.tenants {
+		cfg.Tenants[name] = dispatch.Tenant{}
+	}
+	cfg.Tenants["shop"] = dispatch.Tenant{Filters: []dispatch.Filter{filter{"shopbot", w.broken}}}
+	core, err := dispatch.NewCore(cfg)
+	if err != nil {
+		panic(err)
+	}
+	return core
+}
+
+func (w *world) sessionConfig(g *generation) *session.Config {
+	cfg := &session.Config{Generation: g.number, Gap: w.gap, Lateness: w.lateness, Tenants: map[string]session.Tenant{}}
+	for _, topic := range w.topics() {
+		cfg.Sources = append(cfg.Sources, session.Source{Source: source(topic)})
+	}
+	for name, t := range g.tenants {
+		s := session.Tenant{Extractor: t.plugin, Fields: pluginFields, AllTraffic: t.allTraffic, Pairs: t.pairs}
+		for _, d := range t.dimensions {
+			s.Dimensions = append(s.Dimensions, session.Dimension{Name: d.Name, Path: d.Path, Default: d.Default, Values: d.Values})
+		}
+		for i := range t.experiments {
+			s.Experiments = append(s.Experiments, compiled(&t.experiments[i]))
+		}
+		cfg.Tenants[name] = s
+	}
+	if err := cfg.Prepare(); err != nil {
+		panic(err)
+	}
+	return cfg
+}
+
+func compiled(e *definition.Experiment) *experiment.Compiled {
+	variants := func(from []definition.Variant) (to []experiment.Variant) {
+		for _, v := range from {
+			to = append(to, experiment.Variant{Name: v.Name, Weight: v.Weight})
+		}
+		return to
+	}
+	x := experiment.Experiment{ID: e.ID, Variants: variants(e.Variants), Hash: e.Hash, Unit: e.Unit, Qualify: e.Qualify, Exclude: e.Exclude}
+	if e.Start != nil {
+		x.Start, x.HasStart = *e.Start, true
+	}
+	if e.End != nil {
+		x.End, x.HasEnd = *e.End, true
+	}
+	for _, p := range e.Phases {
+		x.Phases = append(x.Phases, experiment.Phase{From: p.From, Variants: variants(p.Variants)})
+	}
+	c, err := experiment.Compile(x)
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
+// definition is a generation as the definition wants it. Nothing is late by its
+// own count: the route's logs say what is.
+func (w *world) definition(g *generation) definition.Config {
+	cfg := definition.Config{
+		Source: definitionSource, Gap: w.gap.Milliseconds(), Lateness: 1 << 50, Ahead: w.ahead.Milliseconds(), Now: time.Now().UnixMilli(),
+		Tenants: map[string]definition.Tenant{}, Filter: filter{field: "bot"}.dropped, Split: split, Default: "web",
+	}
+	for name, t := range g.tenants {
+		d := definition.Tenant{
+			Extract: t.plugin.extract, AllTraffic: t.allTraffic, Pairs: t.pairs, Dimensions: t.dimensions, Experiments: t.experiments,
+		}
+		if name == "shop" {
+			d.Filter = filter{field: "shopbot"}.dropped
+		}
+		cfg.Tenants[name] = d
+	}
+	return cfg
+}
+
+func (w *world) metrics() kafka.Topic {
+	return kafka.Topic{Name: metricsTopic, Partitions: w.metricsPartitions}
+}
+
+func (w *world) deadLetters() kafka.Topic {
+	return kafka.Topic{Name: deadTopic, Partitions: w.deadPartitions}
+}
+
+func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
+
+func keys[K comparable, V any](m map[K]V) func(func(K) bool) {
+	return func(yield func(K) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+func minuteText(minute int64) string {
+	return time.Unix(minute*60, 0).UTC().Format("15:04") + fmt.Sprintf(" (%d)", minute)
+}
