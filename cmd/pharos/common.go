@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/seed-6a2d649b/pharos/host/config"
@@ -25,6 +27,26 @@ func load(ctx context.Context, file string) (*config.Config, error) {
 		return nil, usageError{err}
 	}
 	return cfg, nil
+}
+
+// loadFor is load for a host, which may be told to listen elsewhere.
+func loadFor(ctx context.Context, file, listen string) (*config.Config, error) {
+	cfg, err := load(ctx, file)
+	return listenAt(cfg, err, listen)
+}
+
+func listenAt(cfg *config.Config, err error, listen string) (*config.Config, error) {
+	if err == nil && listen != "" {
+		cfg.HTTP.Listen = listen
+	}
+	return cfg, err
+}
+
+// hostOptions has SIGHUP reload the config; stop ends that.
+func hostOptions(read func(context.Context) (*config.Config, error)) (o pipeline.HostOptions, stop func()) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	return pipeline.HostOptions{Load: read, Reload: hup}, func() { signal.Stop(hup) }
 }
 
 // newLogger logs for people on a terminal and as JSON otherwise.

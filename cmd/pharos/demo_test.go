@@ -59,9 +59,8 @@ func TestDemo(t *testing.T) {
 	if out := mustRun(t, "status", "--addr", strings.TrimSuffix(h.url, "/")); !strings.Contains(out, "pharos.web") || !strings.Contains(out, "free") && !strings.Contains(out, "shop") {
 		t.Errorf("pharos status:\n%s", out)
 	}
-	body, code, err := h.ask(http.MethodPost, "-/reload", nil)
-	if err != nil || code != http.StatusNotImplemented || !strings.HasPrefix(string(body), "not yet: ") {
-		t.Errorf("reload: %d %v %s", code, err, body)
+	if out := mustRun(t, "reload", "--addr", h.url); out != "nothing has changed: generation 1 stays\n" {
+		t.Errorf("reload: %s", out)
 	}
 	if _, err := os.Stat(h.cmd.Dir + "/data/demo/pharos.yaml"); err != nil {
 		t.Errorf("the demo's config is not laid out: %v", err)

@@ -5,7 +5,6 @@ import "github.com/spf13/cobra"
 // notYet are commands that will be there, and what helps until then.
 var notYet = map[string][]struct{ name, instead string }{
 	"pharos": {
-		{"reload", "restart the host: keyspaces may change; what changes figures needs a new group and data directory"},
 		{"rules", "write rules in the config; 'pharos check' checks them, 'pharos replay' tries them on a file"},
 	},
 	"pharos plugin": {

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+
+	"github.com/seed-6a2d649b/pharos/host/config"
 	"github.com/seed-6a2d649b/pharos/host/pipeline"
 	"github.com/spf13/cobra"
 )
@@ -24,14 +27,14 @@ the same data directory.`,
 			if err != nil {
 				return usageError{err}
 			}
-			cfg, err := load(c.Context(), file)
+			read := func(ctx context.Context) (*config.Config, error) { return loadFor(ctx, file, listen) }
+			cfg, err := read(c.Context())
 			if err != nil {
 				return err
 			}
-			if listen != "" {
-				cfg.HTTP.Listen = listen
-			}
-			return pipeline.Run(c.Context(), cfg, pipeline.RunOptions{Roles: set, Log: newLogger(level), Out: c.OutOrStdout()})
+			o, stop := hostOptions(read)
+			defer stop()
+			return pipeline.Run(c.Context(), cfg, pipeline.RunOptions{HostOptions: o, Roles: set, Log: newLogger(level), Out: c.OutOrStdout()})
 		},
 	}
 	configFlag(c, &file)

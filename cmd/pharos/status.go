@@ -26,9 +26,7 @@ func newStatus() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(c.Context(), 10*time.Second)
 			defer cancel()
-			if !strings.Contains(addr, "://") {
-				addr = "http://" + addr
-			}
+			addr = withScheme(addr)
 			body, err := get(ctx, strings.TrimSuffix(addr, "/")+"/api/v1/status")
 			if err != nil {
 				return err

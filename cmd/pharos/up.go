@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/seed-6a2d649b/pharos/host/config"
 	"github.com/seed-6a2d649b/pharos/host/pipeline"
 	"github.com/spf13/cobra"
@@ -23,23 +25,23 @@ known. The demo lives in data/demo, its config in data/demo/pharos.yaml.`,
   pharos up -c pharos.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			var cfg *config.Config
-			var err error
-			switch {
-			case demo && file != "":
+			if demo && file != "" {
 				return usagef("--demo brings its own config: leave out -c")
-			case demo:
-				cfg, err = pipeline.DemoConfig("data/demo")
-			default:
-				cfg, err = load(c.Context(), file)
 			}
+			read := func(ctx context.Context) (*config.Config, error) {
+				if !demo {
+					return loadFor(ctx, file, listen)
+				}
+				cfg, err := pipeline.DemoConfig("data/demo")
+				return listenAt(cfg, err, listen)
+			}
+			cfg, err := read(c.Context())
 			if err != nil {
 				return err
 			}
-			if listen != "" {
-				cfg.HTTP.Listen = listen
-			}
-			return pipeline.Up(c.Context(), cfg, pipeline.UpOptions{Demo: demo, Log: newLogger(level), Out: c.OutOrStdout()})
+			o, stop := hostOptions(read)
+			defer stop()
+			return pipeline.Up(c.Context(), cfg, pipeline.UpOptions{HostOptions: o, Demo: demo, Log: newLogger(level), Out: c.OutOrStdout()})
 		},
 	}
 	configFlag(c, &file)

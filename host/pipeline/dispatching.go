@@ -3,7 +3,6 @@ package pipeline
 import (
 	"github.com/seed-6a2d649b/pharos/host/beacon"
 	"github.com/seed-6a2d649b/pharos/host/dispatch"
-	"github.com/seed-6a2d649b/pharos/host/plugin"
 )
 
 // dispatchConfig is the generation in the words of the dispatch stage.
@@ -13,7 +12,7 @@ func (g *Generation) dispatchConfig() dispatch.Config {
 		Tenants: map[string]dispatch.Tenant{}, Default: g.Config.Dispatch.Default,
 	}
 	var fields []string
-	use := func(name string) *plugin.Plugin {
+	use := func(name string) *held {
 		p := g.plugins[name]
 		for _, f := range p.Plan().Fields {
 			fields = append(fields, f.Name)
@@ -33,8 +32,8 @@ func (g *Generation) dispatchConfig() dispatch.Config {
 		}
 		c.Tenants[name] = tenant
 	}
-	for name, r := range g.Config.Dispatch.Routes.All() {
-		c.Routes = append(c.Routes, dispatch.Route{Name: name, Topic: r.Topic, Partitions: r.Partitions})
+	for _, r := range g.routes {
+		c.Routes = append(c.Routes, dispatch.Route{Name: r.Name, Topic: r.Topic, Partitions: r.Partitions})
 	}
 	c.Fields = beacon.NewFields(fields...)
 	return c

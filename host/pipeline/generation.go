@@ -13,8 +13,8 @@ import (
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/beacon"
 	"github.com/seed-6a2d649b/pharos/host/config"
-	"github.com/seed-6a2d649b/pharos/host/plugin"
 	"github.com/seed-6a2d649b/pharos/host/query"
+	"github.com/seed-6a2d649b/pharos/host/session"
 )
 
 // Generation is all that a config means. It does not change.
@@ -22,76 +22,88 @@ type Generation struct {
 	Config *config.Config
 	Number uint64
 
-	loader    *plugin.Loader
-	plugins   map[string]*plugin.Plugin // by name
+	routes    []route
+	plugins   map[string]*held // by name
 	sources   []*beacon.Source
 	keyspaces *query.Keyspaces
+	own       *shelf // of a generation that stands alone
+
+	record   *generationRecord // these: of a generation that a group has
+	sessions *session.Config
 }
 
-// Build makes a generation of a config: it loads every plugin, and compiles every
-// experiment and formula. The error names every fault, with its place in the
-// file. Readers gives the stores of keyspaces; nil where none is read.
-func Build(ctx context.Context, cfg *config.Config, readers map[string]query.Reader) (*Generation, error) {
-	loader, err := newLoader(cfg)
+// buildOptions say what a generation is built with.
+type buildOptions struct {
+	number  uint64
+	routes  []route
+	shelf   *shelf
+	readers map[string]query.Reader // the stores of keyspaces; nil where none is read
+}
+
+// Build makes a generation of a config that stands alone: it loads every plugin,
+// and compiles every experiment and formula. The error names every fault, with its
+// place in the file.
+func Build(ctx context.Context, cfg *config.Config) (*Generation, error) {
+	s, err := newShelf(cfg)
 	if err != nil {
 		return nil, err
 	}
-	g := &Generation{Config: cfg, Number: 1, loader: loader, plugins: map[string]*plugin.Plugin{}, sources: sources(cfg)}
-	faults := g.loadPlugins(ctx)
+	g, err := build(ctx, cfg, buildOptions{number: 1, routes: firstRoutes(cfg), shelf: s})
+	if err != nil {
+		return nil, errors.Join(err, s.close(ctx))
+	}
+	g.own = s
+	return g, nil
+}
+
+// build makes a generation with the plugins of a shelf, to which they go back once
+// nothing refers to what the generation gave the stages.
+func build(ctx context.Context, cfg *config.Config, o buildOptions) (*Generation, error) {
+	g := &Generation{Config: cfg, Number: o.number, routes: o.routes, plugins: map[string]*held{}, sources: sources(cfg)}
+	faults := g.loadPlugins(ctx, o.shelf)
 	faults = append(faults, g.checkUses()...)
 	faults = append(faults, checkExperiments(cfg)...)
-	more, err := g.compileKeyspaces(readers)
+	more, err := g.compileKeyspaces(o.readers)
 	faults = append(faults, more...)
 	if len(faults) > 0 {
 		err = errors.Join(err, faults)
 	}
 	if err != nil {
-		return nil, errors.Join(err, g.Close(ctx))
+		return nil, err
 	}
 	return g, nil
 }
 
-// newLoader keeps compiled modules below the data directory. That only saves
-// time: where there are none, or nothing can be written, it keeps them in memory.
-func newLoader(cfg *config.Config) (*plugin.Loader, error) {
-	for _, p := range cfg.Plugins.All() {
-		if p.Module.IsZero() {
-			continue
-		}
-		if l, err := plugin.NewLoader(cfg.Data.Join("compiled").String()); err == nil {
-			return l, nil
-		}
-		break
-	}
-	return plugin.NewLoader("")
-}
-
-// Close lets the plugins go.
+// Close lets the plugins of a generation that stands alone go.
 func (g *Generation) Close(ctx context.Context) error {
-	var err error
-	for _, p := range g.plugins {
-		err = errors.Join(err, p.Close(ctx))
+	if g.own == nil {
+		return nil
 	}
-	return errors.Join(err, g.loader.Close(ctx))
+	return g.own.close(ctx)
 }
 
 // Check builds the generation of a config and lets it go.
 func Check(ctx context.Context, cfg *config.Config) error {
-	g, err := Build(ctx, cfg, nil)
+	g, err := Build(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	return g.Close(ctx)
 }
 
-func (g *Generation) loadPlugins(ctx context.Context) (faults config.Faults) {
+func (g *Generation) loadPlugins(ctx context.Context, from *shelf) (faults config.Faults) {
+	taken := map[string]*shelved{}
 	for name, p := range g.Config.Plugins.All() {
-		loaded, err := g.loader.Load(ctx, pluginSpec(name, p))
+		loaded, err := from.take(ctx, pluginSpec(name, p))
 		if err != nil {
 			faults = append(faults, pluginFaults(g.Config, name, p, err)...)
 			continue
 		}
-		g.plugins[name] = loaded
+		taken[name] = loaded
+	}
+	a := newAnchor(from, taken)
+	for name, p := range taken {
+		g.plugins[name] = &held{Plugin: p.Plugin, generation: a}
 	}
 	return faults
 }
@@ -152,6 +164,14 @@ func (g *Generation) checkPoints(tenant string, t *config.Tenant) (faults config
 		known(pair[1], "tenants", tenant, "pairs", fmt.Sprint(i), "1")
 	}
 	return faults
+}
+
+// routeNames are the names of the routes, in the order of the config.
+func (g *Generation) routeNames() (names []string) {
+	for _, r := range g.routes {
+		names = append(names, r.Name)
+	}
+	return names
 }
 
 // ms is a duration in ms.

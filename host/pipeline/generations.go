@@ -2,170 +2,215 @@ package pipeline
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"maps"
-	"os"
-	"slices"
 	"strings"
+	"sync"
 	"time"
+	"weak"
 
-	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/seed-6a2d649b/pharos/host/config"
-	"github.com/seed-6a2d649b/pharos/host/kafka"
+	"github.com/seed-6a2d649b/pharos/host/dispatch"
+	"github.com/seed-6a2d649b/pharos/host/query"
+	"github.com/seed-6a2d649b/pharos/host/session"
 )
 
-// generationRecord is a record of the generations topic: what all hosts of a group
-// run. Of two records with one parent the first holds.
-type generationRecord struct {
-	Number  uint64            `json:"number"`
-	Parent  uint64            `json:"parent"`  // 0 of the first
-	Config  json.RawMessage   `json:"config"`  // without secrets
-	Figures string            `json:"figures"` // digest of what decides the figures
-	Rest    string            `json:"rest"`    // digest of the rest of the config
-	Plugins map[string]string `json:"plugins"` // digest of each plugin's module or rules, and its data files
+// generations are those of the host's group, as far as this host has them: the one
+// in force here, and older ones while sessions need them.
+type generations struct {
+	journal *journal
+	files   *files
+	shelf   *shelf
+	own     *config.Config // what is this host's own: kafka, http, data, snapshots, stores
+	readers map[string]query.Reader
+	log     hclog.Logger
+
+	mu      sync.Mutex
+	current *Generation
+	fault   string                                  // why a newer one is not in force
+	others  map[uint64]weak.Pointer[session.Config] // given out; sessions keep them alive
 }
 
-// record says the generation as the topic holds it.
-func (g *Generation) record() (generationRecord, error) {
-	digests := g.Config.Digests()
-	r := generationRecord{Number: 1, Config: g.Config.JSON(), Figures: digests.Figures, Rest: digests.Rest, Plugins: map[string]string{}}
-	for name, p := range g.Config.Plugins.All() {
-		digest, err := dataDigest(g.plugins[name].Digest(), p)
-		if err != nil {
-			return r, fmt.Errorf("plugin %s: %w", name, err)
-		}
-		r.Plugins[name] = digest
-	}
-	return r, nil
-}
+// loadTimeout bounds loading a generation that a session asks for.
+const loadTimeout = time.Minute
 
-// dataDigest is the digest of a plugin with its data files.
-func dataDigest(module string, p *config.Plugin) (string, error) {
-	if len(p.Data) == 0 {
-		return module, nil
-	}
-	h := sha256.New()
-	fmt.Fprintln(h, module)
-	for name, path := range p.Data.All() {
-		content, err := os.ReadFile(path.String())
-		if err != nil {
-			return "", fmt.Errorf("data %s: %w", name, err)
-		}
-		fmt.Fprintf(h, "%q %x\n", name, sha256.Sum256(content))
-	}
-	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
-}
-
-// agree finds the generation in force and makes sure that g is it; the first host
-// of a group publishes its own. It gives what differs without changing figures.
-func (g *Generation) agree(ctx context.Context, k kafka.Config, topic string) (differs string, err error) {
-	cl, err := kafka.NewClient(k)
+// load builds the generation of a record.
+func (g *generations) load(ctx context.Context, r *generationRecord) (*Generation, error) {
+	cfg, err := r.parse(g.files.dir)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	defer cl.Close()
-	mine, err := g.record()
+	own := g.own
+	cfg.Kafka, cfg.HTTP, cfg.Data, cfg.Snapshots, cfg.Stores = own.Kafka, own.HTTP, own.Data, own.Snapshots, own.Stores
+	if err := g.files.fetch(ctx, cfg); err != nil {
+		return nil, fmt.Errorf("generation %d: %w", r.Number, err)
+	}
+	next, err := build(ctx, cfg, buildOptions{number: r.Number, routes: r.Routes, shelf: g.shelf, readers: g.readers})
+	if err == nil {
+		next.sessions, err = next.sessionConfig(false)
+	}
 	if err != nil {
-		return "", err
+		return nil, fmt.Errorf("generation %d: %w", r.Number, err)
 	}
-	for range 2 {
-		all, err := readGenerations(ctx, k, cl, topic)
-		if err != nil {
-			return "", err
-		}
-		if current := inForce(all); current != nil {
-			return g.compare(&mine, current)
-		}
-		value, err := json.Marshal(mine)
-		if err != nil {
-			return "", fmt.Errorf("generation: %w", err)
-		}
-		if err := cl.ProduceSync(ctx, &kgo.Record{Topic: topic, Value: value}).FirstErr(); err != nil {
-			return "", fmt.Errorf("publish the generation to %s: %w", topic, err)
-		}
-	}
-	return "", fmt.Errorf("the generation that was published to %s is not there", topic)
+	next.record = r
+	return next, nil
 }
 
-// inForce follows the records from the first: of two with one parent the first holds.
-func inForce(all []generationRecord) (current *generationRecord) {
-	for i := range all {
-		parent := uint64(0)
-		if current != nil {
-			parent = current.Number
-		}
-		if all[i].Parent == parent && all[i].Number == parent+1 {
-			current = &all[i]
-		}
-	}
-	return current
+// inForce is the generation that this host runs.
+func (g *generations) inForce() *Generation {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.current
 }
 
-// compare tells whether what this host would run is what the group runs.
-func (g *Generation) compare(mine, current *generationRecord) (differs string, err error) {
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(mine.Plugins)) {
-		if was, ok := current.Plugins[name]; ok && was != mine.Plugins[name] {
-			parts = append(parts, fmt.Sprintf("plugin %s is another (%.19s, was %.19s)", name, mine.Plugins[name], was))
+// put puts a generation in force.
+func (g *generations) put(next *Generation) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.current, g.fault = next, ""
+	g.others[next.Number] = weak.Make(next.sessions)
+	for n, p := range g.others {
+		if p.Value() == nil {
+			delete(g.others, n)
 		}
 	}
-	if mine.Figures != current.Figures {
-		parts = append(parts, "sources, plugins, dispatch, session or tenants of the config have changed")
-	}
-	if len(parts) > 0 {
-		return "", fmt.Errorf("this group runs generation %d, and what this host has would give other figures: %s. "+
-			"Changing a generation while it runs is not there yet: put it back, or begin anew with another group and topics (or, with the embedded broker, another data directory)",
-			current.Number, strings.Join(parts, "; "))
-	}
-	if mine.Rest != current.Rest {
-		return fmt.Sprintf("the config differs from generation %d in what does not change figures", current.Number), nil
-	}
-	return "", nil
 }
 
-// readGenerations reads the whole topic, which is small. A record that is no
-// generation is passed over: anybody may have put it there.
-func readGenerations(ctx context.Context, k kafka.Config, cl *kgo.Client, topic string) (all []generationRecord, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+// failed notes why a newer generation is not in force, and tells whether that is
+// news.
+func (g *generations) failed(err error) (news bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	before := g.fault
+	g.fault = fmt.Sprintf("generation %d is wanted, and this host goes on with %d: %v", g.journal.wanted(), g.current.Number, err)
+	return g.fault != before
+}
+
+// status says which generation is in force, which is wanted, and why they differ.
+func (g *generations) status() (inForce, wanted uint64, fault string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.current.Number, g.journal.wanted(), g.fault
+}
+
+// config gives sessions any generation that the group has had: what a partition is
+// read again under, or was left at by a host that was faster. It may be called at
+// any time.
+func (g *generations) config(number uint64) (*session.Config, error) {
+	if cfg := g.known(number); cfg != nil {
+		return cfg, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
 	defer cancel()
-	bounds, err := kafka.OffsetBounds(ctx, cl, topic)
-	if err != nil {
-		return nil, err
-	}
-	tp := kafka.TopicPartition{Topic: topic}
-	b := bounds[tp]
-	if b.Start > 0 {
-		return nil, fmt.Errorf("the first %d records of %s are gone, and with them what this group runs: begin anew with another group and topics, and keep the topic for ever (retention.ms=-1)", b.Start, topic)
-	}
-	if b.End <= b.Start {
-		return nil, nil
-	}
-	reader, err := kafka.NewReader(k, map[kafka.TopicPartition]int64{tp: b.Start}, kgo.KeepControlRecords())
-	if err != nil {
-		return nil, err
-	}
-	defer reader.Close()
-	for next := b.Start; next < b.End; {
-		fetches := reader.PollFetches(ctx)
-		if err := fetches.Err0(); err != nil {
-			return nil, fmt.Errorf("read %s: %w", topic, err)
+	if number > g.journal.wanted() {
+		if _, err := g.journal.catchUp(ctx); err != nil {
+			return nil, err
 		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			next = r.Offset + 1
-			if r.Attrs.IsControl() {
-				return
-			}
-			var record generationRecord
-			if err := json.Unmarshal(r.Value, &record); err != nil {
-				k.Logger.Warn("passed over a record that is no generation", "topic", topic, "offset", r.Offset, "error", err)
-				return
-			}
-			all = append(all, record)
-		})
 	}
-	return all, nil
+	r, err := g.journal.fetch(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := g.load(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if cfg := g.others[number].Value(); cfg != nil {
+		return cfg, nil // another partition was faster
+	}
+	g.others[number] = weak.Make(loaded.sessions)
+	return loaded.sessions, nil
+}
+
+func (g *generations) known(number uint64) *session.Config {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.others[number].Value()
+}
+
+// proposal is a generation that is not published yet.
+type proposal struct {
+	record  *generationRecord
+	packed  *packed
+	changes []change // from the one that holds; nil: there is nothing to publish
+}
+
+// propose makes a generation of this host's file that follows the one that holds.
+// The error names every fault of the file, and everything that can not follow.
+func (g *generations) propose(ctx context.Context, file *config.Config, host string) (*proposal, error) {
+	current, err := g.journal.catchUp(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &proposal{}
+	if p.packed, err = pack(file); err != nil {
+		return nil, err
+	}
+	if current == nil {
+		p.record, err = newRecord(p.packed.Config, 0, firstRoutes(file), host)
+		p.changes = []change{{Path: "generation", After: "the first"}}
+		return p, orElse(err, func() error { return try(ctx, file, p.record) })
+	}
+	if p.changes, err = differs(current, p.packed); err != nil || len(p.changes) == 0 {
+		return p, err
+	}
+	routes, err := g.journal.follows(ctx, current, file)
+	if err != nil {
+		return nil, err
+	}
+	p.record, err = newRecord(p.packed.Config, current.Number, routes, host)
+	if err == nil && p.record.Figures != current.Figures {
+		return nil, config.Faults{file.Faultf(nil, "it would give other figures than generation %d: changing that while it runs is not there yet: put it back, or begin anew with another group and topics (or, with the embedded broker, another data directory)", current.Number)}
+	}
+	return p, orElse(err, func() error { return try(ctx, file, p.record) })
+}
+
+func orElse(err error, then func() error) error {
+	if err != nil {
+		return err
+	}
+	return then()
+}
+
+// try builds the generation from the host's own files, golden vectors and all, and
+// lets it go.
+func try(ctx context.Context, file *config.Config, r *generationRecord) (err error) {
+	g, err := Build(ctx, file)
+	if err != nil {
+		return err
+	}
+	g.routes = r.Routes
+	_, err = g.sessionConfig(false)
+	if err == nil {
+		_, err = dispatch.NewCore(g.dispatchConfig())
+	}
+	if closed := g.Close(ctx); err == nil {
+		err = closed
+	}
+	return err
+}
+
+// differs is what a host's config has otherwise than a generation. Stores are
+// where each host has them.
+func differs(r *generationRecord, p *packed) ([]change, error) {
+	all, err := differences(r.Config, p.Shared())
+	var changes []change
+	for _, c := range all {
+		if c.Path != "stores" && !strings.HasPrefix(c.Path, "stores.") {
+			changes = append(changes, c)
+		}
+	}
+	return changes, err
+}
+
+// publish puts the proposal's files where all hosts find them, then publishes it.
+// Whatever ends in between has done no harm: nothing refers to the files yet.
+func (g *generations) publish(ctx context.Context, p *proposal) error {
+	if err := g.files.put(ctx, p.packed); err != nil {
+		return err
+	}
+	return g.journal.publish(ctx, p.record)
 }

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -15,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/seed-6a2d649b/pharos/host/blob"
 	"github.com/seed-6a2d649b/pharos/host/config"
 	"github.com/seed-6a2d649b/pharos/host/dispatch"
 	"github.com/seed-6a2d649b/pharos/host/kafka"
@@ -29,19 +32,22 @@ import (
 type hostOptions struct {
 	id       string // "": the machine's name and something random
 	roles    []Role
-	embedded bool // the broker is this process's own: raw topics are made if they are not there
+	embedded bool // the broker is this process's own: raw topics are made if they are not there, and the file is the generation
 	log      hclog.Logger
 	beside   func(context.Context) error // runs beside the roles; nil: nothing
+	HostOptions
 }
 
-// host is a process that runs roles of one generation.
+// host is a process that runs roles of its group's generation.
 type host struct {
 	hostOptions
-	cfg      *config.Config
+	file     *config.Config // this host's, as it was at the start
+	cfg      *config.Config // of the generation in force at the start
 	kafka    kafka.Config
-	gen      *Generation
+	bucket   *blob.Bucket
+	gens     *generations
 	started  time.Time
-	differs  string // from the group's generation
+	differs  atomic.Pointer[string] // what the file has otherwise than the generation in force
 	registry *prometheus.Registry
 	stores   *stores
 	server   *server
@@ -51,12 +57,16 @@ type host struct {
 	dispatch *dispatch.Stage // these: nil without the role
 	session  *session.Stage
 	ship     *ship.Stage
+	changed  map[Role]chan struct{} // the topics of a role's loop may have changed
+
+	reloading sync.Mutex // one reload at a time
+	adopting  sync.Mutex // one generation at a time
 }
 
-// newHost builds all that the roles need, and agrees on the generation. Nothing
+// newHost builds all that the roles need, under the generation of the group. Nothing
 // runs yet.
-func newHost(ctx context.Context, cfg *config.Config, k kafka.Config, o hostOptions) (_ *host, err error) {
-	h := &host{hostOptions: o, cfg: cfg, kafka: k, started: time.Now(), registry: prometheus.NewRegistry()}
+func newHost(ctx context.Context, file *config.Config, k kafka.Config, o hostOptions) (_ *host, err error) {
+	h := &host{hostOptions: o, file: file, cfg: file, kafka: k, started: time.Now(), registry: prometheus.NewRegistry(), changed: map[Role]chan struct{}{}}
 	if h.id == "" {
 		h.id = hostName()
 	}
@@ -66,31 +76,25 @@ func newHost(ctx context.Context, cfg *config.Config, k kafka.Config, o hostOpti
 		}
 	}()
 	h.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	listener, err := listen(cfg.HTTP.Listen, cfg.HTTP.Insecure)
+	listener, err := listen(file.HTTP.Listen, file.HTTP.Insecure)
 	if err != nil {
 		return nil, err
 	}
 	h.server = &server{listener: listener}
-	if h.stores, err = openStores(cfg, h.has(Ship) || h.has(Query), o.log, h.registry); err != nil {
+	if h.stores, err = openStores(file, h.has(Ship) || h.has(Query), o.log, h.registry); err != nil {
 		return nil, err
 	}
-	if h.gen, err = Build(ctx, cfg, h.stores.readers()); err != nil {
-		return nil, err
+	if h.bucket, err = blob.Open(ctx, file.SnapshotBucket()); err != nil {
+		return nil, fmt.Errorf("snapshots.url: %w", err)
 	}
-	h.registry.MustRegister(pluginCollector{h.gen.plugins})
-	if err := h.ensureTopics(ctx); err != nil {
+	if err := h.begin(ctx); err != nil {
 		return nil, err
-	}
-	if h.differs, err = h.gen.agree(ctx, k, cfg.Topics.Generations.Topic); err != nil {
-		return nil, err
-	}
-	if h.differs != "" {
-		o.log.Warn(h.differs)
 	}
 	if err := h.buildStages(); err != nil {
 		return nil, err
 	}
-	h.server = newServer(listener, h.pages(), h.registry, h.ready, o.log.Named("http"))
+	h.registry.MustRegister(pluginCollector{h.gens}, generationCollector{h.gens})
+	h.server = newServer(listener, h.pages(), h.registry, h.ready, h.serveReload, o.log.Named("http"))
 	return h, nil
 }
 
@@ -104,50 +108,16 @@ func hostName() string {
 	return name + "-" + strings.ToLower(rand.Text()[:8])
 }
 
-// ensureTopics makes the topics that are missing and checks those that are there.
-func (h *host) ensureTopics(ctx context.Context) error {
-	cl, err := kafka.NewClient(h.kafka)
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	if err := kafka.Ping(ctx, cl); err != nil {
-		return err
-	}
-	var topics []kafka.Topic
-	var raw []string
-	for _, s := range h.gen.sources {
-		raw = append(raw, s.Topic)
-		if h.embedded {
-			topics = append(topics, kafka.Topic{Name: s.Topic, Partitions: 1, AnyCount: true})
-		}
-	}
-	t := h.cfg.Topics
-	for _, own := range []config.Topic{t.Metrics, t.DeadLetters} {
-		topics = append(topics, kafka.Topic{Name: own.Topic, Partitions: own.Partitions})
-	}
-	topics = append(topics, kafka.Topic{
-		Name: t.Generations.Topic, Partitions: t.Generations.Partitions,
-		Config: map[string]string{"retention.ms": "-1", "retention.bytes": "-1"}, // what the group runs is never forgotten
-	})
-	for _, r := range h.cfg.Dispatch.Routes.All() {
-		topics = append(topics, kafka.Topic{Name: r.Topic, Partitions: r.Partitions})
-	}
-	if err := kafka.EnsureTopics(ctx, cl, topics...); err != nil {
-		return err
-	}
-	if _, err := kafka.Topics(ctx, cl, raw...); err != nil {
-		return fmt.Errorf("the topics of the sources: %w (make them first: whoever sends beacons says how many partitions they have)", err)
-	}
-	return nil
-}
-
 // buildStages makes the stages of the host's roles.
 func (h *host) buildStages() error {
+	g := h.gens.inForce()
 	metrics := kafka.Topic{Name: h.cfg.Topics.Metrics.Topic, Partitions: h.cfg.Topics.Metrics.Partitions}
 	letters := kafka.Topic{Name: h.cfg.Topics.DeadLetters.Topic, Partitions: h.cfg.Topics.DeadLetters.Partitions}
+	for _, r := range h.roles {
+		h.changed[r] = make(chan struct{}, 1)
+	}
 	if h.has(Dispatch) {
-		core, err := dispatch.NewCore(h.gen.dispatchConfig())
+		core, err := h.core(g)
 		if err != nil {
 			return err
 		}
@@ -161,20 +131,16 @@ func (h *host) buildStages() error {
 		})
 	}
 	if h.has(Session) {
-		cfg, err := h.gen.sessionConfig(false)
-		if err != nil {
-			return err
-		}
 		counters, err := session.NewCounters(h.registry)
 		if err != nil {
 			return err
 		}
 		routes := map[string]string{}
-		for name, r := range h.cfg.Dispatch.Routes.All() {
-			routes[r.Topic] = name
+		for _, r := range g.routes {
+			routes[r.Topic] = r.Name
 		}
 		h.session = session.NewStage(session.StageConfig{
-			Config: cfg, Host: h.id, Routes: routes, Metrics: metrics, DeadLetters: letters,
+			Config: g.sessions, Host: h.id, Routes: routes, Metrics: metrics, DeadLetters: letters,
 			Counters: counters, Logger: h.log.Named("session"),
 		})
 	}
@@ -182,7 +148,7 @@ func (h *host) buildStages() error {
 		var err error
 		h.ship, err = ship.New(ship.Config{
 			Kafka: h.kafka, Group: h.cfg.Group, Topic: metrics.Name, Lateness: h.cfg.Session.Lateness, Ahead: h.cfg.Session.Ahead,
-			Generation: h.gen.Number, Routes: h.cfg.Dispatch.Routes.Names(), Stores: h.stores.writers(), Logger: h.log.Named("ship"), Registerer: h.registry,
+			Generation: g.Number, Routes: g.routeNames(), Stores: h.stores.writers(), Logger: h.log.Named("ship"), Registerer: h.registry,
 		})
 		if err != nil {
 			return err
@@ -190,14 +156,38 @@ func (h *host) buildStages() error {
 	}
 	h.live = query.NewLive(query.LiveOptions{
 		Partitions: metrics.Partitions, Lateness: h.cfg.Session.Lateness, Ahead: h.cfg.Session.Ahead,
-		Generation: h.gen.Number, Routes: h.cfg.Dispatch.Routes.Names(),
+		Generation: g.Number, Routes: g.routeNames(),
 	})
 	h.api = query.NewAPI(query.Options{Live: h.live, Status: h.status, Logger: h.log.Named("query")})
 	if h.has(Query) {
-		h.api.Use(h.gen.keyspaces)
+		h.api.Use(g.keyspaces)
 		h.registry.MustRegister(beaconCollector{h.live})
 	}
 	return nil
+}
+
+// use hands a generation to the stages, which take it between two batches.
+func (h *host) use(g *Generation) error {
+	if h.dispatch != nil {
+		core, err := h.core(g)
+		if err != nil {
+			return err
+		}
+		h.dispatch.Use(core)
+	}
+	if h.ship != nil {
+		h.ship.Use(g.Number, g.routeNames())
+	}
+	h.live.Use(g.Number, g.routeNames())
+	if h.has(Query) {
+		h.api.Use(g.keyspaces)
+	}
+	return nil
+}
+
+// core is what dispatch does in a generation.
+func (h *host) core(g *Generation) (*dispatch.Core, error) {
+	return dispatch.NewCore(g.dispatchConfig())
 }
 
 // run runs the roles until ctx ends or one of them fails.
@@ -212,18 +202,10 @@ func (h *host) run(ctx context.Context) error {
 		})
 	}
 	if h.dispatch != nil {
-		var topics []string
-		for _, s := range h.gen.sources {
-			topics = append(topics, s.Topic)
-		}
-		role(Dispatch, h.loop(Dispatch, topics, h.dispatch).Run)
+		role(Dispatch, func(ctx context.Context) error { return h.loops(ctx, Dispatch, h.dispatch, h.sourceTopics) })
 	}
 	if h.session != nil {
-		var topics []string
-		for _, r := range h.cfg.Dispatch.Routes.All() {
-			topics = append(topics, r.Topic)
-		}
-		role(Session, h.loop(Session, topics, h.session).Run)
+		role(Session, func(ctx context.Context) error { return h.loops(ctx, Session, h.session, h.routeTopics) })
 	}
 	if h.ship != nil {
 		role(Ship, h.ship.Run)
@@ -234,15 +216,9 @@ func (h *host) run(ctx context.Context) error {
 	if h.beside != nil {
 		g.Go(func() error { return h.beside(ctx) })
 	}
+	g.Go(func() error { return h.keepUp(ctx) })
 	g.Go(func() error { return h.server.run(ctx) })
 	return g.Wait()
-}
-
-func (h *host) loop(r Role, topics []string, stage kafka.Stage) *kafka.Loop {
-	name := h.cfg.Group + "-" + string(r)
-	return kafka.NewLoop(kafka.LoopConfig{
-		Kafka: h.kafka, Group: name, TransactionalID: name + "-" + h.id, Topics: topics, Logger: h.log.Named(string(r)),
-	}, stage)
 }
 
 // pages serves the page and the API; of a host without the role query only its
@@ -264,7 +240,7 @@ func (h *host) pages() http.Handler {
 
 func (h *host) follower() *query.Follower {
 	f := &query.Follower{Kafka: h.kafka, Topic: h.cfg.Topics.Metrics.Topic, Live: h.live, Logger: h.log.Named("query")}
-	for _, store := range h.stores.used(h.cfg) {
+	for _, store := range h.stores.names { // a later generation may read any of them
 		f.Groups = append(f.Groups, metric.ShipGroup(h.cfg.Group, store))
 	}
 	return f
@@ -276,8 +252,11 @@ func (h *host) close() error {
 	if h.server != nil && h.server.http == nil {
 		err = h.server.listener.Close()
 	}
-	if h.gen != nil {
-		err = errors.Join(err, h.gen.Close(context.Background()))
+	if h.gens != nil {
+		err = errors.Join(err, h.gens.shelf.close(context.Background()))
+	}
+	if h.bucket != nil {
+		err = errors.Join(err, h.bucket.Close())
 	}
 	if h.stores != nil {
 		err = errors.Join(err, h.stores.close())

@@ -22,18 +22,17 @@ func Load(ctx context.Context, path string) (*config.Config, error) {
 // faultyPlugins gives the faults of expressions, and of modules with which nothing
 // else is wrong.
 func faultyPlugins(ctx context.Context, cfg *config.Config, known config.Faults) (faults config.Faults) {
-	g := &Generation{Config: cfg}
-	var err error
-	if g.loader, err = newLoader(cfg); err != nil {
+	loader, err := newLoader(cfg)
+	if err != nil {
 		return nil // what the loader needs is no part of the config
 	}
-	defer func() { _ = g.Close(ctx) }() // nothing runs
+	defer func() { _ = loader.Close(ctx) }() // nothing runs
 	for name, p := range cfg.Plugins.All() {
 		switch {
 		case p.Rules != nil:
 			faults = append(faults, faultyExpressions(cfg, name, p)...)
 		case !p.Module.IsZero() && !known.Within("plugins", name):
-			loaded, err := g.loader.Load(ctx, pluginSpec(name, p))
+			loaded, err := loader.Load(ctx, pluginSpec(name, p))
 			if err != nil {
 				faults = append(faults, pluginFaults(cfg, name, p, err)...)
 				continue

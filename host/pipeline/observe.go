@@ -10,7 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/seed-6a2d649b/pharos/host/metric"
-	"github.com/seed-6a2d649b/pharos/host/plugin"
 	"github.com/seed-6a2d649b/pharos/host/query"
 	"github.com/seed-6a2d649b/pharos/host/ship"
 )
@@ -36,15 +35,19 @@ func (n notReady) Error() string { return string(n) }
 
 // status is what the host knows of itself; the API adds what its live view knows.
 func (h *host) status(context.Context) Status {
-	s := Status{Host: h.id, Version: Version(), Started: query.Millis(h.started), Generation: h.gen.Number}
-	if h.differs != "" {
-		s.Faults = append(s.Faults, h.differs)
+	inForce, wanted, fault := h.gens.status()
+	s := Status{Host: h.id, Version: Version(), Started: query.Millis(h.started), Generation: inForce, GenerationWanted: wanted}
+	for _, text := range []string{fault, h.fileFault(), h.restartPending()} {
+		if text != "" {
+			s.Faults = append(s.Faults, text)
+		}
 	}
 	for _, r := range h.roles {
 		s.Roles = append(s.Roles, h.roleStatus(r))
 	}
-	for name := range h.cfg.Plugins.All() {
-		p := h.gen.plugins[name]
+	g := h.gens.inForce()
+	for name := range g.Config.Plugins.All() {
+		p := g.plugins[name]
 		st := p.Stats()
 		ps := query.PluginStatus{
 			Name: name, Kind: string(p.Kind()), Version: p.Version(), Digest: p.Digest(), State: query.PluginRunning,
@@ -147,7 +150,7 @@ func (c beaconCollector) Collect(ch chan<- prometheus.Metric) {
 }
 
 // pluginCollector exports what plugins count of themselves.
-type pluginCollector struct{ plugins map[string]*plugin.Plugin }
+type pluginCollector struct{ generations *generations }
 
 var (
 	pluginLabels  = []string{"plugin", "version"}
@@ -168,7 +171,7 @@ func (pluginCollector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c pluginCollector) Collect(ch chan<- prometheus.Metric) {
-	for name, p := range c.plugins {
+	for name, p := range c.generations.inForce().plugins {
 		s := p.Stats()
 		counter := func(d *prometheus.Desc, v float64, labels ...string) {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, append(labels, name, p.Version())...)
@@ -182,4 +185,28 @@ func (c pluginCollector) Collect(ch chan<- prometheus.Metric) {
 			counter(pluginCounter, float64(own.Value), own.Name)
 		}
 	}
+}
+
+// generationCollector exports which generation is in force.
+type generationCollector struct{ generations *generations }
+
+var (
+	generationInForce = prometheus.NewDesc("pharos_generation", "The generation of the config that this host runs.", nil, nil)
+	generationWanted  = prometheus.NewDesc("pharos_generation_wanted", "The newest generation that is published.", nil, nil)
+	pluginsLoaded     = prometheus.NewDesc("pharos_plugins_loaded", "Plugins in memory: those of the generation in force, and of older ones that sessions still need.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (generationCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- generationInForce
+	ch <- generationWanted
+	ch <- pluginsLoaded
+}
+
+// Collect implements prometheus.Collector.
+func (c generationCollector) Collect(ch chan<- prometheus.Metric) {
+	inForce, wanted, _ := c.generations.status()
+	ch <- prometheus.MustNewConstMetric(generationInForce, prometheus.GaugeValue, float64(inForce))
+	ch <- prometheus.MustNewConstMetric(generationWanted, prometheus.GaugeValue, float64(wanted))
+	ch <- prometheus.MustNewConstMetric(pluginsLoaded, prometheus.GaugeValue, float64(c.generations.shelf.len()))
 }

@@ -34,7 +34,7 @@ type ReplayOptions struct {
 // Replay runs files through dispatch and session to their end, then writes every
 // figure, which all are final.
 func Replay(ctx context.Context, cfg *config.Config, o ReplayOptions) (err error) {
-	g, err := Build(ctx, cfg, nil)
+	g, err := Build(ctx, cfg)
 	if err != nil {
 		return err
 	}

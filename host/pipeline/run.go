@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 
 	"github.com/hashicorp/go-hclog"
@@ -13,8 +14,16 @@ import (
 	"github.com/seed-6a2d649b/pharos/host/kafka"
 )
 
+// HostOptions say how a host is told what to do while it runs.
+type HostOptions struct {
+	// Load reads the host's config file anew; nil: there is none to be read anew.
+	Load   func(context.Context) (*config.Config, error)
+	Reload <-chan os.Signal // each is a reload; nil: none come
+}
+
 // RunOptions say which roles to run.
 type RunOptions struct {
+	HostOptions
 	Roles []Role
 	Log   hclog.Logger
 	Out   io.Writer // where the addresses are said
@@ -28,7 +37,7 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	h, err := newHost(ctx, cfg, k, hostOptions{roles: o.Roles, log: o.Log})
+	h, err := newHost(ctx, cfg, k, hostOptions{roles: o.Roles, log: o.Log, HostOptions: o.HostOptions})
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func listen(addr string, insecure bool) (net.Listener, error) {
 	return l, nil
 }
 
-func newServer(l net.Listener, pages http.Handler, metrics prometheus.Gatherer, ready func() error, log hclog.Logger) *server {
+func newServer(l net.Listener, pages http.Handler, metrics prometheus.Gatherer, ready func() error, reload http.HandlerFunc, log hclog.Logger) *server {
 	mux := http.NewServeMux()
 	mux.Handle("/", pages)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
@@ -50,9 +50,7 @@ func newServer(l net.Listener, pages http.Handler, metrics prometheus.Gatherer, 
 		}
 		fmt.Fprintln(w, "ready")
 	})
-	mux.HandleFunc("POST /-/reload", func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "not yet: restart the host to change keyspaces; what changes figures needs a new group and data directory", http.StatusNotImplemented)
-	})
+	mux.Handle("POST /-/reload", http.NewCrossOriginProtection().Handler(reload)) // no page of others may ask for it
 	s := &server{listener: l}
 	s.http = &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -71,19 +71,6 @@ func (s *stores) writers() (all []ship.Store) {
 	return all
 }
 
-// used are the stores that keyspaces read.
-func (s *stores) used(cfg *config.Config) (names []string) {
-	for _, name := range s.names {
-		for _, k := range cfg.Keyspaces.All() {
-			if k.Store == name {
-				names = append(names, name)
-				break
-			}
-		}
-	}
-	return names
-}
-
 func (s *stores) close() error {
 	var err error
 	for _, store := range s.open {

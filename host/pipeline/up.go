@@ -21,6 +21,7 @@ import (
 
 // UpOptions say how to run everything in one process.
 type UpOptions struct {
+	HostOptions
 	Demo bool // produce the demo's traffic to the first source
 	Log  hclog.Logger
 	Out  io.Writer // where the addresses are said
@@ -37,7 +38,7 @@ func Up(ctx context.Context, cfg *config.Config, o UpOptions) (err error) {
 	}
 	defer b.Close()
 	k := kafka.Config{Brokers: []string{b.Addr()}, ClientID: cfg.Group, Logger: o.Log.Named("kafka")}
-	options := hostOptions{id: "up", roles: AllRoles, embedded: true, log: o.Log}
+	options := hostOptions{id: "up", roles: AllRoles, embedded: true, log: o.Log, HostOptions: o.HostOptions}
 	if o.Demo {
 		options.beside = func(ctx context.Context) error { return runDemo(ctx, k, cfg.Sources[0].Topic) }
 	}

@@ -9,14 +9,17 @@ import (
 // Status is how a host and what it can see of the stream are doing. Times are
 // ms since 1970; a watermark or time that is not known is null.
 type Status struct {
-	Host       string         `json:"host"`
-	Version    string         `json:"version"`
-	Started    *int64         `json:"started"`
-	Generation uint64         `json:"generation"`
-	Roles      []RoleStatus   `json:"roles"`
-	Plugins    []PluginStatus `json:"plugins"`
-	Stores     []StoreStatus  `json:"stores"`
-	Faults     []string       `json:"faults"` // what an operator should look at
+	Host       string `json:"host"`
+	Version    string `json:"version"`
+	Started    *int64 `json:"started"`
+	Generation uint64 `json:"generation"` // in force on this host
+	// GenerationWanted is the newest that is published; above Generation while this
+	// host can not load it, which faults then say.
+	GenerationWanted uint64         `json:"generation_wanted"`
+	Roles            []RoleStatus   `json:"roles"`
+	Plugins          []PluginStatus `json:"plugins"`
+	Stores           []StoreStatus  `json:"stores"`
+	Faults           []string       `json:"faults"` // what an operator should look at
 	// What follows is filled in by the API from the live view.
 	CompleteThrough *int64                           `json:"complete_through"` // the last final minute
 	LiveFigures     int                              `json:"live_figures"`

@@ -1,0 +1,199 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/blob"
+	"github.com/seed-6a2d649b/pharos/host/config"
+	"github.com/seed-6a2d649b/pharos/host/snapshot"
+)
+
+// files keeps modules and data files by their content: for all hosts of the group
+// in the blob store, and what this host needs below its data directory.
+type files struct {
+	store *snapshot.Store
+	label string            // of the store, for errors
+	dir   string            // the data directory
+	own   map[string]string // path by digest: what this host's config names
+}
+
+// moduleFolder is where modules and data files are, below the data directory and in
+// records.
+const moduleFolder = "modules"
+
+// packedName is what a record calls a file.
+func packedName(digest string) string {
+	return moduleFolder + "/sha256-" + strings.TrimPrefix(digest, "sha256:")
+}
+
+// packedDigest is the digest in a name of packedName.
+func packedDigest(given string) (digest string, ok bool) {
+	hex, ok := strings.CutPrefix(given, moduleFolder+"/sha256-")
+	return "sha256:" + hex, ok
+}
+
+// packed is a config in which modules and data files are named by their digests,
+// and the files that it needs.
+type packed struct {
+	*config.Config
+	files map[string]string // path by digest
+}
+
+// pack reads the modules and data files of a config.
+func pack(cfg *config.Config) (*packed, error) {
+	c := *cfg
+	c.Plugins = slices.Clone(cfg.Plugins)
+	p := &packed{Config: &c, files: map[string]string{}}
+	for i := range c.Plugins {
+		one := &c.Plugins[i].Value
+		at := []string{"plugins", c.Plugins[i].Name}
+		if one.Module.IsZero() {
+			continue
+		}
+		digest, err := p.add(one.Module.Path.String(), abi.MaxModuleBytes)
+		if err != nil {
+			return nil, config.Faults{cfg.Faultf(append(at, "module"), "%v", err)}
+		}
+		one.Module, one.Digest = config.FileURL(packedName(digest)), digest
+		one.Data = slices.Clone(one.Data)
+		for j := range one.Data {
+			d := &one.Data[j]
+			digest, err := p.add(strings.TrimPrefix(d.Value.String(), "file://"), abi.MaxDataBytes)
+			if err != nil {
+				return nil, config.Faults{cfg.Faultf(append(at, "data", d.Name), "%v", err)}
+			}
+			d.Value = config.FilePath(packedName(digest))
+		}
+	}
+	return p, nil
+}
+
+func (p *packed) add(path string, limit int) (digest string, err error) {
+	content, err := readBounded(path, limit)
+	if err != nil {
+		return "", err
+	}
+	digest = fmt.Sprintf("sha256:%x", sha256.Sum256(content))
+	p.files[digest] = path
+	return digest, nil
+}
+
+func readBounded(path string, limit int) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	content, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	if len(content) > limit {
+		return nil, fmt.Errorf("%s has more than the %d bytes that are allowed", path, limit)
+	}
+	return content, nil
+}
+
+// put puts the files of a packed config where all hosts of the group find them.
+func (f *files) put(ctx context.Context, p *packed) error {
+	for digest, path := range p.files {
+		content, err := readBounded(path, max(abi.MaxModuleBytes, abi.MaxDataBytes))
+		if err != nil {
+			return err
+		}
+		kept, err := f.store.PutModule(ctx, content)
+		if err != nil {
+			return err
+		}
+		if kept != digest {
+			return fmt.Errorf("%s has changed while it was read: try again", path)
+		}
+	}
+	return nil
+}
+
+// fetch sees to it that the files that a generation's config names are below the
+// data directory, with their content.
+func (f *files) fetch(ctx context.Context, cfg *config.Config) error {
+	for name, p := range cfg.Plugins.All() {
+		if p.Module.IsZero() {
+			continue
+		}
+		if err := f.local(ctx, p.Module.Path.String()); err != nil {
+			return fmt.Errorf("plugin %s: module: %w", name, err)
+		}
+		for data, path := range p.Data.All() {
+			if err := f.local(ctx, path.String()); err != nil {
+				return fmt.Errorf("plugin %s: data %s: %w", name, data, err)
+			}
+		}
+	}
+	return nil
+}
+
+// local sees to one file.
+func (f *files) local(ctx context.Context, path string) error {
+	rel, err := filepath.Rel(f.dir, path)
+	digest, ok := packedDigest(filepath.ToSlash(rel))
+	if err != nil || !ok {
+		return fmt.Errorf("%s is no digest", path)
+	}
+	if content, err := os.ReadFile(path); err == nil && fmt.Sprintf("sha256:%x", sha256.Sum256(content)) == digest {
+		return nil
+	}
+	content, err := f.find(ctx, digest)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("keep a module: %w", err)
+	}
+	return writeFile(path, content)
+}
+
+// find looks for a content in the blob store and among what this host's own config
+// names.
+func (f *files) find(ctx context.Context, digest string) ([]byte, error) {
+	content, err := f.store.Module(ctx, digest)
+	if err == nil {
+		return content, nil
+	}
+	if path, ok := f.own[digest]; ok {
+		if own, ownErr := readBounded(path, max(abi.MaxModuleBytes, abi.MaxDataBytes)); ownErr == nil && fmt.Sprintf("sha256:%x", sha256.Sum256(own)) == digest {
+			return own, nil
+		}
+	}
+	if errors.Is(err, blob.ErrNotFound) {
+		err = fmt.Errorf("%s is not in %s: give all hosts of the group one store (snapshots.url): %w", digest, f.label, err)
+	}
+	return nil, err
+}
+
+// writeFile writes a file whole or not at all.
+func writeFile(path string, content []byte) error {
+	t, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return fmt.Errorf("keep a module: %w", err)
+	}
+	_, err = t.Write(content)
+	err = errors.Join(err, t.Sync(), t.Close())
+	if err == nil {
+		err = os.Rename(t.Name(), path)
+	}
+	if err != nil {
+		if gone := os.Remove(t.Name()); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
+		return fmt.Errorf("keep a module: %w", err)
+	}
+	return nil
+}

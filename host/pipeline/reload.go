@@ -1,0 +1,253 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed-6a2d649b/pharos/host/config"
+)
+
+// ReloadAnswer is what a host says of a reload.
+type ReloadAnswer struct {
+	Generation uint64   `json:"generation"` // that holds now
+	Published  bool     `json:"published"`  // by this reload
+	Changes    []change `json:"changes"`    // of this host's file, from the generation that held
+	Warning    string   `json:"warning,omitempty"`
+}
+
+// reload reads the host's file anew and publishes it, unless dry, as the next
+// generation; once it returns, this host's stages have it.
+func (h *host) reload(ctx context.Context, dry bool) (*ReloadAnswer, error) {
+	h.reloading.Lock()
+	defer h.reloading.Unlock()
+	if h.Load == nil {
+		return nil, errors.New("this host was not started with a config file: there is nothing to read anew")
+	}
+	file, err := h.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := h.gens.propose(ctx, file, h.id)
+	if err = withFaults(checkRestart(h.file, file), err); err != nil {
+		return nil, err
+	}
+	answer := &ReloadAnswer{Generation: h.gens.journal.wanted(), Changes: p.changes}
+	if len(p.changes) == 0 || dry {
+		return answer, nil
+	}
+	if err := h.ensureTopics(ctx, file, p.record.Routes); err != nil {
+		return nil, err
+	}
+	if err := h.gens.publish(ctx, p); err != nil {
+		return nil, err
+	}
+	h.log.Info("published a generation", "generation", p.record.Number, "changes", len(p.changes))
+	answer.Generation, answer.Published = p.record.Number, true
+	if err := h.adopt(ctx); err != nil {
+		answer.Warning = err.Error()
+	}
+	return answer, nil
+}
+
+// withFaults is everything that is wrong, each place once.
+func withFaults(faults config.Faults, err error) error {
+	var more config.Faults
+	if err != nil && !errors.As(err, &more) {
+		return err
+	}
+	for _, f := range faults {
+		if !slices.ContainsFunc(more, func(m config.Fault) bool { return strings.HasPrefix(m.Message, strings.SplitN(f.Message, ":", 2)[0]) }) {
+			more = append(more, f)
+		}
+	}
+	if len(more) == 0 {
+		return nil
+	}
+	return more
+}
+
+// adopt puts the generation that holds in force on this host, if it is not. On an
+// error the old one goes on, whole.
+func (h *host) adopt(ctx context.Context) error {
+	h.adopting.Lock()
+	defer h.adopting.Unlock()
+	r, err := h.gens.journal.newest()
+	if err == nil && r.Number > h.gens.inForce().Number {
+		err = h.take(ctx, r)
+	}
+	if err != nil && h.gens.failed(err) {
+		h.log.Error("a generation can not be put in force here; the one before goes on", "error", err)
+	}
+	return err
+}
+
+func (h *host) take(ctx context.Context, r *generationRecord) error {
+	next, err := h.gens.load(ctx, r)
+	if err != nil {
+		return err
+	}
+	if err := h.ensureTopics(ctx, next.Config, r.Routes); err != nil {
+		return err
+	}
+	if err := h.use(next); err != nil {
+		return fmt.Errorf("generation %d: %w", r.Number, err)
+	}
+	h.gens.put(next)
+	h.topicsChanged()
+	h.compareFile(ctx)
+	h.log.Info("a generation is in force", "generation", r.Number, "published by", r.Host)
+	return nil
+}
+
+// compareFile notes what this host's file has otherwise than the generation in
+// force.
+func (h *host) compareFile(ctx context.Context) {
+	var text string
+	if h.Load != nil {
+		if file, err := h.Load(ctx); err != nil {
+			text = fmt.Sprintf("this host's config file can not be read any more: %v", err)
+		} else {
+			text = h.fileDiffers(file)
+		}
+	}
+	h.differs.Store(&text)
+}
+
+// fileFault is what compareFile noted.
+func (h *host) fileFault() string {
+	if text := h.differs.Load(); text != nil {
+		return *text
+	}
+	return ""
+}
+
+// fileDiffers says what a file has otherwise than the generation in force.
+func (h *host) fileDiffers(file *config.Config) string {
+	p, err := pack(file)
+	if err != nil {
+		return fmt.Sprintf("this host's config file can not be compared: %v", err)
+	}
+	g := h.gens.inForce()
+	changes, err := differs(g.record, p)
+	if err != nil {
+		return err.Error()
+	}
+	if len(changes) == 0 {
+		return ""
+	}
+	var what []string
+	for _, c := range changes[:min(len(changes), 5)] {
+		what = append(what, c.Path)
+	}
+	if len(changes) > len(what) {
+		what = append(what, "…")
+	}
+	return fmt.Sprintf("this host's config file differs from generation %d, which it runs, in %s: 'pharos reload' publishes the file", g.Number, strings.Join(what, ", "))
+}
+
+// restartPending says what of the generation in force this host takes only when it
+// is restarted.
+func (h *host) restartPending() string {
+	var keys []string
+	g := h.gens.inForce()
+	for _, key := range []string{"session"} {
+		if string(h.cfg.Section(key)) != string(g.Config.Section(key)) {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("generation %d has another %s: restart this host to take it whole", g.Number, strings.Join(keys, ", "))
+}
+
+// serveReload answers POST /-/reload, with ?dry_run to change nothing.
+func (h *host) serveReload(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Minute)
+	defer cancel()
+	answer, err := h.reload(ctx, r.URL.Query().Has("dry_run"))
+	var faults config.Faults
+	var overtaken *overtakenError
+	switch {
+	case errors.As(err, &faults):
+		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+	case errors.As(err, &overtaken):
+		http.Error(w, err.Error(), http.StatusConflict)
+	case err != nil:
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+	default:
+		w.Header().Set("Content-Type", "application/json")
+		if err := json.NewEncoder(w).Encode(answer); err != nil {
+			h.log.Debug("the answer to a reload was not taken", "error", err)
+		}
+	}
+}
+
+// ErrRefused is wrapped in the error of a reload whose config is refused.
+var ErrRefused = errors.New("refused")
+
+// AskReload has a running host read its config file anew. With dry it only says
+// what would change.
+func AskReload(ctx context.Context, addr string, dry bool) (*ReloadAnswer, error) {
+	target, err := url.JoinPath(addr, "-/reload")
+	if err != nil {
+		return nil, usagef("--addr: %w", err)
+	}
+	if dry {
+		target += "?dry_run"
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, nil)
+	if err != nil {
+		return nil, usagef("--addr: %w", err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("%w (is a host running? Name its address with --addr, or its config with -c)", err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
+	if err != nil {
+		return nil, fmt.Errorf("read the answer of %s: %w", addr, err)
+	}
+	switch text := strings.TrimSpace(string(body)); resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusUnprocessableEntity:
+		return nil, fmt.Errorf("the config is %w, the host goes on as before:\n%s", ErrRefused, text)
+	default:
+		return nil, fmt.Errorf("the host goes on as before: %s", text)
+	}
+	var answer ReloadAnswer
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return nil, fmt.Errorf("read the answer of %s: %w", addr, err)
+	}
+	return &answer, nil
+}
+
+// WriteReload writes what became of a reload for people.
+func WriteReload(out io.Writer, a *ReloadAnswer, dry bool) error {
+	var b strings.Builder
+	for _, c := range a.Changes {
+		fmt.Fprintln(&b, c)
+	}
+	switch {
+	case len(a.Changes) == 0:
+		fmt.Fprintf(&b, "nothing has changed: generation %d stays\n", a.Generation)
+	case dry:
+		fmt.Fprintf(&b, "would become generation %d\n", a.Generation+1)
+	default:
+		fmt.Fprintf(&b, "published generation %d\n", a.Generation)
+	}
+	if a.Warning != "" {
+		fmt.Fprintf(&b, "but: %s\n", a.Warning)
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
