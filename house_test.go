@@ -30,10 +30,11 @@ var house = map[string]rule{
 	"host/rules":      {[]string{"abi"}, []string{"cel.dev/cel-go"}, "rules are one more guest of the ABI"},
 	"host/plugin": {[]string{"abi", "host/wasm", "host/rules", "host/beacon", "host/metric"}, []string{"github.com/santhosh-tekuri/jsonschema", "github.com/hashicorp/go-hclog"},
 		"plugins turn rows into verdicts; where rows come from and go to is the stages' business"},
-	"host/broker":   {nil, []string{"github.com/twmb/franz-go", "github.com/hashicorp/go-hclog", "golang.org/x/sys"}, "nobody but the command may know that a broker is embedded: stages speak Kafka"},
-	"host/kafka":    {nil, []string{"github.com/twmb/franz-go", "github.com/hashicorp/go-hclog", "github.com/cenkalti/backoff", "github.com/prometheus/client_golang"}, "one way to build clients, used by every stage"},
-	"host/blob":     {nil, nil, "who keeps objects must not link every cloud there is"},
-	"host/snapshot": {[]string{"host/blob"}, []string{"github.com/cespare/xxhash", "github.com/klauspost/compress"}, "a snapshot comes back as it was written; what it means is the session stage's business"},
+	"host/broker":     {nil, []string{"github.com/twmb/franz-go", "github.com/hashicorp/go-hclog", "golang.org/x/sys"}, "nobody but the command may know that a broker is embedded: stages speak Kafka"},
+	"host/kafka":      {nil, []string{"github.com/twmb/franz-go", "github.com/hashicorp/go-hclog", "github.com/cenkalti/backoff", "github.com/prometheus/client_golang"}, "one way to build clients, used by every stage"},
+	"host/blob":       {nil, nil, "who keeps objects must not link every cloud there is"},
+	"host/blob/cloud": {[]string{"host/blob"}, []string{"gocloud.dev", "google.golang.org/api/option"}, "the one place that links clouds; only the command imports it"},
+	"host/snapshot":   {[]string{"host/blob"}, []string{"github.com/cespare/xxhash", "github.com/klauspost/compress"}, "a snapshot comes back as it was written; what it means is the session stage's business"},
 	"host/dispatch": {[]string{"abi", "host/beacon", "host/kafka", "host/metric"}, stageLibraries,
 		"a stage declares the plugins it calls as interfaces; the pipeline wires them"},
 	"host/session": {[]string{"abi", "host/beacon", "host/experiment", "host/kafka", "host/metric"}, stageLibraries,
@@ -50,7 +51,7 @@ var house = map[string]rule{
 	"plugins":         {[]string{"abi", "sdk/"}, nil, "shipped plugins are guests like anybody's"},
 	"cmd/bench": {[]string{"host/pipeline", "host/config", "host/generate", "host/kafka", "host/broker", "host/metric", "plugins"}, []string{"github.com/twmb/franz-go", "github.com/hashicorp/go-hclog"},
 		"the benchmark measures the pipeline as it is wired, beside bare clients"},
-	"cmd/pharos": {[]string{"host/pipeline", "host/config", "host/generate", "host/plugin", "host/kafka"}, []string{"github.com/spf13/cobra", "github.com/hashicorp/go-hclog", "github.com/klauspost/compress", "github.com/twmb/franz-go", "golang.org/x/term"}, "the command line is thin: it parses flags and calls the pipeline"},
+	"cmd/pharos": {[]string{"host/pipeline", "host/config", "host/generate", "host/plugin", "host/kafka", "host/blob/cloud"}, []string{"github.com/spf13/cobra", "github.com/hashicorp/go-hclog", "github.com/klauspost/compress", "github.com/twmb/franz-go", "golang.org/x/term"}, "the command line is thin: it parses flags and calls the pipeline"},
 }
 
 var stageLibraries = []string{"github.com/twmb/franz-go", "github.com/hashicorp/go-hclog", "github.com/cenkalti/backoff", "github.com/prometheus/client_golang", "golang.org/x/sync"}

@@ -44,8 +44,13 @@ func openDirectory(path string) (*directory, error) {
 		return nil, err
 	}
 	d := &directory{root}
+	if err := os.MkdirAll(d.temporary(), 0o777); err != nil {
+		return nil, err
+	}
 	return d, d.sweep()
 }
+
+func (d *directory) temporary() string { return filepath.Join(d.root, temporary) }
 
 func (d *directory) path(name string) string { return filepath.Join(d.root, filepath.FromSlash(name)) }
 
@@ -95,7 +100,7 @@ func (d *directory) Write(ctx context.Context, name string, onlyNew bool, write 
 type onlyWriter struct{ io.Writer }
 
 func (d *directory) create() (*os.File, error) {
-	return os.OpenFile(filepath.Join(d.root, temporary, rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	return os.OpenFile(filepath.Join(d.temporary(), rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 }
 
 // makeDirs makes a directory below root, and makes the making of each last.
@@ -130,10 +135,10 @@ func syncDir(path string) error {
 
 // sweep removes what processes left that died while they wrote.
 func (d *directory) sweep() error {
-	if err := os.MkdirAll(filepath.Join(d.root, temporary), 0o777); err != nil {
-		return err // somebody may have cleared the bucket
+	entries, err := os.ReadDir(d.temporary())
+	if isMissing(err) {
+		return d.missing()
 	}
-	entries, err := os.ReadDir(filepath.Join(d.root, temporary))
 	if err != nil {
 		return err
 	}
@@ -142,7 +147,7 @@ func (d *directory) sweep() error {
 		if err != nil || time.Since(info.ModTime()) < abandoned || !info.Mode().IsRegular() {
 			continue // gone by now, or in work
 		}
-		if err := os.Remove(filepath.Join(d.root, temporary, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(filepath.Join(d.temporary(), e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
@@ -152,7 +157,7 @@ func (d *directory) sweep() error {
 func (d *directory) Read(_ context.Context, name string) (io.ReadCloser, error) {
 	f, err := os.Open(d.path(name))
 	if isMissing(err) {
-		return nil, ErrNotFound
+		return nil, d.missing()
 	}
 	if err != nil {
 		return nil, err
@@ -168,6 +173,15 @@ func (d *directory) Read(_ context.Context, name string) (io.ReadCloser, error) 
 	return f, nil
 }
 
+// missing tells an object that is missing from a bucket that is: who takes the
+// one for the other would take lost state for none.
+func (d *directory) missing() error {
+	if _, err := os.Stat(d.temporary()); err != nil {
+		return fmt.Errorf("the directory was removed, or is not mounted any more; restart to make it anew: %w", err)
+	}
+	return ErrNotFound
+}
+
 // isMissing tells of a path that leads nowhere; through a file too.
 func isMissing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
@@ -180,6 +194,9 @@ func (d *directory) List(ctx context.Context, prefix string, each func(Entry) er
 			return err
 		}
 		from = d.path(prefix[:i])
+	}
+	if err := d.missing(); !errors.Is(err, ErrNotFound) {
+		return err
 	}
 	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
 		switch {
@@ -215,10 +232,10 @@ func (d *directory) List(ctx context.Context, prefix string, each func(Entry) er
 func (d *directory) Delete(_ context.Context, name string) error {
 	path := d.path(name)
 	if info, err := os.Lstat(path); isMissing(err) || err == nil && !info.Mode().IsRegular() {
-		return ErrNotFound
+		return d.missing()
 	}
 	if err := os.Remove(path); isMissing(err) {
-		return ErrNotFound
+		return d.missing()
 	} else if err != nil {
 		return err
 	}
