@@ -51,6 +51,7 @@ const (
 // txn is a transaction as the coordinator sees it.
 type txn struct {
 	state   txnState
+	decided bool // its commit is taken, and not carried out yet
 	began   time.Time
 	wrote   []*log
 	group   *group
@@ -118,10 +119,14 @@ func (c *cluster) begin(g *group) *txn {
 	return tx
 }
 
-// end commits or aborts a transaction; one that has ended stays what it is.
+// end commits or aborts a transaction; one that has ended stays what it is, and
+// one whose commit is taken is committed.
 func (c *cluster) end(tx *txn, state txnState) {
 	if tx.state != txnOpen {
 		return
+	}
+	if tx.decided {
+		state = txnCommitted
 	}
 	tx.state = state
 	for _, l := range tx.wrote {

@@ -88,7 +88,15 @@ func (o *oracle) route(r dispatch.Route, p int32) {
 			}
 			b, _ := definition.Decode(definitionSource, record.Value)
 			w.say(from, head.Watermark, false)
-			late := w.known && b.Time < w.value-o.s.world.lateness.Milliseconds()
+			lateness := o.s.world.lateness.Milliseconds()
+			late := w.known && b.Time < w.value-lateness
+			said := w.said[from]
+			if said.value > head.Watermark {
+				o.s.fault("%v@%d: the log said the watermark %d of %v before a beacon that has %d before it", tp, record.Offset, said.value, from, head.Watermark)
+			}
+			if late && said.heard && !said.slept && (head.Watermark == metric.NoWatermark || b.Time >= head.Watermark-lateness) {
+				o.s.fault("%v@%d: late by others alone, though %v was never idle", tp, record.Offset, from)
+			}
 			w.say(from, b.Time, false)
 			o.routed[at] = &routed{at: tp, offset: record.Offset, key: string(record.Key), header: head, late: late}
 		default:
@@ -351,8 +359,9 @@ type watermark struct {
 }
 
 type saying struct {
-	value int64
-	idle  bool
+	value        int64
+	idle         bool
+	heard, slept bool // it spoke before there was a watermark; it was idle
 }
 
 func newWatermark(topics []string) *watermark {
@@ -380,10 +389,10 @@ func (w *watermark) note(tp kafka.TopicPartition, value int64, idle bool) {
 	}
 	s := w.said[tp]
 	if s == nil {
-		s = &saying{value: value}
+		s = &saying{value: value, heard: !w.known}
 		w.said[tp] = s
 	}
-	s.value, s.idle = max(s.value, value), idle
+	s.value, s.idle, s.slept = max(s.value, value), idle, s.slept || idle
 }
 
 func (w *watermark) recompute() {

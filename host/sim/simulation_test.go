@@ -219,8 +219,9 @@ func (s *simulation) pass(d time.Duration) {
 	}
 	s.cluster.expire()
 	if len(s.cluster.open) > 0 && s.chance(4) {
-		if tx := s.cluster.open[0]; time.Since(tx.began) > transactionTimeout*6/10 {
-			s.cluster.end(tx, txnAborted) // by another worker of the group
+		// One that is long open is ended by another worker of the group.
+		if tx := s.cluster.open[0]; tx.decided || time.Since(tx.began) > transactionTimeout*6/10 {
+			s.cluster.end(tx, txnAborted)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.cluster.groups)) {

@@ -190,7 +190,7 @@ func (w *worker) revoke(parts []kafka.TopicPartition) {
 // take gives the stage what it is to have, once no transaction can change what
 // is committed of it.
 func (w *worker) take() {
-	if w.former != nil {
+	if w.former != nil && !w.sim.plants("offset read that is not stable") {
 		w.sim.cluster.end(w.former, txnAborted) // by taking over its id
 		w.former = nil
 	}
@@ -352,8 +352,16 @@ func (w *worker) end() {
 		w.fatal(fmt.Errorf("end refused: %w", errFault))
 		return
 	case w.sim.risk(40):
+		before := maps.Clone(w.group.offsets)
 		w.sim.cluster.end(w.tx, txnCommitted)
+		if w.sim.plants("lost answer taken for an abort") {
+			w.group.offsets = before
+		}
 		w.fatal(fmt.Errorf("no answer, but committed: %w", errFault))
+		return
+	case w.sim.risk(40):
+		w.tx.decided = true
+		w.fatal(fmt.Errorf("no answer yet: %w", errFault))
 		return
 	}
 	w.sim.cluster.end(w.tx, txnCommitted)
@@ -391,7 +399,7 @@ func (w *worker) abort() {
 func (w *worker) fatal(err error) {
 	w.sim.failures++
 	w.sim.said("%s: client failed: %v", w.name, err)
-	if w.tx != nil && w.sim.chance(2) {
+	if w.tx != nil && !w.tx.decided && w.sim.chance(2) {
 		w.sim.cluster.end(w.tx, txnAborted)
 	}
 	parts := sortedParts(maps.Keys(w.owned))
