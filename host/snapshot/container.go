@@ -233,7 +233,7 @@ func decode(r io.Reader, want header) (*payload, error) {
 	if err != nil {
 		return nil, errors.Join(err, b.err)
 	}
-	return &payload{blocks: b, z: z}, nil
+	return &payload{is: is.Info, blocks: b, z: z}, nil
 }
 
 // blockReader gives the blocks' bytes, each once its sum holds, and io.EOF once
@@ -367,27 +367,41 @@ func (b *blockReader) end() error {
 
 // payload is what Open gives.
 type payload struct {
-	name   string
-	object io.Closer
-	blocks *blockReader
-	z      *zstd.Decoder
+	name    string
+	is      Info // as its header says
+	object  io.Closer
+	blocks  *blockReader
+	z       *zstd.Decoder
+	metrics *metrics
+	err     error // what ended it
 }
 
 func (p *payload) Read(b []byte) (int, error) {
+	if p.err != nil {
+		return 0, p.err
+	}
 	n, err := p.z.Read(b)
 	if err == nil {
 		return n, nil
 	}
-	// What ended the blocks is the cause of whatever zstd says.
+	p.err = p.end(err)
+	return n, p.err
+}
+
+// end says what ended the payload. What ended the blocks is the cause of whatever
+// zstd says.
+func (p *payload) end(err error) error {
 	switch end := p.blocks.err; {
 	case end != nil && end != io.EOF:
 		err = end
 	case err == io.EOF && end == io.EOF && len(p.blocks.block) == 0:
-		return n, io.EOF
+		p.metrics.read(p.is)
+		return io.EOF
 	default:
 		err = broken("its payload: %v", err)
 	}
-	return n, fmt.Errorf("snapshot %s: %w", p.name, err)
+	p.metrics.failed(opRead, err)
+	return fmt.Errorf("snapshot %s: %w", p.name, err)
 }
 
 func (p *payload) Close() error {

@@ -43,7 +43,7 @@ func unpacked(r io.Reader, want header) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.object = io.NopCloser(nil)
+	p.object, p.metrics = io.NopCloser(nil), newMetrics()
 	defer p.Close()
 	return io.ReadAll(p)
 }
@@ -264,7 +264,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, object []byte) {
 		p, err := decode(bytes.NewReader(object), sample)
 		if err == nil {
-			p.object = io.NopCloser(nil)
+			p.object, p.metrics = io.NopCloser(nil), newMetrics()
 			defer p.Close()
 			_, err = io.Copy(io.Discard, io.LimitReader(p, 1<<20))
 		}

@@ -53,6 +53,22 @@ func (s *Store) Module(ctx context.Context, digest string) ([]byte, error) {
 	return content, nil
 }
 
+// Modules gives the digests of what PutModule has kept, by digest, with their
+// sizes in bytes.
+func (s *Store) Modules(ctx context.Context) (digests []string, sizes []int64, err error) {
+	entries, err := s.bucket.List(ctx, moduleName(""))
+	if s.metrics.failed(opList, err) {
+		return nil, nil, err
+	}
+	for _, e := range entries {
+		digest := "sha256:" + strings.TrimPrefix(e.Name, moduleName(""))
+		if digestForm.MatchString(digest) {
+			digests, sizes = append(digests, digest), append(sizes, e.Size)
+		}
+	}
+	return digests, sizes, nil
+}
+
 var digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 func moduleName(digest string) string {

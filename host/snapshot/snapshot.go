@@ -57,20 +57,22 @@ type Info struct {
 	Generation uint64    // in force at Offset
 	Handover   bool      // the last state of a partition that a repartition closed
 	Size       int64     // bytes in the bucket; where it was listed
-	Taken      time.Time // when it was taken; from a listing, when it was written
+	Taken      time.Time // when it was taken, zero is now; from a listing, when it was written
 }
 
-// Store is what one group has in a bucket. Goroutines and hosts may share it.
+// Store is what one group has in a bucket. Goroutines and hosts may share it. It
+// is a prometheus.Collector of what it does.
 type Store struct {
-	bucket *blob.Bucket
-	group  string
-	keep   int
+	bucket  *blob.Bucket
+	group   string
+	keep    int
+	metrics *metrics
 }
 
 // New gives the store of a group in a bucket, which stays the caller's. Of each
 // partition the keep newest snapshots stay, at least one.
 func New(b *blob.Bucket, group string, keep int) *Store {
-	return &Store{bucket: b, group: group, keep: max(1, keep)}
+	return &Store{bucket: b, group: group, keep: max(1, keep), metrics: newMetrics()}
 }
 
 // Put writes a snapshot: what write gives. It is there once Put returns, or not
@@ -79,10 +81,11 @@ func New(b *blob.Bucket, group string, keep int) *Store {
 // replaced.
 func (s *Store) Put(ctx context.Context, info Info, write func(io.Writer) error) error {
 	info.Handover = false
-	if err := s.put(ctx, info, write); err != nil {
+	if err := s.put(ctx, info, opWrite, write); err != nil {
 		return err
 	}
 	if err := s.retain(ctx, info.Key); err != nil {
+		s.metrics.failed(opRetain, err)
 		return fmt.Errorf("%w: %w", ErrRetention, err)
 	}
 	return nil
@@ -92,16 +95,26 @@ func (s *Store) Put(ctx context.Context, info Info, write func(io.Writer) error)
 // retention deletes it.
 func (s *Store) PutHandover(ctx context.Context, info Info, write func(io.Writer) error) error {
 	info.Handover = true
-	return s.put(ctx, info, write)
+	return s.put(ctx, info, opHandover, write)
 }
 
-func (s *Store) put(ctx context.Context, info Info, write func(io.Writer) error) error {
+func (s *Store) put(ctx context.Context, info Info, op string, write func(io.Writer) error) error {
 	if err := info.check(); err != nil {
 		return err
 	}
-	return s.bucket.Write(ctx, s.name(info), func(w io.Writer) error {
-		return encode(w, header{s.group, info}, write)
+	began := time.Now()
+	if info.Taken.IsZero() {
+		info.Taken = began
+	}
+	var size int64
+	err := s.bucket.Write(ctx, s.name(info), func(w io.Writer) error {
+		all := &sized{w: w}
+		err := encode(all, header{s.group, info}, write)
+		size = all.n
+		return err
 	})
+	s.metrics.written(info, op, size, time.Since(began), err)
+	return err
 }
 
 func (i Info) check() error {
@@ -164,7 +177,7 @@ func (s *Store) All(ctx context.Context) ([]Info, error) {
 // list passes over what has no name of a snapshot's.
 func (s *Store) list(ctx context.Context, prefix string) ([]Info, error) {
 	entries, err := s.bucket.List(ctx, prefix)
-	if err != nil {
+	if s.metrics.failed(opList, err) {
 		return nil, err
 	}
 	var list []Info
@@ -190,15 +203,15 @@ func (s *Store) list(ctx context.Context, prefix string) ([]Info, error) {
 func (s *Store) Open(ctx context.Context, info Info) (io.ReadCloser, error) {
 	name := s.name(info)
 	object, err := s.bucket.Read(ctx, name)
-	if err != nil {
+	if s.metrics.failed(opRead, err) {
 		return nil, err
 	}
 	r, err := decode(object, header{s.group, info})
-	if err != nil {
+	if s.metrics.failed(opRead, err) {
 		object.Close()
 		return nil, fmt.Errorf("snapshot %s: %w", name, err)
 	}
-	r.name, r.object = name, object
+	r.name, r.object, r.metrics = name, object, s.metrics
 	return r, nil
 }
 

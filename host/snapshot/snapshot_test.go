@@ -363,6 +363,12 @@ func TestModules(t *testing.T) {
 	if got, err := s.Module(t.Context(), digest); err != nil || string(got) != "module" {
 		t.Errorf("%q, %v", got, err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, "modules", "sha256-x"), nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if digests, sizes, err := s.Modules(t.Context()); err != nil || fmt.Sprint(digests, sizes) != fmt.Sprintf("[%s] [6]", digest) {
+		t.Errorf("modules %s of %d bytes, %v", digests, sizes, err)
+	}
 	path := filepath.Join(dir, "modules", "sha256-"+strings.TrimPrefix(digest, "sha256:"))
 	if err := os.WriteFile(path, []byte("modulf"), 0o666); err != nil {
 		t.Fatal(err)
