@@ -43,10 +43,14 @@ func listenAt(cfg *config.Config, err error, listen string) (*config.Config, err
 }
 
 // hostOptions has SIGHUP reload the config; stop ends that.
-func hostOptions(read func(context.Context) (*config.Config, error)) (o pipeline.HostOptions, stop func()) {
+func hostOptions(read func(context.Context) (*config.Config, error), losses []string) (o pipeline.HostOptions, stop func()) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
-	return pipeline.HostOptions{Load: read, Reload: hup}, func() { signal.Stop(hup) }
+	return pipeline.HostOptions{Load: read, Reload: hup, AcceptLoss: losses}, func() { signal.Stop(hup) }
+}
+
+func lossFlag(c *cobra.Command, losses *[]string) {
+	c.Flags().StringArrayVar(losses, "accept-loss", nil, "TOPIC/PARTITION to go on with although something of it is lost; may be repeated")
 }
 
 // newLogger logs for people on a terminal and as JSON otherwise.

@@ -10,7 +10,7 @@ import (
 
 func newRun() *cobra.Command {
 	var file, level, listen string
-	var roles []string
+	var roles, losses []string
 	c := &cobra.Command{
 		Use:   "run -c FILE [--roles dispatch,session,ship,query]",
 		Short: "Run some or all stages as a daemon, against Kafka",
@@ -32,13 +32,14 @@ the same data directory.`,
 			if err != nil {
 				return err
 			}
-			o, stop := hostOptions(read)
+			o, stop := hostOptions(read, losses)
 			defer stop()
 			return pipeline.Run(c.Context(), cfg, pipeline.RunOptions{HostOptions: o, Roles: set, Log: newLogger(level), Out: c.OutOrStdout()})
 		},
 	}
 	configFlag(c, &file)
 	logFlag(c, &level)
+	lossFlag(c, &losses)
 	c.Flags().StringSliceVar(&roles, "roles", nil, "dispatch, session, ship, query (default: all)")
 	c.Flags().StringVar(&listen, "listen", "", "address of the page and the API, instead of the config's http.listen")
 	return c

@@ -11,6 +11,7 @@ import (
 func newUp() *cobra.Command {
 	var file, level, listen string
 	var demo bool
+	var losses []string
 	c := &cobra.Command{
 		Use:   "up [-c FILE] [--demo]",
 		Short: "Run everything in one process, on an embedded broker and store",
@@ -39,13 +40,14 @@ known. The demo lives in data/demo, its config in data/demo/pharos.yaml.`,
 			if err != nil {
 				return err
 			}
-			o, stop := hostOptions(read)
+			o, stop := hostOptions(read, losses)
 			defer stop()
 			return pipeline.Up(c.Context(), cfg, pipeline.UpOptions{HostOptions: o, Demo: demo, Log: newLogger(level), Out: c.OutOrStdout()})
 		},
 	}
 	configFlag(c, &file)
 	logFlag(c, &level)
+	lossFlag(c, &losses)
 	c.Flags().BoolVar(&demo, "demo", false, "generate a shop's traffic")
 	c.Flags().StringVar(&listen, "listen", "", "address of the page and the API, instead of the config's http.listen")
 	return c

@@ -154,7 +154,7 @@ func (j *journal) follows(ctx context.Context, current *generationRecord, cfg *c
 		return nil, err
 	}
 	faults := checkFixed(before, cfg)
-	routes, more := nextRoutes(cfg, current.Routes)
+	routes, more := nextRoutes(cfg, current.Routes, current.Number+1)
 	faults = append(faults, more...)
 	if len(cfg.Stores) == 0 && len(before.Stores) > 0 {
 		faults = append(faults, cfg.Faultf([]string{"stores"}, "this file names no store, and the running generation has %v: publish from a file that has them", before.Stores.Names()))

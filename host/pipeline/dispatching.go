@@ -5,8 +5,9 @@ import (
 	"github.com/seed-6a2d649b/pharos/host/dispatch"
 )
 
-// dispatchConfig is the generation in the words of the dispatch stage.
-func (g *Generation) dispatchConfig() dispatch.Config {
+// dispatchConfig is the generation in the words of the dispatch stage. Topics that
+// routes have left, and nobody reads any more, are handedOver.
+func (g *Generation) dispatchConfig(handedOver func(topic string) bool) dispatch.Config {
 	c := dispatch.Config{
 		Generation: g.Number, Ahead: g.Config.Session.Ahead, Sources: g.sources,
 		Tenants: map[string]dispatch.Tenant{}, Default: g.Config.Dispatch.Default,
@@ -33,7 +34,11 @@ func (g *Generation) dispatchConfig() dispatch.Config {
 		c.Tenants[name] = tenant
 	}
 	for _, r := range g.routes {
-		c.Routes = append(c.Routes, dispatch.Route{Name: r.Name, Topic: r.Topic, Partitions: r.Partitions})
+		to := dispatch.Route{Name: r.Name, Topic: r.Topic, Partitions: r.Partitions}
+		if old := r.Replaces; old != nil && !handedOver(old.Topic) {
+			to.Replaces = &dispatch.Replaced{Topic: old.Topic, Partitions: old.Partitions, Generation: r.Since}
+		}
+		c.Routes = append(c.Routes, to)
 	}
 	c.Fields = beacon.NewFields(fields...)
 	return c

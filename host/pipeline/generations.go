@@ -185,7 +185,7 @@ func try(ctx context.Context, file *config.Config, r *generationRecord) (err err
 	g.routes = r.Routes
 	_, err = g.sessionConfig(false)
 	if err == nil {
-		_, err = dispatch.NewCore(g.dispatchConfig())
+		_, err = dispatch.NewCore(g.dispatchConfig(func(string) bool { return false }))
 	}
 	if closed := g.Close(ctx); err == nil {
 		err = closed

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/seed-6a2d649b/pharos/host/blob"
@@ -58,6 +59,9 @@ type host struct {
 	session  *session.Stage
 	ship     *ship.Stage
 	changed  map[Role]chan struct{} // the topics of a role's loop may have changed
+	client   *kgo.Client            // asks the cluster
+	handed   handed
+	accepted map[kafka.TopicPartition]bool // losses that the operator accepts
 
 	reloading sync.Mutex // one reload at a time
 	adopting  sync.Mutex // one generation at a time
@@ -75,6 +79,9 @@ func newHost(ctx context.Context, file *config.Config, k kafka.Config, o hostOpt
 			err = errors.Join(err, h.close())
 		}
 	}()
+	if h.accepted, err = parseLosses(o.AcceptLoss); err != nil {
+		return nil, err
+	}
 	h.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	listener, err := listen(file.HTTP.Listen, file.HTTP.Insecure)
 	if err != nil {
@@ -127,6 +134,8 @@ func (h *host) buildStages() error {
 		}
 		h.dispatch = dispatch.NewStage(dispatch.StageConfig{
 			Core: core, Host: h.id, Metrics: metrics, DeadLetters: letters, Idle: h.cfg.Session.Idle,
+			Started: h.gens.files.store, AcceptLoss: h.acceptsLoss, Newest: h.newest,
+			Cluster:  dispatch.NewCluster(h.client, h.group(Dispatch), h.sourceTopics()...),
 			Counters: counters, Logger: h.log.Named("dispatch"),
 		})
 	}
@@ -187,7 +196,15 @@ func (h *host) use(g *Generation) error {
 
 // core is what dispatch does in a generation.
 func (h *host) core(g *Generation) (*dispatch.Core, error) {
-	return dispatch.NewCore(g.dispatchConfig())
+	return dispatch.NewCore(g.dispatchConfig(h.handed.is))
+}
+
+// newest is the number of the newest generation that is published.
+func (h *host) newest(ctx context.Context) (uint64, error) {
+	if _, err := h.gens.journal.catchUp(ctx); err != nil {
+		return 0, err
+	}
+	return h.gens.journal.wanted(), nil
 }
 
 // run runs the roles until ctx ends or one of them fails.
@@ -254,6 +271,9 @@ func (h *host) close() error {
 	}
 	if h.gens != nil {
 		err = errors.Join(err, h.gens.shelf.close(context.Background()))
+	}
+	if h.client != nil {
+		h.client.Close()
 	}
 	if h.bucket != nil {
 		err = errors.Join(err, h.bucket.Close())

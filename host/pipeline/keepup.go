@@ -55,6 +55,7 @@ func (h *host) keepUp(ctx context.Context) error {
 			}
 		}
 	})
+	g.Go(func() error { return h.watchHandovers(ctx) })
 	return g.Wait()
 }
 
@@ -101,11 +102,13 @@ func (h *host) watch(ended <-chan error, stop context.CancelFunc, changed <-chan
 }
 
 func (h *host) loop(r Role, topics []string, stage kafka.Stage) *kafka.Loop {
-	name := h.cfg.Group + "-" + string(r)
 	return kafka.NewLoop(kafka.LoopConfig{
-		Kafka: h.kafka, Group: name, TransactionalID: name + "-" + h.id, Topics: topics, Logger: h.log.Named(string(r)),
+		Kafka: h.kafka, Group: h.group(r), TransactionalID: h.group(r) + "-" + h.id, Topics: topics, Logger: h.log.Named(string(r)),
 	}, stage)
 }
+
+// group is the consumer group of a role's loop.
+func (h *host) group(r Role) string { return h.cfg.Group + "-" + string(r) }
 
 // sourceTopics are what dispatch reads.
 func (h *host) sourceTopics() (topics []string) {
@@ -115,9 +118,14 @@ func (h *host) sourceTopics() (topics []string) {
 	return topics
 }
 
-// routeTopics are what the session role reads.
+// routeTopics are what the session role reads: of a route that moves, the topic that
+// it leaves, until all of that is handed over.
 func (h *host) routeTopics() (topics []string) {
 	for _, r := range h.gens.inForce().routes {
+		if old := r.Replaces; old != nil && !h.handed.is(old.Topic) {
+			topics = append(topics, old.Topic)
+			continue
+		}
 		topics = append(topics, r.Topic)
 	}
 	return topics

@@ -114,7 +114,7 @@ func newReplay(g *Generation, o ReplayOptions) (*replay, error) {
 	if err != nil {
 		return nil, err
 	}
-	core, err := dispatch.NewCore(g.dispatchConfig())
+	core, err := dispatch.NewCore(g.dispatchConfig(nil))
 	if err != nil {
 		return nil, err
 	}

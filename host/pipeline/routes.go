@@ -2,8 +2,11 @@ package pipeline
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/seed-6a2d649b/pharos/host/config"
+	"github.com/seed-6a2d649b/pharos/host/session"
 )
 
 // route is a route of a generation with the topic that it has by now: the config's
@@ -17,6 +20,7 @@ type route struct {
 type routeTopic struct {
 	Topic      string      `json:"topic"`
 	Partitions int32       `json:"partitions"`
+	Since      uint64      `json:"since"` // the first generation that writes to it
 	Replaces   *routeTopic `json:"replaces,omitempty"`
 }
 
@@ -30,24 +34,24 @@ func (t *routeTopic) first() (name string, topics int) {
 }
 
 // grown is the route on a new topic with another number of partitions.
-func (r route) grown(partitions int32) route {
+func (r route) grown(partitions int32, generation uint64) route {
 	first, topics := r.first()
 	before := r.routeTopic
-	r.routeTopic = routeTopic{Topic: fmt.Sprintf("%s-v%d", first, topics+1), Partitions: partitions, Replaces: &before}
+	r.routeTopic = routeTopic{Topic: fmt.Sprintf("%s-v%d", first, topics+1), Partitions: partitions, Since: generation, Replaces: &before}
 	return r
 }
 
 // firstRoutes are the routes of a config that nothing has run yet.
 func firstRoutes(cfg *config.Config) (all []route) {
 	for name, r := range cfg.Dispatch.Routes.All() {
-		all = append(all, route{Name: name, routeTopic: routeTopic{Topic: r.Topic, Partitions: r.Partitions}})
+		all = append(all, route{Name: name, routeTopic: routeTopic{Topic: r.Topic, Partitions: r.Partitions, Since: 1}})
 	}
 	return all
 }
 
 // nextRoutes are the routes of a config that follows others. Those that were there
 // stay as they are; only repartitioning changes their topics.
-func nextRoutes(cfg *config.Config, before []route) (all []route, faults config.Faults) {
+func nextRoutes(cfg *config.Config, before []route, generation uint64) (all []route, faults config.Faults) {
 	had := map[string]route{}
 	for _, r := range before {
 		had[r.Name] = r
@@ -58,7 +62,7 @@ func nextRoutes(cfg *config.Config, before []route) (all []route, faults config.
 	for name, r := range cfg.Dispatch.Routes.All() {
 		was, ok := had[name]
 		if !ok {
-			all = append(all, route{Name: name, routeTopic: routeTopic{Topic: r.Topic, Partitions: r.Partitions}})
+			all = append(all, route{Name: name, routeTopic: routeTopic{Topic: r.Topic, Partitions: r.Partitions, Since: generation}})
 			continue
 		}
 		at := []string{"dispatch", "routes", name}
@@ -71,6 +75,11 @@ func nextRoutes(cfg *config.Config, before []route) (all []route, faults config.
 		}
 		all = append(all, was)
 	}
+	return all, append(faults, takenTopics(cfg, all)...)
+}
+
+// takenTopics finds topics that have two uses.
+func takenTopics(cfg *config.Config, all []route) (faults config.Faults) {
 	taken := map[string]string{}
 	for _, r := range all {
 		for t := &r.routeTopic; t != nil; t = t.Replaces {
@@ -80,12 +89,13 @@ func nextRoutes(cfg *config.Config, before []route) (all []route, faults config.
 			taken[t.Topic] = r.Name
 		}
 	}
-	for what, topic := range otherTopics(cfg) {
-		if r, ok := taken[topic]; ok && cfg.Dispatch.Routes.Get(r).Topic != topic {
-			faults = append(faults, cfg.Faultf([]string{"dispatch", "routes", r}, "its topic %s is that of %s too", topic, what))
+	others := otherTopics(cfg)
+	for _, what := range slices.Sorted(maps.Keys(others)) {
+		if r, ok := taken[others[what]]; ok && cfg.Dispatch.Routes.Get(r).Topic != others[what] {
+			faults = append(faults, cfg.Faultf([]string{"dispatch", "routes", r}, "its topic %s is that of %s too", others[what], what))
 		}
 	}
-	return all, faults
+	return faults
 }
 
 // otherTopics are the topics of a config that are no routes, by what they are for.
@@ -99,4 +109,12 @@ func otherTopics(cfg *config.Config) map[string]string {
 		all["the source "+s.Name] = s.Topic
 	}
 	return all
+}
+
+// sessionTopic is the topic in the words of the session stage.
+func (t *routeTopic) sessionTopic() *session.RouteTopic {
+	if t == nil {
+		return nil
+	}
+	return &session.RouteTopic{Topic: t.Topic, Partitions: t.Partitions, Replaces: t.Replaces.sessionTopic()}
 }

@@ -14,7 +14,10 @@ func (g *Generation) sessionConfig(oneSource bool) (*session.Config, error) {
 	s := g.Config.Session
 	c := &session.Config{
 		Generation: g.Number, Gap: s.Gap, Lateness: s.Lateness, MaxSessions: s.MaxSessions, MaxBeacons: s.MaxBeacons,
-		OneSource: oneSource, Tenants: map[string]session.Tenant{},
+		OneSource: oneSource, Tenants: map[string]session.Tenant{}, Routes: map[string]session.RouteTopic{},
+	}
+	for _, r := range g.routes {
+		c.Routes[r.Name] = *r.sessionTopic()
 	}
 	for _, source := range g.sources {
 		from := session.Source{Source: source}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"weak"
 
 	"github.com/seed-6a2d649b/pharos/host/config"
@@ -20,15 +22,13 @@ func (h *host) begin(ctx context.Context) error {
 	if h.gens, err = h.newGenerations(); err != nil {
 		return err
 	}
-	cl, err := kafka.NewClient(h.kafka)
-	if err != nil {
+	if h.client, err = kafka.NewClient(h.kafka); err != nil {
 		return err
 	}
-	defer cl.Close()
-	if err := kafka.Ping(ctx, cl); err != nil {
+	if err := kafka.Ping(ctx, h.client); err != nil {
 		return err
 	}
-	if err := kafka.EnsureTopics(ctx, cl, generationsTopic(h.file)); err != nil {
+	if err := kafka.EnsureTopics(ctx, h.client, generationsTopic(h.file)); err != nil {
 		return err
 	}
 	record, err := h.settle(ctx)
@@ -42,6 +42,9 @@ func (h *host) begin(ctx context.Context) error {
 	h.gens.put(g)
 	h.cfg = g.Config
 	if err := h.ensureTopics(ctx, g.Config, g.routes); err != nil {
+		return err
+	}
+	if _, err := h.lookAtHandovers(ctx); err != nil {
 		return err
 	}
 	if text := h.fileDiffers(h.file); text != "" {
@@ -126,11 +129,6 @@ func generationsTopic(cfg *config.Config) kafka.Topic {
 
 // ensureTopics makes the topics that are missing and checks those that are there.
 func (h *host) ensureTopics(ctx context.Context, cfg *config.Config, routes []route) error {
-	cl, err := kafka.NewClient(h.kafka)
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
 	var topics []kafka.Topic
 	var raw []string
 	for _, s := range cfg.Sources {
@@ -143,10 +141,10 @@ func (h *host) ensureTopics(ctx context.Context, cfg *config.Config, routes []ro
 		topics = append(topics, kafka.Topic{Name: own.Topic, Partitions: own.Partitions})
 	}
 	topics = append(topics, topicsOf(routes)...)
-	if err := kafka.EnsureTopics(ctx, cl, topics...); err != nil {
+	if err := kafka.EnsureTopics(ctx, h.client, topics...); err != nil {
 		return err
 	}
-	if _, err := kafka.Topics(ctx, cl, raw...); err != nil {
+	if _, err := kafka.Topics(ctx, h.client, raw...); err != nil {
 		return fmt.Errorf("the topics of the sources: %w (make them first: whoever sends beacons says how many partitions they have)", err)
 	}
 	return nil
@@ -158,4 +156,22 @@ func topicsOf(routes []route) (topics []kafka.Topic) {
 		topics = append(topics, kafka.Topic{Name: r.Topic, Partitions: r.Partitions})
 	}
 	return topics
+}
+
+// parseLosses reads what an operator accepts: partitions, as TOPIC/PARTITION.
+func parseLosses(texts []string) (map[kafka.TopicPartition]bool, error) {
+	all := map[kafka.TopicPartition]bool{}
+	for _, text := range texts {
+		topic, number, ok := strings.Cut(text, "/")
+		n, err := strconv.ParseInt(number, 10, 32)
+		if !ok || topic == "" || err != nil || n < 0 {
+			return nil, usagef("--accept-loss %q: write TOPIC/PARTITION, as the message says that asks for it", text)
+		}
+		all[kafka.TopicPartition{Topic: topic, Partition: int32(n)}] = true
+	}
+	return all, nil
+}
+
+func (h *host) acceptsLoss(topic string, partition int32) bool {
+	return h.accepted[kafka.TopicPartition{Topic: topic, Partition: partition}]
 }

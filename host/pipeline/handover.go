@@ -1,0 +1,129 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/seed-6a2d649b/pharos/host/kafka"
+	"github.com/seed-6a2d649b/pharos/host/snapshot"
+)
+
+// handed are the topics that routes have left and whose sessions are all handed
+// over: nobody reads or writes them any more.
+type handed struct {
+	mu     sync.Mutex
+	topics map[string]bool
+}
+
+func (h *handed) is(topic string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.topics[topic]
+}
+
+func (h *handed) add(topic string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.topics == nil {
+		h.topics = map[string]bool{}
+	}
+	h.topics[topic] = true
+}
+
+// handedOver tells whether every partition of the topic that a route has left is
+// closed, and its sessions are in the store.
+func handedOver(ctx context.Context, cl *kgo.Client, store *snapshot.Store, r *route) (bool, error) {
+	old := r.Replaces
+	infos, err := kafka.Topics(ctx, cl, old.Topic)
+	var all []snapshot.Info
+	switch {
+	case err == nil:
+		all, err = store.Handovers(ctx, r.Name, old.Topic, infos[old.Topic].ID)
+	case errors.Is(err, kerr.UnknownTopicOrPartition): // somebody has tidied up
+		all, err = store.All(ctx)
+	}
+	if err != nil {
+		return false, fmt.Errorf("whether the topic %s is handed over: %w", old.Topic, err)
+	}
+	done := map[int32]bool{}
+	for _, i := range all {
+		if i.Handover && i.Route == r.Name && i.Topic == old.Topic {
+			done[i.Partition] = true
+		}
+	}
+	return len(done) >= int(old.Partitions), nil
+}
+
+// lookAtHandovers looks which routes have moved whole since the last look. It gives
+// how many have not.
+func (h *host) lookAtHandovers(ctx context.Context) (left int, err error) {
+	g := h.gens.inForce()
+	found := false
+	for i := range g.routes {
+		r := &g.routes[i]
+		if r.Replaces == nil || h.handed.is(r.Replaces.Topic) {
+			continue
+		}
+		ok, lookErr := handedOver(ctx, h.client, h.gens.files.store, r)
+		if err = errors.Join(err, lookErr); !ok {
+			left++
+			continue
+		}
+		h.handed.add(r.Replaces.Topic)
+		h.log.Info("a route has moved to its new topic", "route", r.Name, "from", r.Replaces.Topic, "to", r.Topic, "partitions", r.Partitions)
+		found = true
+	}
+	if found {
+		h.topicsChanged()
+		if h.dispatch != nil { // new source partitions need not say their end there any more
+			core, coreErr := h.core(g)
+			if err = errors.Join(err, coreErr); coreErr == nil {
+				h.dispatch.Use(core)
+			}
+		}
+	}
+	return left, err
+}
+
+// handoverEvery is how often a route that moves is looked at.
+const handoverEvery = time.Second
+
+// watchHandovers looks at routes that move until ctx ends.
+func (h *host) watchHandovers(ctx context.Context) error {
+	tick := time.NewTicker(handoverEvery)
+	defer tick.Stop()
+	said := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		_, err := h.lookAtHandovers(ctx)
+		if err == nil || ctx.Err() != nil {
+			said = ""
+		} else if text := err.Error(); text != said {
+			said = text
+			h.log.Warn("a route moves to a new topic, and how far it is can not be seen", "error", err)
+		}
+	}
+}
+
+// moving says which routes are on their way to a new topic.
+func (h *host) moving() (text string) {
+	for _, r := range h.gens.inForce().routes {
+		if r.Replaces != nil && !h.handed.is(r.Replaces.Topic) {
+			if text != "" {
+				text += "; "
+			}
+			text += fmt.Sprintf("route %s moves from %s to %s", r.Name, r.Replaces.Topic, r.Topic)
+		}
+	}
+	return text
+}
