@@ -11,6 +11,7 @@ var (
 	firstSeed = flag.Uint64("seed", 1, "the first seed")
 	seeds     = flag.Uint64("seeds", 200, "number of seeds")
 	happen    = flag.Int("happen", 5000, "how many things happen in a run")
+	until     = flag.Bool("until-fault", false, "run seeds one by one, and end at the first that fails")
 	lines     = flag.Int("story", 60, "how many lines of what happened a failing run prints")
 )
 
@@ -18,6 +19,12 @@ var (
 // run again.
 func TestSeeds(t *testing.T) {
 	for seed := *firstSeed; seed < *firstSeed+*seeds; seed++ {
+		if *until {
+			if s := simulate(t, seed, ""); len(s.faults) > 0 {
+				t.Fatal(s.report(*lines))
+			}
+			continue
+		}
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			s := simulate(t, seed, "")
