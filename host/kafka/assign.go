@@ -9,11 +9,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // onAssign is called by the client with newly assigned partitions before they
-// are read; what it returns is where they are read from.
+// are read; what it returns is where they are read from. Batches of other
+// partitions go on while the cluster is asked.
 func (l *Loop) onAssign(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	var parts []TopicPartition
 	for topic, ps := range offsets {
@@ -21,14 +23,8 @@ func (l *Loop) onAssign(ctx context.Context, offsets map[string]map[int32]kgo.Of
 			parts = append(parts, TopicPartition{topic, p})
 		}
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	assigned, err := l.assign(ctx, parts)
+	assigned, err := l.takeOn(ctx, parts)
 	if err != nil {
-		if errors.Is(err, ErrStop) {
-			l.stop = err
-			l.rebalanceWaits() // wakes the poll, so that Run ends
-		}
 		l.log.Error("partitions cannot be taken on", "group", l.cfg.Group, "error", err)
 		return nil, err
 	}
@@ -36,6 +32,56 @@ func (l *Loop) onAssign(ctx context.Context, offsets map[string]map[int32]kgo.Of
 		offsets[a.Topic][a.Partition] = kgo.NewOffset().At(a.Start)
 	}
 	return offsets, nil
+}
+
+func (l *Loop) takeOn(ctx context.Context, parts []TopicPartition) ([]*Assigned, error) {
+	if err := l.takeBack(ctx, parts); err != nil {
+		return nil, err
+	}
+	assigned, err := l.lookUp(ctx, parts)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.assign(ctx, assigned); err != nil {
+		if errors.Is(err, ErrStop) {
+			l.stop = err
+			l.rebalanceWaits() // wakes the poll, so that Run ends
+		}
+		return nil, err
+	}
+	return assigned, nil
+}
+
+// takeBack takes from the stage, between transactions, those of the partitions
+// that it has: they come a second time where the client was interrupted between
+// taking them on and reading them.
+func (l *Loop) takeBack(ctx context.Context, parts []TopicPartition) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer context.AfterFunc(ctx, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.ended.Broadcast()
+	})()
+	for {
+		var again []TopicPartition
+		for _, tp := range parts {
+			if l.owned[tp] != nil {
+				again = append(again, tp)
+			}
+		}
+		if len(again) == 0 || l.tx.ctx == nil {
+			l.revoke(again)
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		l.rebalanceWaits() // ends the transaction
+		l.ended.Wait()
+	}
 }
 
 // onRevoke is called by the client, between transactions, with partitions that
@@ -69,22 +115,11 @@ func (l *Loop) ownedOf(all map[string][]int32) []TopicPartition {
 	return parts
 }
 
-// assign looks up what the cluster knows of the partitions and gives them to
-// the stage. l.mu is held.
-func (l *Loop) assign(ctx context.Context, parts []TopicPartition) ([]*Assigned, error) {
+// lookUp asks what the cluster knows of the partitions.
+func (l *Loop) lookUp(ctx context.Context, parts []TopicPartition) ([]*Assigned, error) {
 	if len(parts) == 0 {
 		return nil, nil
 	}
-	// A partition comes a second time where the client was interrupted
-	// between taking it on and reading it.
-	var again []TopicPartition
-	for _, tp := range parts {
-		if l.owned[tp] != nil {
-			again = append(again, tp)
-		}
-	}
-	l.revoke(again)
-
 	topics := map[string]bool{}
 	for _, tp := range parts {
 		topics[tp.Topic] = true
@@ -94,11 +129,11 @@ func (l *Loop) assign(ctx context.Context, parts []TopicPartition) ([]*Assigned,
 	if err != nil {
 		return nil, err
 	}
-	infos, err := Topics(ctx, l.cl, names...)
+	infos, err := patiently(ctx, func() (map[string]TopicInfo, error) { return Topics(ctx, l.cl, names...) })
 	if err != nil {
 		return nil, err
 	}
-	bounds, err := OffsetBounds(ctx, l.cl, names...)
+	bounds, err := patiently(ctx, func() (map[TopicPartition]Bounds, error) { return OffsetBounds(ctx, l.cl, names...) })
 	if err != nil {
 		return nil, err
 	}
@@ -113,38 +148,66 @@ func (l *Loop) assign(ctx context.Context, parts []TopicPartition) ([]*Assigned,
 			Committed: -1, LogStart: b.Start, LogEnd: b.End, Start: b.Start,
 		}
 		if c, ok := committed[tp]; ok {
-			a.Committed, a.Metadata = c.Offset, c.Metadata
-			if a.Start = max(c.Offset, b.Start); c.Offset < b.Start {
-				l.log.Error("retention deleted records before they were read", "topic", tp.Topic, "partition", tp.Partition,
-					"from", c.Offset, "to", b.Start)
-			}
-			if a.Start > b.End { // what was there is no more, what comes has these offsets again
-				l.log.Error("the log ends before what was read of it", "topic", tp.Topic, "partition", tp.Partition,
-					"read", c.Offset, "end", b.End)
-				a.Start = b.End
-			}
+			a.Committed, a.Metadata, a.Start = c.Offset, c.Metadata, c.Offset
 		}
 		assigned = append(assigned, a)
 	}
 	slices.SortFunc(assigned, func(a, b *Assigned) int {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
+	return assigned, nil
+}
+
+// patiently asks until the cluster answers, for a while: leaders move.
+func patiently[T any](ctx context.Context, ask func() (T, error)) (T, error) {
+	const patience = 30 * time.Second
+	for until := time.Now().Add(patience); ; {
+		v, err := ask()
+		if err == nil || !kerr.IsRetriable(err) || time.Now().After(until) || pause(ctx) != nil {
+			return v, err
+		}
+	}
+}
+
+// assign gives partitions to the stage. l.mu is held.
+func (l *Loop) assign(ctx context.Context, assigned []*Assigned) error {
+	if len(assigned) == 0 {
+		return nil
+	}
 	if err := l.stage.Assign(ctx, assigned); err != nil {
-		return nil, fmt.Errorf("assign: %w", err)
+		return fmt.Errorf("assign: %w", err)
 	}
 	now := time.Now()
 	l.placesMu.Lock()
 	defer l.placesMu.Unlock()
 	for _, a := range assigned {
-		a.Start = max(a.Start, a.LogStart)
 		tp := TopicPartition{a.Topic, a.Partition}
 		l.owned[tp] = a
-		l.places[tp] = &place{next: a.Start, end: bounds[tp].End, known: now}
+		l.places[tp] = &place{next: a.Start, end: a.LogEnd, known: now}
 		l.counts[a.Topic] = a.Partitions
+	}
+	for _, a := range assigned {
+		if err := a.outside(); err != nil {
+			return err
+		}
 	}
 	l.hold(assigned)
 	l.log.Info("partitions assigned", "group", l.cfg.Group, "partitions", len(assigned), "owned", len(l.owned))
-	return assigned, nil
+	return nil
+}
+
+// outside is an error where reading would start outside of the log: the stage
+// has not decided what to do about records that are gone.
+func (a *Assigned) outside() error {
+	switch {
+	case a.Start < a.LogStart:
+		return fmt.Errorf("%w: kafka: %s/%d is to be read from offset %d, and its log begins at %d: %d records were deleted before they were read; keep the topic longer (retention.ms, retention.bytes)",
+			ErrStop, a.Topic, a.Partition, a.Start, a.LogStart, a.LogStart-a.Start)
+	case a.Start > a.LogEnd:
+		return fmt.Errorf("%w: kafka: %s/%d is to be read from offset %d, and its log ends at %d: it has lost records, or is another log",
+			ErrStop, a.Topic, a.Partition, a.Start, a.LogEnd)
+	}
+	return nil
 }
 
 // hold keeps the client from reading partitions that the stage is not ready

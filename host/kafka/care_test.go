@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -222,6 +223,7 @@ func TestRetentionWhileReading(t *testing.T) {
 			t.Error(err)
 		}
 	}}
+	stage.accept = true
 	stop := run(t, testLoop(cfg, stage))
 	eventually(t, "the last record", func() bool {
 		stage.mu.Lock()
@@ -279,12 +281,19 @@ func TestLogCutShort(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	err := testLoop(cfg, newCopier("undecided")).Run(ctx)
+	if !errors.Is(err, ErrStop) || !strings.Contains(err.Error(), "in/0 is to be read from offset 1000, and its log ends at 10") {
+		t.Errorf("Run: %v", err)
+	}
 	stage := newCopier("a")
+	stage.accept = true
 	l := testLoop(cfg, stage)
 	run(t, l)
 	eventually(t, "partitions", func() bool { stage.mu.Lock(); defer stage.mu.Unlock(); return len(stage.assigned) == 4 })
 	for _, a := range stage.assigned {
-		if a.Start != 10 {
+		if a.Start != 10 || a.LogEnd != 10 {
 			t.Errorf("assigned %+v", a)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -29,6 +30,8 @@ type Config struct {
 	TLS      *tls.Config
 	SASL     *SASL
 	Logger   hclog.Logger // nil: silent
+	// Dial makes connections; nil: TCP, with TLS where that is set.
+	Dial func(ctx context.Context, network, host string) (net.Conn, error)
 }
 
 // SASL is how a client authenticates.
@@ -52,7 +55,10 @@ func (c Config) Options() []kgo.Opt {
 	if c.ClientID != "" {
 		opts = append(opts, kgo.ClientID(c.ClientID))
 	}
-	if c.TLS != nil {
+	switch {
+	case c.Dial != nil:
+		opts = append(opts, kgo.Dialer(c.Dial))
+	case c.TLS != nil:
 		opts = append(opts, kgo.DialTLSConfig(c.TLS.Clone()))
 	}
 	if m, err := c.SASL.mechanism(); err == nil && m != nil {

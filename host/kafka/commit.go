@@ -36,14 +36,16 @@ func (l *Loop) commit(ctx context.Context) error {
 	if tx.ctx == nil {
 		return nil // nothing was produced: the offsets wait
 	}
-	if err := l.commitOffsets(tx.ctx); isGroupError(err) {
+	if err := l.commitOffsets(tx.ctx); isRebalance(err) {
 		return fmt.Errorf("commit offsets: %w", err)
 	} else if err != nil {
+		// Also where the group took this worker for gone: its partitions are
+		// lost, and are not assigned anew by itself.
 		return &fatalError{fmt.Errorf("commit offsets: %w", err)}
 	}
 	if err := l.cl.EndTransaction(tx.ctx, kgo.TryCommit); err != nil {
-		// Whether it was committed may be unknown now. The offsets that the
-		// next client finds, once they are stable, say so.
+		// Whether it was committed may be unknown now. Taking over the id ends
+		// it one way or the other (settle), and then the offsets say which.
 		return &fatalError{fmt.Errorf("end the transaction: %w", err)}
 	}
 	l.commits.Add(1)
@@ -55,21 +57,32 @@ func (l *Loop) commit(ctx context.Context) error {
 	return nil
 }
 
-// abortTimeout bounds an abort; what is not aborted then, the broker's own
-// transaction timeout aborts.
-const abortTimeout = 5 * time.Second
+// abortTimeout bounds an abort. What is not aborted then, the next client
+// settles, or else another worker of the group, or the broker's own timeout.
+func (c LoopConfig) abortTimeout() time.Duration { return min(5*time.Second, c.TransactionTimeout/2) }
 
-// abort ends the transaction in hand without a trace. An error means that the
-// client is of no more use. l.mu is held and no rebalance can happen.
+// abort ends the transaction in hand without a trace, unless the broker has
+// taken its commit. An error means that the client is of no more use. l.mu is
+// held and no rebalance can happen.
 func (l *Loop) abort(why error) error {
 	l.aborts.Add(1)
 	l.log.Warn("transaction aborted, its work is done again", "group", l.cfg.Group, "error", why)
-	ctx, cancel := context.WithTimeout(context.Background(), abortTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), l.cfg.abortTimeout())
 	defer cancel()
-	if err := l.cl.AbortBufferedRecords(ctx); err != nil {
-		return fmt.Errorf("abort after %q: %w", why, err)
+	err := l.cl.AbortBufferedRecords(ctx)
+	if err == nil {
+		err = l.cl.EndTransaction(ctx, kgo.TryAbort)
 	}
-	if err := l.cl.EndTransaction(ctx, kgo.TryAbort); err != nil {
+	if err == nil && l.tx.ctx != nil {
+		// After an unanswered end, it is taking over its own id that ends the
+		// transaction, and the client may have put that off.
+		_, _, err = l.cl.ProducerID(ctx)
+	}
+	if err != nil {
+		if l.tx.ctx != nil {
+			id := l.txnID
+			l.open.Store(&id)
+		}
 		return fmt.Errorf("abort after %q: %w", why, err)
 	}
 	l.tx.reset()
@@ -85,7 +98,10 @@ func (l *Loop) assignAgain() error {
 	defer cancel()
 	parts := l.ownedParts()
 	l.revoke(parts)
-	assigned, err := l.assign(ctx, parts)
+	assigned, err := l.lookUp(ctx, parts)
+	if err == nil {
+		err = l.assign(ctx, assigned)
+	}
 	if err != nil {
 		return fmt.Errorf("assign partitions anew: %w", err)
 	}
@@ -173,16 +189,10 @@ func (l *Loop) txnOffsetCommit(ctx context.Context, id int64, epoch int16, membe
 	return nil
 }
 
-// isGroupError says whether the group, and nothing else, refused the offsets.
-func isGroupError(err error) bool {
-	for _, e := range []error{
-		kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.RebalanceInProgress, kerr.GroupIDNotFound,
-	} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+// isRebalance says whether the group refused the offsets because of a rebalance
+// that lasted too long.
+func isRebalance(err error) bool {
+	return errors.Is(err, kerr.IllegalGeneration) || errors.Is(err, kerr.RebalanceInProgress)
 }
 
 // pause waits a little before the next try.

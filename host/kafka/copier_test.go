@@ -28,6 +28,7 @@ type copier struct {
 	revoked  int
 	fail     func(records int) error // of Batch
 	lower    int64                   // how far Start is lowered
+	accept   bool                    // that records are gone
 	given    []int64                 // offsets of records below Committed
 	from     map[TopicPartition]int64
 	order    []string // calls
@@ -61,6 +62,9 @@ func (c *copier) Assign(_ context.Context, parts []*Assigned) error {
 		c.counts[tp] = n
 		c.from[tp] = max(a.Committed, 0)
 		a.Start = max(0, a.Start-c.lower)
+		if c.accept {
+			a.Start = min(max(a.Start, a.LogStart), a.LogEnd)
+		}
 		c.next[tp] = a.Start
 		c.assigned = append(c.assigned, *a)
 	}

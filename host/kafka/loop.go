@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
@@ -31,7 +30,12 @@ type Loop struct {
 
 	records, produced, commits, aborts, restarts atomic.Int64
 
+	// open is the transactional id of a former client whose last transaction
+	// may still be open; nil: none.
+	open atomic.Pointer[string]
+
 	mu    sync.Mutex // held while the stage or tx is used
+	ended *sync.Cond // no transaction is open; of mu
 	cl    *kgo.Client
 	txnID string // of cl
 	tx    *Tx
@@ -69,10 +73,12 @@ func NewLoop(cfg LoopConfig, stage Stage) *Loop {
 	if cfg.Kafka.Logger == nil {
 		cfg.Kafka.Logger = cfg.Logger
 	}
-	return &Loop{
+	l := &Loop{
 		cfg: cfg, stage: stage, log: cfg.Logger, care: care{most: cfg.MaxRecords, records: cfg.MaxRecords},
 		owned: map[TopicPartition]*Assigned{}, places: map[TopicPartition]*place{}, counts: map[string]int32{},
 	}
+	l.ended = sync.NewCond(&l.mu)
+	return l
 }
 
 // Stats returns what the loop has done so far. It may be called at any time.
@@ -91,7 +97,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	const most = 10 * time.Second
 	wait := 250 * time.Millisecond
 	for {
-		began := time.Now()
+		commits := l.commits.Load()
 		err := l.session(ctx)
 		if errors.Is(err, ErrStop) {
 			return err
@@ -105,7 +111,7 @@ func (l *Loop) Run(ctx context.Context) error {
 		if err == nil {
 			continue
 		}
-		if time.Since(began) > time.Minute {
+		if l.commits.Load() > commits {
 			wait = 250 * time.Millisecond
 		}
 		l.restarts.Add(1)
@@ -125,24 +131,23 @@ func (l *Loop) session(ctx context.Context) error {
 	clientCtx, kill := context.WithCancel(context.WithoutCancel(ctx))
 	defer kill()
 	l.mu.Lock() // the client joins the group at once, and may assign at once
-	l.txnID = l.cfg.TransactionalID + "-" + rand.Text()
+	l.txnID = l.cfg.newID()
 	cl, err := NewClient(l.cfg.Kafka, append(l.options(), kgo.WithContext(clientCtx))...)
 	if err != nil {
 		l.mu.Unlock()
 		return fmt.Errorf("%w: %w", ErrStop, err)
 	}
 	l.cl, l.tx, l.stop = cl, newTx(l, cl), nil
+	own := l.txnID
 	l.mu.Unlock()
 
-	refreshCtx, cancel := context.WithCancel(ctx)
-	refreshed := make(chan struct{})
-	go func() {
-		defer close(refreshed)
-		l.refresh(refreshCtx, cl)
-	}()
+	besideCtx, cancel := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	beside.Go(func() { l.refresh(besideCtx, cl) })
+	beside.Go(func() { l.fenceDead(besideCtx, cl, own) })
 	err = l.work(ctx, cl)
 	cancel()
-	<-refreshed
+	beside.Wait()
 	if err == nil {
 		l.mu.Lock()
 		l.release(clientCtx, l.ownedParts())
@@ -163,13 +168,8 @@ func (l *Loop) session(ctx context.Context) error {
 
 // options are those of the group member and transactional producer.
 func (l *Loop) options() []kgo.Opt {
-	// Offsets are committed by hand, since their metadata is ours. The
-	// protocol of transactions that adds the group to them explicitly is the
-	// one that every broker since 2.5 speaks and that kgo lets us take part in.
-	versions := kversion.Stable()
-	versions.SetMaxKeyVersion(int16(kmsg.TxnOffsetCommit), 4)
 	return []kgo.Opt{
-		kgo.MaxVersions(versions),
+		kgo.MaxVersions(protocol()),
 		kgo.ConsumerGroup(l.cfg.Group),
 		kgo.ConsumeTopics(l.cfg.Topics...),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
@@ -194,6 +194,16 @@ func (l *Loop) options() []kgo.Opt {
 		kgo.MaxBufferedRecords(100_000),
 		kgo.MaxBufferedBytes(128 << 20),
 	}
+}
+
+// protocol is what a loop's client speaks. Offsets are committed by hand, since
+// their metadata is ours. The protocol of transactions that adds the group to
+// them explicitly is the one that every broker since 2.5 speaks and that kgo
+// lets us take part in.
+func protocol() *kversion.Versions {
+	v := kversion.Stable()
+	v.SetMaxKeyVersion(int16(kmsg.TxnOffsetCommit), 4)
+	return v
 }
 
 // work polls, gives batches to the stage and ends transactions.
@@ -247,6 +257,7 @@ type turns struct {
 func (l *Loop) turn(ctx, stageCtx context.Context, fetches kgo.Fetches, t *turns) (ended bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	defer l.ended.Broadcast() // whoever waits looks whether it has
 	now := time.Now()
 	err = l.process(stageCtx, fetches, now, t)
 	if err == nil && l.tx.wanted() {

@@ -84,7 +84,7 @@ func TestExactlyOnceUnderFaults(t *testing.T) {
 			feed(t, cl, 0, 100)
 			stage := newCopier("a")
 			l := testLoop(cfg, stage)
-			l.cfg.CommitInterval, l.cfg.MaxRecords = 1, 10 // many transactions
+			l.cfg.CommitInterval, l.care = 1, care{most: 10, records: 10} // many transactions
 			install(c)
 			stop := run(t, l)
 			feed(t, cl, 100, 300)
@@ -408,8 +408,8 @@ func TestBeforeCommit(t *testing.T) {
 	}
 }
 
-// TestRetentionBeforeCommitted starts at the log's start where what was
-// committed is gone.
+// TestRetentionBeforeCommitted: what was committed is gone; the stage decides,
+// and where it does not the loop stops.
 func TestRetentionBeforeCommitted(t *testing.T) {
 	t.Parallel()
 	c, cfg := cluster(t, short())
@@ -422,7 +422,14 @@ func TestRetentionBeforeCommitted(t *testing.T) {
 	if err := c.DeleteRecords("in", 0, 6); err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	err := testLoop(cfg, newCopier("undecided")).Run(ctx)
+	if !errors.Is(err, ErrStop) || !strings.Contains(err.Error(), "in/0 is to be read from offset 2, and its log begins at 6: 4 records were deleted") {
+		t.Errorf("Run: %v", err)
+	}
 	stage := newCopier("a")
+	stage.accept = true
 	run(t, testLoop(cfg, stage))
 	copies(t, cfg, 34)
 	report(t, stage)

@@ -12,14 +12,14 @@ import (
 // Stage is what a Loop drives. Its methods are never called at the same time.
 type Stage interface {
 	// Assign gives the stage partitions, before their first record; their
-	// state starts here. It may lower (or raise) each one's Start. It can come
+	// state starts here. It may change each one's Start, and must where that
+	// lies outside of the log: nothing is skipped without its word. It can come
 	// between two calls of Batch within one transaction.
 	Assign(ctx context.Context, parts []*Assigned) error
-	// Revoke takes partitions away: after what they gave is committed, or after
-	// an abort (then all are revoked and assigned anew), or at a client's end,
-	// where what became of its last transaction may not be known. Within a
-	// transaction that goes on it comes only for partitions that have given no
-	// record since Assign, and Assign follows: the client takes them on again.
+	// Revoke takes partitions away, never within a transaction: after what they
+	// gave is committed, or after an abort (then all are revoked and assigned
+	// anew), or at a client's end, where what became of its last transaction may
+	// not be known: the next Assign says what holds.
 	Revoke(parts []TopicPartition)
 	// Batch takes records, those of a partition together and in order, and is
 	// also called without any about each second. It may be called several
@@ -73,8 +73,12 @@ type Assigned struct {
 	Metadata   string // what was committed with it
 	LogStart   int64  // the first offset that is still there
 	LogEnd     int64  // its stable end when it was assigned: behind the last record that read committed may see
-	Start      int64  // where reading starts: Committed (within the log), or LogStart where nothing is; the stage may change it
-	Hold       bool   // set by the stage at Assign: nothing is read until Tx.Resume
+	// Start is where reading starts: Committed, or LogStart where nothing is.
+	// The stage may change it. Where it does not lie within LogStart to LogEnd
+	// when Assign returns, Run ends with ErrStop: Committed may, where retention
+	// has deleted records unread or the log has lost its end.
+	Start int64
+	Hold  bool // set by the stage at Assign: nothing is read until Tx.Resume
 }
 
 // LoopConfig configures a Loop. Zero durations and counts take the defaults.
