@@ -119,17 +119,27 @@ func TestEnsureTopics(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = EnsureTopics(ctx, cl, Topic{Name: "small", Partitions: 1})
-	var small *MessageBytesError
-	if !errors.As(err, &small) || small.Wants != MaxMessageBytes || !strings.Contains(err.Error(), "kafka-configs.sh") {
+	var other *TopicConfigError
+	if !errors.As(err, &other) || !strings.HasSuffix(other.Mend, fmt.Sprintf("--entity-name small --add-config max.message.bytes=%d,message.timestamp.type=LogAppendTime", MaxMessageBytes)) {
 		t.Errorf("a topic that refuses large records: %v", err)
 	}
 	for _, topic := range []Topic{
 		{Name: "small", Partitions: 1, AnyCount: true},
-		{Name: "small", Partitions: 1, Config: map[string]string{"max.message.bytes": "1000"}},
+		{Name: "small", Partitions: 1, Config: map[string]string{"max.message.bytes": "1000", "message.timestamp.type": "CreateTime"}},
 	} {
 		if err := EnsureTopics(ctx, cl, topic); err != nil {
 			t.Errorf("%+v: %v", topic, err)
 		}
+	}
+	compact, stamp, size := "compact", "LogAppendTime", fmt.Sprint(MaxMessageBytes+1)
+	if _, err := kadm.NewClient(cl).CreateTopic(ctx, 1, -1, map[string]*string{
+		"cleanup.policy": &compact, "message.timestamp.type": &stamp, "max.message.bytes": &size,
+	}, "compact"); err != nil {
+		t.Fatal(err)
+	}
+	err = EnsureTopics(ctx, cl, Topic{Name: "compact", Partitions: 1})
+	if !errors.As(err, &other) || fmt.Sprint(other.Has, other.Wants) != "[cleanup.policy=compact] [cleanup.policy=delete]" {
+		t.Errorf("a topic that forgets: %v", err)
 	}
 
 	configs, err := kadm.NewClient(cl).DescribeTopicConfigs(ctx, "b")

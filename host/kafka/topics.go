@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +19,7 @@ type Topic struct {
 	Name       string
 	Partitions int32
 	AnyCount   bool              // an existing topic may have another number of partitions
-	Config     map[string]string // beside LogAppendTime and max.message.bytes, which it may override
+	Config     map[string]string // beside those of every topic of Pharos, which it may override
 }
 
 // TopicPartition names a partition.
@@ -34,11 +34,10 @@ type TopicInfo struct {
 	Partitions int32
 }
 
-// EnsureTopics creates the topics that are missing, stamped LogAppendTime so
-// that retention does not eat beacons of old events, and checks the number of
-// partitions of those that are there, and that they take what Pharos writes
-// (max.message.bytes; not of topics with AnyCount, which others write). It returns once every partition has a
-// leader. A mismatch is an error that says how to mend it.
+// EnsureTopics creates the topics that are missing, and checks of those that are
+// there the number of partitions and the config (not of topics with AnyCount,
+// which others write). It returns once every partition has a leader. A mismatch
+// is an error that says how to mend it.
 func EnsureTopics(ctx context.Context, cl *kgo.Client, topics ...Topic) error {
 	for _, t := range topics {
 		if t.Partitions < 1 {
@@ -61,18 +60,6 @@ func EnsureTopics(ctx context.Context, cl *kgo.Client, topics ...Topic) error {
 	return nil
 }
 
-// config is the topic's whole config.
-func (t Topic) config() map[string]string {
-	set := map[string]string{
-		"message.timestamp.type": "LogAppendTime",
-		maxMessageBytes:          strconv.Itoa(MaxMessageBytes),
-	}
-	maps.Copy(set, t.Config)
-	return set
-}
-
-const maxMessageBytes = "max.message.bytes"
-
 // waitTopic waits for the topic to be known with all its leaders, and checks it.
 func waitTopic(ctx context.Context, cl *kgo.Client, t Topic) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
@@ -86,8 +73,8 @@ func waitTopic(ctx context.Context, cl *kgo.Client, t Topic) error {
 			if t.AnyCount {
 				return nil
 			}
-			var small *MessageBytesError
-			if err = checkMessageBytes(ctx, cl, t); err == nil || errors.As(err, &small) {
+			var other *TopicConfigError
+			if err = checkConfig(ctx, cl, t); err == nil || errors.As(err, &other) {
 				return err
 			}
 		}
@@ -97,48 +84,6 @@ func waitTopic(ctx context.Context, cl *kgo.Client, t Topic) error {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-}
-
-// checkMessageBytes checks that the topic takes records as large as it should.
-// Where the cluster does not let us look, that shows only when one is refused.
-func checkMessageBytes(ctx context.Context, cl *kgo.Client, t Topic) error {
-	wants, err := strconv.Atoi(t.config()[maxMessageBytes])
-	if err != nil {
-		return fmt.Errorf("kafka: topic %s: %s: %w", t.Name, maxMessageBytes, err)
-	}
-	resources, err := kadm.NewClient(cl).DescribeTopicConfigs(ctx, t.Name)
-	if err == nil {
-		for _, r := range resources {
-			err = errors.Join(err, r.Err)
-		}
-	}
-	if errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed) {
-		return nil
-	} else if err != nil {
-		return fmt.Errorf("kafka: config of topic %s: %w", t.Name, err)
-	}
-	for _, r := range resources {
-		for _, c := range r.Configs {
-			if has, err := strconv.Atoi(c.MaybeValue()); c.Key == maxMessageBytes && err == nil && has < wants {
-				return &MessageBytesError{Topic: t.Name, Has: has, Wants: wants, Mend: fmt.Sprintf(
-					"kafka-configs.sh --bootstrap-server %s --alter --entity-type topics --entity-name %s --add-config %s=%d",
-					bootstrap(cl), t.Name, maxMessageBytes, wants)}
-			}
-		}
-	}
-	return nil
-}
-
-// MessageBytesError says that a topic refuses records that Pharos may write to
-// it: one beacon of that size would hold its partition up for ever.
-type MessageBytesError struct {
-	Topic      string
-	Has, Wants int    // max.message.bytes
-	Mend       string // the command that mends it
-}
-
-func (e *MessageBytesError) Error() string {
-	return fmt.Sprintf("kafka: topic %s has max.message.bytes=%d, which is too small for what is written to it, run: %s", e.Topic, e.Has, e.Mend)
 }
 
 // PartitionCountError says that a topic has not the number of partitions that
@@ -160,8 +105,12 @@ func mend(cl *kgo.Client, t Topic, has int32) string {
 }
 
 func createCommand(cl *kgo.Client, t Topic) string {
-	return fmt.Sprintf("kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions %d "+
-		"--config message.timestamp.type=LogAppendTime --config max.message.bytes=%d", bootstrap(cl), t.Name, t.Partitions, MaxMessageBytes)
+	command := fmt.Sprintf("kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions %d", bootstrap(cl), t.Name, t.Partitions)
+	config := t.config()
+	for _, key := range slices.Sorted(maps.Keys(config)) {
+		command += " --config " + key + "=" + config[key]
+	}
+	return command
 }
 
 func bootstrap(cl *kgo.Client) string {
