@@ -18,7 +18,7 @@ type identity struct {
 }
 
 // fixedKeys are the keys of an experiment that make its identity.
-var fixedKeys = []string{"variants", "assign", "salt", "unit", "layer", "buckets", "qualify"}
+var fixedKeys = []string{"assign", "variants", "salt", "unit", "layer", "buckets", "qualify"}
 
 // identities gathers the experiments of generations, those that are gone too: a
 // session may remember one.
@@ -76,6 +76,7 @@ func (all identities) check(cfg *config.Config) (faults config.Faults) {
 				}
 				faults = append(faults, cfg.Faultf([]string{"tenants", tenant, "experiments", id, key},
 					"the experiment %s had %s in generation %d, and can not have %s: %s", id, orNone(was.values[key]), was.generation, orNone(is[key]), hint))
+				break // the others follow from it, or are said once it is mended
 			}
 		}
 	}

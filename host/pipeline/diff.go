@@ -77,6 +77,9 @@ func parseValue(text []byte) (*value, error) {
 		v.keys = append(v.keys, key)
 		v.fields[key] = field
 	}
+	if _, err := d.Token(); err != nil {
+		return nil, fmt.Errorf("a config's JSON: %w", err)
+	}
 	return v, nil
 }
 

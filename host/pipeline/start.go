@@ -9,6 +9,7 @@ import (
 	"strings"
 	"weak"
 
+	_ "github.com/seed-6a2d649b/pharos/host/blob/cloud" // what snapshots.url may name
 	"github.com/seed-6a2d649b/pharos/host/config"
 	"github.com/seed-6a2d649b/pharos/host/kafka"
 	"github.com/seed-6a2d649b/pharos/host/session"
