@@ -37,7 +37,7 @@ var house = map[string]rule{
 	"host/snapshot":   {[]string{"host/blob"}, []string{"github.com/cespare/xxhash", "github.com/klauspost/compress", "github.com/prometheus/client_golang"}, "a snapshot comes back as it was written; what it means is the session stage's business"},
 	"host/dispatch": {[]string{"abi", "host/beacon", "host/kafka", "host/metric"}, stageLibraries,
 		"a stage declares the plugins it calls as interfaces; the pipeline wires them"},
-	"host/session": {[]string{"abi", "host/beacon", "host/experiment", "host/kafka", "host/metric"}, stageLibraries,
+	"host/session": {[]string{"abi", "host/beacon", "host/experiment", "host/kafka", "host/metric", "host/snapshot"}, stageLibraries,
 		"a stage declares the plugins it calls as interfaces; the pipeline wires them"},
 	"host/session/table": {nil, []string{"golang.org/x/sys"}, "bytes by key, off the Go heap: it knows nothing of sessions"},
 	"host/ship":          {[]string{"host/metric", "host/kafka"}, stageLibraries, "ship sees stores through its Writer only"},

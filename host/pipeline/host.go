@@ -150,7 +150,7 @@ func (h *host) buildStages() error {
 		}
 		h.session = session.NewStage(session.StageConfig{
 			Config: g.sessions, Host: h.id, Routes: routes, Metrics: metrics, DeadLetters: letters,
-			Counters: counters, Logger: h.log.Named("session"),
+			Log: kafka.LogReader{Config: h.kafka}, Counters: counters, Logger: h.log.Named("session"),
 		})
 	}
 	if h.has(Ship) {

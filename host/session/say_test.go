@@ -22,6 +22,7 @@ func said(t *testing.T) (*Stage, *part, *bytes.Buffer) {
 		Config: testConfig(func(c *Config, _ *Tenant) { c.Sources[0].Partitions = 3 }),
 		Routes: map[string]string{routeTopic: "web"}, Logger: hclog.New(&hclog.LoggerOptions{Output: &log}),
 	})
+	t.Cleanup(s.Close)
 	if err := s.Assign(t.Context(), []*kafka.Assigned{{Topic: routeTopic, Partitions: 1, Committed: -1}}); err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +35,7 @@ func TestSayForeign(t *testing.T) {
 	s, p, log := said(t)
 	now := time.Unix(1000, 0)
 	for i := range 1000 {
-		s.sayForeign(p, &kgo.Record{Offset: int64(i)}, errors.New("broken"), now.Add(time.Duration(i)*2*time.Millisecond))
+		s.sayForeign(&p.feeder.foreign, &kgo.Record{Offset: int64(i)}, errors.New("broken"), now.Add(time.Duration(i)*2*time.Millisecond))
 	}
 	if n := strings.Count(log.String(), "\n"); n != 2 || !strings.Contains(log.String(), "offset=500 more_before=499 error=broken") {
 		t.Errorf("%d lines:\n%s", n, log)
@@ -53,7 +54,7 @@ func TestSayStill(t *testing.T) {
 		for _, n := range partitions {
 			m.Entries = append(m.Entries, beacon.MarkEntry{Topic: "raw", Partition: n, Partitions: 3, Watermark: value})
 		}
-		if err := p.Process(t.Context(), []Record{{Mark: m}}, &Output{}); err != nil {
+		if err := p.core.Process(t.Context(), []Record{{Mark: m}}, &Output{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -75,7 +76,7 @@ func TestSayStill(t *testing.T) {
 			for n := range int32(3) {
 				m.Entries = append(m.Entries, beacon.MarkEntry{Topic: "raw", Partition: n, Partitions: 3, Watermark: 2 * minute, Idle: true})
 			}
-			if err := p.Process(t.Context(), []Record{{Mark: m}}, &Output{}); err != nil {
+			if err := p.core.Process(t.Context(), []Record{{Mark: m}}, &Output{}); err != nil {
 				t.Fatal(err)
 			}
 		}, stillAfter, "", ""},

@@ -3,8 +3,6 @@ package session
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,69 +12,72 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/seed-6a2d649b/pharos/host/beacon"
 	"github.com/seed-6a2d649b/pharos/host/kafka"
 	"github.com/seed-6a2d649b/pharos/host/metric"
 )
 
 // StageConfig configures a Stage.
 type StageConfig struct {
-	Config      *Config           // prepared
+	Config *Config // the generation to begin with, prepared
+	// Configs gives other generations by number, prepared; while it does not know
+	// one, it is asked again. It may be called at any time. nil: there are none.
+	Configs     func(generation uint64) (*Config, error)
 	Host        string            // as the frames of the metrics topic name it
 	Routes      map[string]string // route by topic: those that the loop consumes
 	Metrics     kafka.Topic       // name and number of partitions
 	DeadLetters kafka.Topic       // likewise
-	Counters    *Counters         // may be shared by stages; nil: none
-	Logger      hclog.Logger      // nil: silent
+	Log         Log               // reads routes again
+	Snapshots   Snapshots         // nil: none, a partition starts at the beginning of its log
+	Every       time.Duration     // between two snapshots of a partition; default 5m
+	// AcceptLoss says whether a partition may go on although something of it is
+	// lost. nil: none may.
+	AcceptLoss func(topic string, partition int32) bool
+	Counters   *Counters    // may be shared by stages; nil: none
+	Logger     hclog.Logger // nil: silent
 }
 
 // Stage runs the partitions of a kafka.Loop. One transaction holds the deltas,
 // counts, dead letters, progress and offsets of what was consumed in it.
 //
-// Until there are snapshots, a partition starts at the beginning of its log:
-// what lies before the committed offset is processed muted, as it has been
-// booked before.
+// A partition that is assigned is recovered beside the others, which go on: see
+// recover.go. The loop holds it (kafka.Assigned.Hold) until then. A partition
+// that comes back as it was left, as after an abort, goes on with the state that
+// it has, and says again what did not hold: see part.go.
 type Stage struct {
-	cfg   StageConfig
-	log   hclog.Logger
-	parts map[kafka.TopicPartition]*part
-	out   Output
-	muted Output // is thrown away
+	cfg     StageConfig
+	log     hclog.Logger
+	parts   map[kafka.TopicPartition]*part
+	config  *Config // in force from the next batch on
+	imaging imager
+	writing *part          // whose snapshot is being written; nil: nobody's
+	deltas  []metric.Delta // memory
+	counts  []metric.Count
 
-	statusMu sync.Mutex
-	status   []PartitionStatus
+	ctx   context.Context // of everything that goes on beside the loop
+	stop  context.CancelFunc
+	wg    sync.WaitGroup // the same
+	slots chan struct{}  // recoveries that work
+
+	useMu sync.Mutex
+	next  *Config       // the newest that Use was given
+	used  chan struct{} // closed at the next Use
+
+	keptMu sync.Mutex
+	kept   map[kafka.TopicPartition]*part // revoked, and maybe assigned again
+
+	statusMu   sync.Mutex
+	status     []PartitionStatus
+	recoveries []*recovery // likewise; nil of those that are done
 }
 
 var (
-	_ kafka.Stage     = (*Stage)(nil)
-	_ kafka.Committer = (*Stage)(nil)
+	_ kafka.Stage          = (*Stage)(nil)
+	_ kafka.Committer      = (*Stage)(nil)
+	_ kafka.AfterCommitter = (*Stage)(nil)
+	_ kafka.Releaser       = (*Stage)(nil)
 )
 
-// part is a partition that the stage owns.
-type part struct {
-	*Partition
-	kafka.Assigned
-	live     int64 // from this offset on it books
-	is       bool  // live
-	next     int64 // offset
-	left     metadata
-	began    time.Time // of the muted replay
-	said     time.Time // when its progress was last said
-	foreign  foreign
-	still    still
-	messages []Record // memory
-}
-
-// metadata is what is committed with an offset, as JSON.
-type metadata struct {
-	TopicID    string `json:"topic_id"` // hex: offsets of a topic that was made anew mean nothing
-	Generation uint64 `json:"generation"`
-	Watermark  int64  `json:"watermark"`
-	// Within says that no dimension or attribute had more values than its limit.
-	Within bool `json:"within"`
-}
-
-// NewStage returns a stage that owns no partitions yet.
+// NewStage returns a stage that owns no partitions yet. Close it after its loop.
 func NewStage(cfg StageConfig) *Stage {
 	if cfg.Logger == nil {
 		cfg.Logger = hclog.NewNullLogger()
@@ -84,85 +85,146 @@ func NewStage(cfg StageConfig) *Stage {
 	if cfg.Counters == nil {
 		cfg.Counters = newCounters()
 	}
-	return &Stage{cfg: cfg, log: cfg.Logger, parts: map[kafka.TopicPartition]*part{}}
+	if cfg.Every <= 0 {
+		cfg.Every = 5 * time.Minute
+	}
+	if cfg.AcceptLoss == nil {
+		cfg.AcceptLoss = func(string, int32) bool { return false }
+	}
+	s := &Stage{
+		cfg: cfg, log: cfg.Logger, parts: map[kafka.TopicPartition]*part{}, config: cfg.Config, next: cfg.Config,
+		used: make(chan struct{}), slots: make(chan struct{}, recoverAtOnce), kept: map[kafka.TopicPartition]*part{},
+	}
+	if s.imaging = imaging; s.imaging == nil {
+		s.cfg.Snapshots = nil
+	}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	return s
 }
 
-// Assign starts partitions at the beginning of their logs.
+// Close ends what the stage does beside its loop, which has ended, and waits for
+// it.
+func (s *Stage) Close() {
+	s.stop()
+	s.wg.Wait()
+	s.forget(func(*part) bool { return true })
+}
+
+// Use makes cfg, of a later generation, that in force: each partition is switched
+// in the transaction of its next batch. It may be called at any time.
+func (s *Stage) Use(cfg *Config) {
+	s.useMu.Lock()
+	defer s.useMu.Unlock()
+	if cfg.Generation > s.next.Generation {
+		s.next = cfg
+	}
+	close(s.used)
+	s.used = make(chan struct{})
+}
+
+// newest is the newest config and what is closed when there is another.
+func (s *Stage) newest() (*Config, <-chan struct{}) {
+	s.useMu.Lock()
+	defer s.useMu.Unlock()
+	return s.next, s.used
+}
+
+// Assign takes partitions on. Those that need more than a moment are held.
 func (s *Stage) Assign(_ context.Context, parts []*kafka.Assigned) error {
+	s.config, _ = s.newest()
+	var begun []*part
 	for _, a := range parts {
-		route, ok := s.cfg.Routes[a.Topic]
-		if !ok {
-			return fmt.Errorf("session: %w: topic %s is of no route of the config", kafka.ErrStop, a.Topic)
-		}
-		p := &part{Partition: NewPartition(s.cfg.Config, route, a.Partition), Assigned: *a, next: a.LogStart, began: time.Now()}
-		if err := p.from(a); err != nil {
+		p, err := s.takeOn(a)
+		if err != nil {
 			return fmt.Errorf("session: %w: %w", kafka.ErrStop, err)
 		}
-		if p.Committed < 0 && a.Committed >= 0 {
-			s.log.Warn("the topic was made anew, its sessions begin anew", "topic", a.Topic, "partition", a.Partition)
+		s.parts[p.tp()] = p
+		s.cfg.Counters.partitions.Inc()
+		if p.recovery != nil {
+			begun = append(begun, p)
 		}
-		if p.Committed < 0 && a.LogStart > 0 {
-			s.log.Warn("the route's log has lost its first records before any was read", "topic", a.Topic, "partition", a.Partition, "first", a.LogStart)
+	}
+	for _, p := range begun { // one after the other while they take no time
+		s.wg.Go(p.recovery.run)
+		select {
+		case <-p.recovery.done:
+		case <-time.After(recoverMoment / time.Duration(len(begun))):
 		}
-		a.Start = a.LogStart
-		p.said = p.began
-		p.ledger.mute = true
-		if err := p.start(); err != nil {
+		if err := s.goLive(p); err != nil {
 			return err
 		}
-		s.parts[kafka.TopicPartition{Topic: a.Topic, Partition: a.Partition}] = p
-		s.cfg.Counters.partitions.Inc()
+	}
+	for _, a := range parts {
+		p := s.parts[kafka.TopicPartition{Topic: a.Topic, Partition: a.Partition}]
+		if a.Hold = p.recovery != nil; a.Hold {
+			a.Start = min(max(a.Committed, a.LogStart), a.LogEnd)
+		} else {
+			a.Start = p.next
+		}
 	}
 	s.report(nil)
 	return nil
 }
 
-// from finds where the partition goes live.
-func (p *part) from(a *kafka.Assigned) error {
-	p.left.Watermark = metric.NoWatermark
-	if a.Committed >= 0 && a.Metadata != "" {
-		if err := json.Unmarshal([]byte(a.Metadata), &p.left); err != nil {
-			return fmt.Errorf("what is committed of %s/%d is not a session's: %q: %w", a.Topic, a.Partition, a.Metadata, err)
-		}
-		if p.left.TopicID != fmt.Sprintf("%x", a.TopicID) {
-			p.left.Watermark, p.Committed = metric.NoWatermark, -1
-		}
+// takeOn gives a partition that goes on as it was left, or begins its recovery.
+func (s *Stage) takeOn(a *kafka.Assigned) (*part, error) {
+	route, ok := s.cfg.Routes[a.Topic]
+	if !ok {
+		return nil, fmt.Errorf("topic %s is of no route of the config", a.Topic)
 	}
-	if p.live = p.Committed; p.Committed < 0 {
-		p.live = a.LogStart
+	if err := s.fits(route, a); err != nil {
+		return nil, err
 	}
-	if p.live < a.LogStart {
-		return p.lost(fmt.Errorf("%w: records %d to %d are gone unread", errState, p.live, a.LogStart-1))
+	if p := s.back(a); p != nil {
+		return p, nil
+	}
+	p := &part{Assigned: *a, route: route, base: point{a.Committed, a.Metadata}, unmarked: a.Committed >= 0}
+	p.recovery = s.newRecovery(p)
+	return p, nil
+}
+
+// fits is an error where a topic has not the partitions that the generation says:
+// sessions are placed by their number.
+func (s *Stage) fits(route string, a *kafka.Assigned) error {
+	r, ok := s.config.Routes[route]
+	if !ok {
+		return nil
+	}
+	t := r.find(a.Topic)
+	if t == nil {
+		return fmt.Errorf("topic %s is none of route %s in generation %d", a.Topic, route, s.config.Generation)
+	}
+	if t.Partitions != a.Partitions {
+		return fmt.Errorf("topic %s has %d partitions, and generation %d says %d: sessions are placed by that number; a topic cannot shrink: make it anew, or give the route another; to grow a route, `pharos repartition %s N`",
+			a.Topic, a.Partitions, s.config.Generation, t.Partitions, route)
 	}
 	return nil
 }
 
-// lost says what to do about a log that has lost what is needed of it.
-func (p *part) lost(err error) error {
-	return fmt.Errorf("topic %s partition %d, left at offset %d, begins at %d: %w: give the route a new topic (dispatch.routes), whose figures begin anew, and keep the log longer (retention.ms, retention.bytes of the topic; with the embedded broker its bound)",
-		p.Topic, p.Assigned.Partition, p.live, p.LogStart, err)
-}
-
-// start makes the partition live if it has come to where it was left.
-func (p *part) start() error {
-	if p.is || p.next < p.live {
+// goLive takes what a recovery came to, if it is done.
+func (s *Stage) goLive(p *part) error {
+	select {
+	case <-p.recovery.done:
+	default:
 		return nil
 	}
-	if p.Committed >= 0 && p.LogStart > 0 {
-		if err := p.resume(p.left.Watermark, p.left.Within); err != nil {
-			return fmt.Errorf("session: %w: %w", kafka.ErrStop, p.lost(err))
-		}
+	r := p.recovery
+	if r.err != nil {
+		return r.err
 	}
-	p.is, p.ledger.mute = true, false
+	p.recovery = nil
+	p.recovered = r.result
+	p.snapAt = p.snapshot.Taken
 	return nil
 }
 
 // Revoke lets go of partitions.
 func (s *Stage) Revoke(parts []kafka.TopicPartition) {
 	for _, tp := range parts {
-		if s.parts[tp] != nil {
+		if p := s.parts[tp]; p != nil {
 			delete(s.parts, tp)
 			s.cfg.Counters.partitions.Dec()
+			s.leave(p)
 		}
 	}
 	s.report(nil)
@@ -170,7 +232,12 @@ func (s *Stage) Revoke(parts []kafka.TopicPartition) {
 
 // Batch processes records; without any, it sees to it that progress is said.
 func (s *Stage) Batch(ctx context.Context, records []*kgo.Record, tx *kafka.Tx) error {
-	s.out.Reset() // of a batch that failed
+	s.config, _ = s.newest()
+	for _, p := range s.sorted() {
+		if err := s.ready(p, tx); err != nil {
+			return err
+		}
+	}
 	for len(records) > 0 {
 		n := 1
 		for n < len(records) && records[n].Partition == records[0].Partition && records[n].Topic == records[0].Topic {
@@ -178,138 +245,118 @@ func (s *Stage) Batch(ctx context.Context, records []*kgo.Record, tx *kafka.Tx) 
 		}
 		tp := kafka.TopicPartition{Topic: records[0].Topic, Partition: records[0].Partition}
 		p := s.parts[tp]
-		if p == nil {
-			return fmt.Errorf("session: records of %s/%d, which is not assigned", tp.Topic, tp.Partition)
+		if p == nil || p.recovery != nil {
+			return fmt.Errorf("session: records of %s/%d, which is not assigned or held", tp.Topic, tp.Partition)
 		}
 		if err := s.consume(ctx, p, records[:n]); err != nil {
+			p.broken = true
 			return err
 		}
 		records = records[n:]
 	}
-	for i := range s.out.DeadLetters {
-		tx.Produce(s.out.DeadLetters[i].Record(s.cfg.DeadLetters.Name, s.cfg.DeadLetters.Partitions))
-	}
-	s.cfg.Counters.deadLetters.Add(float64(len(s.out.DeadLetters)))
-	s.out.Reset()
+	now := time.Now()
 	for _, p := range s.parts {
-		if p.is {
-			tx.Commit(p.Topic, p.Assigned.Partition, p.next, p.metadata(s.cfg.Config.Generation))
-			s.sayStill(p, time.Now())
+		if !p.live() {
+			continue
 		}
+		p.closed = p.closed || p.core.Ended()
+		tx.Commit(p.Topic, p.Partition, p.next, p.metadata())
+		s.sayStill(p, now)
 	}
+	s.imagesDue(now)
 	s.report(tx)
 	return nil
 }
 
-// consume processes records of one partition, muted up to where it was left.
-func (s *Stage) consume(ctx context.Context, p *part, records []*kgo.Record) error {
-	if !p.is {
-		n := 0
-		for n < len(records) && records[n].Offset < p.live {
-			n++
-		}
-		s.muted.Reset()
-		if err := s.process(ctx, p, records[:n], &s.muted); err != nil {
+// ready makes a partition live whose recovery is done, and switches it to the
+// generation in force.
+func (s *Stage) ready(p *part, tx *kafka.Tx) error {
+	if p.recovery != nil {
+		if err := s.goLive(p); err != nil || p.recovery != nil {
 			return err
 		}
-		s.cfg.Counters.replayed.Add(float64(n))
-		if n < len(records) {
-			p.next = max(p.next, p.live)
-		}
-		if err := p.start(); err != nil {
-			return err
-		}
-		s.sayReplay(p)
-		records = records[n:]
+		tx.Resume(p.Topic, p.Partition)
 	}
-	return s.process(ctx, p, records, &s.out)
-}
-
-// process hands records to the partition; its figures stay in its ledger.
-func (s *Stage) process(ctx context.Context, p *part, records []*kgo.Record, out *Output) error {
-	if len(records) == 0 {
+	if n := tx.Partitions(p.Topic); n > p.Partitions {
+		grown := p.Assigned
+		grown.Partitions = n
+		if err := s.fits(p.route, &grown); err != nil {
+			return fmt.Errorf("session: %w: %w", kafka.ErrStop, err)
+		}
+	}
+	if !p.live() || p.closed || p.core.Generation() >= s.config.Generation {
 		return nil
 	}
-	p.messages = slices.Grow(p.messages[:0], len(records))[:0]
-	for _, r := range records {
-		p.messages = p.messages[:len(p.messages)+1]
-		m := &p.messages[len(p.messages)-1]
-		ours, err := m.read(r)
-		if errors.Is(err, beacon.ErrVersion) {
-			return fmt.Errorf("session: %w: %s/%d offset %d: %w", kafka.ErrStop, r.Topic, r.Partition, r.Offset, err)
-		}
-		if !ours || err != nil {
-			s.sayForeign(p, r, err, time.Now())
-			p.messages = p.messages[:len(p.messages)-1]
-		}
+	if err := p.core.Switch(s.config); err != nil {
+		p.broken = true
+		return fmt.Errorf("session: %w: %s/%d: %w", kafka.ErrStop, p.Topic, p.Partition, err)
 	}
-	err := p.take(ctx, p.messages, out)
-	for i := range p.messages {
-		p.messages[i].Value, p.messages[i].Mark = nil, nil // the header's topic is kept for the next
-	}
-	if errors.Is(err, errLog) {
-		return fmt.Errorf("session: %w: %w", kafka.ErrStop, err)
-	} else if err != nil {
-		return err
-	}
-	p.next = records[len(records)-1].Offset + 1
-	s.cfg.Counters.records.Add(float64(len(records)))
+	p.switches = p.switches.add(p.next, s.config.Generation)
+	s.log.Info("switched", "topic", p.Topic, "partition", p.Partition, "offset", p.next, "generation", s.config.Generation)
 	return nil
 }
 
-// read makes m of a record and tells whether it is a beacon or a mark. The
-// error says that it is a broken one, or of a later version.
-func (m *Record) read(r *kgo.Record) (ours bool, err error) {
-	m.Offset, m.Value, m.Mark = r.Offset, r.Value, nil
-	for i := range r.Headers {
-		switch r.Headers[i].Key {
-		case beacon.HeaderKey:
-			return true, m.Header.Parse(r.Headers[i].Value)
-		case beacon.MarkKey:
-			mark, err := beacon.ParseMark(r.Value)
-			m.Mark = &mark
-			return true, err
-		}
+// consume processes records of a live partition.
+func (s *Stage) consume(ctx context.Context, p *part, records []*kgo.Record) error {
+	for len(records) > 0 && records[0].Offset < p.next {
+		records = records[1:] // a recovery has gone on behind where reading starts
 	}
-	return false, nil
+	if len(records) == 0 {
+		return nil
+	}
+	if p.closed {
+		s.sayClosed(p, records)
+		return nil
+	}
+	if err := p.feeder.feed(ctx, s, p.core, records, &p.out); err != nil {
+		return err
+	}
+	p.next = records[len(records)-1].Offset + 1
+	return nil
 }
 
-// BeforeCommit adds the figures of the transaction and, as the last record on
+// BeforeCommit adds what the transaction is to hold and, as the last record on
 // every partition of the metrics topic, how far all live partitions are.
 func (s *Stage) BeforeCommit(_ context.Context, tx *kafka.Tx) error {
-	frame := metric.Frame{Host: s.cfg.Host, Generation: s.cfg.Config.Generation}
+	frame := metric.Frame{Host: s.cfg.Host, Generation: s.config.Generation, Deltas: s.deltas[:0], Counts: s.counts[:0]}
+	letters := 0
 	for _, p := range s.sorted() {
-		if !p.is {
+		if !p.live() {
 			continue
 		}
-		p.flush(&s.out)
-		frame.Progress = append(frame.Progress, metric.Progress{
-			Route: p.route, TopicID: p.TopicID, Partition: p.Assigned.Partition, Partitions: p.Partitions,
-			Offset: p.next, Watermark: p.Watermark(),
-		})
+		out := p.send() // of partitions too that were assigned since the last batch
+		tx.Commit(p.Topic, p.Partition, p.sent.offset, p.sent.metadata)
+		frame.Deltas = append(frame.Deltas, out.Deltas...)
+		frame.Counts = append(frame.Counts, out.Counts...)
+		for i := range out.DeadLetters {
+			tx.Produce(out.DeadLetters[i].Record(s.cfg.DeadLetters.Name, s.cfg.DeadLetters.Partitions))
+		}
+		letters += len(out.DeadLetters)
+		frame.Progress = append(frame.Progress, p.progress())
 	}
-	frame.Deltas, frame.Counts = s.out.Deltas, s.out.Counts
 	if err := frame.Records(s.cfg.Metrics.Partitions, func(partition int32, value []byte) {
 		tx.Produce(&kgo.Record{Topic: s.cfg.Metrics.Name, Partition: partition, Value: value})
 	}); err != nil {
 		return fmt.Errorf("session: %w: %w", kafka.ErrStop, err)
 	}
+	s.cfg.Counters.deadLetters.Add(float64(letters))
 	s.cfg.Counters.deltas.Add(float64(len(frame.Deltas)))
-	s.out.Reset()
+	clear(frame.Deltas)
+	clear(frame.Counts)
+	s.deltas, s.counts = frame.Deltas, frame.Counts
 	return nil
 }
 
-func (p *part) metadata(generation uint64) string {
-	b, err := json.Marshal(metadata{TopicID: fmt.Sprintf("%x", p.TopicID), Generation: generation, Watermark: p.Watermark(), Within: !p.refused})
-	if err != nil {
-		panic(err) // numbers and hex always encode
+// Committed notes that what was sent holds.
+func (s *Stage) Committed(context.Context) {
+	for _, p := range s.parts {
+		p.confirm()
 	}
-	return string(b)
 }
 
 // sorted are the partitions by topic and number.
 func (s *Stage) sorted() []*part {
 	return slices.SortedFunc(maps.Values(s.parts), func(a, b *part) int {
-		return cmp.Or(compareText(a.Topic, b.Topic), cmp.Compare(a.Assigned.Partition, b.Assigned.Partition))
+		return cmp.Or(compareText(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
 }

@@ -38,6 +38,7 @@ type bench struct {
 	kafka     kafka.Config
 	cl        *kgo.Client
 	config    *Config
+	store     Snapshots // nil: none
 	records   [routePartitions][]Record
 	offset    int64 // of the source partition
 	watermark int64
@@ -158,11 +159,16 @@ func (b *bench) wants() *sums {
 func (b *bench) loop(change func(*StageConfig)) (*kafka.Loop, *Stage) {
 	cfg := StageConfig{
 		Config: b.config, Host: "test", Routes: map[string]string{routeTopic: "web"}, Metrics: stageTopics[1], DeadLetters: stageTopics[2],
+		Log: kafka.LogReader{Config: b.kafka},
+	}
+	if b.store != nil {
+		cfg.Snapshots = b.store
 	}
 	if change != nil {
 		change(&cfg)
 	}
 	stage := NewStage(cfg)
+	b.Cleanup(stage.Close)
 	return kafka.NewLoop(kafka.LoopConfig{
 		Kafka: b.kafka, Group: "pharos.session", TransactionalID: "pharos.session", Topics: []string{routeTopic}, MaxRecords: 7,
 		CommitInterval: 5 * time.Millisecond, TickInterval: 20 * time.Millisecond, SessionTimeout: 6 * time.Second,

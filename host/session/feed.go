@@ -1,0 +1,72 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/seed-6a2d649b/pharos/host/beacon"
+	"github.com/seed-6a2d649b/pharos/host/kafka"
+)
+
+// feeder gives a partition's records to it.
+type feeder struct {
+	messages []Record // memory
+	foreign  foreign
+}
+
+// feed hands records, which lie next to each other in their log, to a partition;
+// its figures stay in its ledger. Records that dispatch did not write are passed
+// over. After an error the partition is of no more use.
+func (f *feeder) feed(ctx context.Context, s *Stage, core *Partition, records []*kgo.Record, out *Output) error {
+	f.messages = slices.Grow(f.messages[:0], len(records))[:0]
+	for _, r := range records {
+		f.messages = f.messages[:len(f.messages)+1]
+		m := &f.messages[len(f.messages)-1]
+		ours, err := m.read(r)
+		if errors.Is(err, beacon.ErrVersion) {
+			return fmt.Errorf("session: %w: %s/%d offset %d: %w", kafka.ErrStop, r.Topic, r.Partition, r.Offset, err)
+		}
+		if !ours || err != nil {
+			s.sayForeign(&f.foreign, r, err, time.Now())
+			f.messages = f.messages[:len(f.messages)-1]
+		}
+	}
+	err := core.take(ctx, f.messages, out)
+	for i := range f.messages {
+		m := &f.messages[i]
+		m.Value, m.Mark, m.End = nil, nil, nil // the header's topic is kept for the next
+	}
+	if errors.Is(err, errLog) {
+		return fmt.Errorf("session: %w: %w", kafka.ErrStop, err)
+	} else if err != nil {
+		return err
+	}
+	s.cfg.Counters.records.Add(float64(len(records)))
+	return nil
+}
+
+// read makes m of a record and tells whether it is a beacon, a mark or an end.
+// The error says that it is a broken one, or of a later version.
+func (m *Record) read(r *kgo.Record) (ours bool, err error) {
+	m.Offset, m.Value, m.Mark, m.End = r.Offset, r.Value, nil, nil
+	for i := range r.Headers {
+		switch r.Headers[i].Key {
+		case beacon.HeaderKey:
+			return true, m.Header.Parse(r.Headers[i].Value)
+		case beacon.MarkKey:
+			mark, err := beacon.ParseMark(r.Value)
+			m.Mark = &mark
+			return true, err
+		case beacon.EndKey:
+			end, err := beacon.ParseEnd(r.Value)
+			m.End = &end
+			return true, err
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,197 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/seed-6a2d649b/pharos/host/beacon"
+	"github.com/seed-6a2d649b/pharos/host/kafka"
+)
+
+// ledgerTx is a transaction that is ended by hand.
+type ledgerTx struct {
+	open     []*kgo.Record // of the transaction in hand
+	commits  map[kafka.TopicPartition]kafka.Committed
+	resumed  []kafka.TopicPartition
+	produced []*kgo.Record // of those that hold
+	offsets  map[kafka.TopicPartition]kafka.Committed
+}
+
+var _ kafka.TxModel = (*ledgerTx)(nil)
+
+func newLedgerTx() *ledgerTx {
+	return &ledgerTx{commits: map[kafka.TopicPartition]kafka.Committed{}, offsets: map[kafka.TopicPartition]kafka.Committed{}}
+}
+
+func (l *ledgerTx) Produce(r *kgo.Record) { l.open = append(l.open, r) }
+func (l *ledgerTx) Commit(topic string, partition int32, next int64, metadata string) {
+	l.commits[kafka.TopicPartition{Topic: topic, Partition: partition}] = kafka.Committed{Offset: next, Metadata: metadata}
+}
+func (l *ledgerTx) Resume(topic string, partition int32) {
+	l.resumed = append(l.resumed, kafka.TopicPartition{Topic: topic, Partition: partition})
+}
+func (l *ledgerTx) Lag(string, int32) int64 { return 0 }
+func (l *ledgerTx) Partitions(string) int32 { return 0 }
+
+// end ends the transaction.
+func (l *ledgerTx) end(holds bool) {
+	if holds {
+		l.produced = append(l.produced, l.open...)
+		for tp, c := range l.commits {
+			l.offsets[tp] = c
+		}
+	}
+	l.open = nil
+	clear(l.commits)
+}
+
+// assigned is what a loop says of a partition.
+func (l *ledgerTx) assigned(partition int32, logEnd int64) *kafka.Assigned {
+	a := &kafka.Assigned{Topic: routeTopic, TopicID: [16]byte{7}, Partition: partition, Partitions: routePartitions, Committed: -1, LogEnd: logEnd}
+	if c, ok := l.offsets[kafka.TopicPartition{Topic: routeTopic, Partition: partition}]; ok {
+		a.Committed, a.Metadata, a.Start = c.Offset, c.Metadata, c.Offset
+	}
+	return a
+}
+
+func (l *ledgerTx) letters() (n int) {
+	for _, r := range l.produced {
+		if r.Topic == deadTopic {
+			n++
+		}
+	}
+	return n
+}
+
+// memoryLog is a log that is read again.
+type memoryLog map[kafka.TopicPartition][]*kgo.Record
+
+func (m memoryLog) Read(_ context.Context, topic string, partition int32, from, to int64, each func([]*kgo.Record) error) error {
+	records := m[kafka.TopicPartition{Topic: topic, Partition: partition}]
+	return each(slices.Clone(records[from:to]))
+}
+
+func (m memoryLog) Bounds(_ context.Context, topic string, partition int32) (kafka.Bounds, error) {
+	return kafka.Bounds{End: int64(len(m[kafka.TopicPartition{Topic: topic, Partition: partition}]))}, nil
+}
+
+// add appends a beacon to the log.
+func (m memoryLog) add(partition int32, line string) *kgo.Record {
+	r := log(line)[0]
+	tp := kafka.TopicPartition{Topic: routeTopic, Partition: partition}
+	k := &kgo.Record{
+		Topic: routeTopic, Partition: partition, Offset: int64(len(m[tp])), Value: r.Value,
+		Headers: []kgo.RecordHeader{{Key: beacon.HeaderKey, Value: r.Header.Append(nil)}},
+	}
+	m[tp] = append(m[tp], k)
+	return k
+}
+
+// What was sent in vain is sent again, once, wherever the transaction failed, and
+// nothing is read again for it.
+func TestStageSaysAgain(t *testing.T) {
+	refused := fmt.Sprintf(`{"ts":%d,"tenant":"nobody","sid":"s"}`, minute) // gives a dead letter
+	tps := []kafka.TopicPartition{{Topic: routeTopic, Partition: 0}, {Topic: routeTopic, Partition: 1}}
+	for _, c := range []struct {
+		name   string
+		before bool // the stage's last words were not asked for
+		holds  bool // the transaction was committed, but nobody said so
+		other  bool // somebody else had the partitions
+		start  int64
+		want   int // letters in the end
+	}{
+		{name: "abort before the commit", before: true, start: 2, want: 6},
+		{name: "abort of the commit", start: 2, want: 6},
+		{name: "commit without an answer", holds: true, start: 2, want: 6},
+		{name: "another worker in between", other: true, start: 1, want: 4},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l, tx := memoryLog{}, newLedgerTx()
+			hand := kafka.NewTx(tx)
+			s := NewStage(StageConfig{Config: testConfig(nil), Routes: map[string]string{routeTopic: "web"}, Log: l, Metrics: stageTopics[1], DeadLetters: stageTopics[2]})
+			defer s.Close()
+			assign := func() (starts []int64) {
+				t.Helper()
+				parts := []*kafka.Assigned{tx.assigned(0, 9), tx.assigned(1, 9)}
+				if err := s.Assign(t.Context(), parts); err != nil || parts[0].Hold || parts[1].Hold {
+					t.Fatal(err, parts[0].Hold)
+				}
+				return []int64{parts[0].Start, parts[1].Start}
+			}
+			batch := func() {
+				t.Helper()
+				if err := s.Batch(t.Context(), []*kgo.Record{l.add(0, refused), l.add(1, refused)}, hand); err != nil {
+					t.Fatal(err)
+				}
+			}
+			commit := func() {
+				t.Helper()
+				if err := s.BeforeCommit(t.Context(), hand); err != nil {
+					t.Fatal(err)
+				}
+			}
+			assign()
+			batch()
+			commit()
+			tx.end(true)
+			s.Committed(t.Context())
+
+			batch()
+			if !c.before {
+				commit()
+			}
+			tx.end(c.holds)
+			s.Revoke(tps)
+			if c.other {
+				for _, tp := range tps {
+					o := tx.offsets[tp]
+					o.Metadata = metadata{TopicID: topicID([16]byte{7}), Generation: 1, Watermark: minute, Within: true, Switches: switches{{0, 1}}}.String()
+					tx.offsets[tp] = o
+				}
+			}
+			if starts := assign(); starts[0] != c.start || starts[1] != c.start {
+				t.Fatalf("goes on at %v, want %d", starts, c.start)
+			}
+			batch()
+			commit()
+			tx.end(true)
+			s.Committed(t.Context())
+			if n := tx.letters(); n != c.want {
+				t.Errorf("%d dead letters, want %d", n, c.want)
+			}
+		})
+	}
+}
+
+// A partition whose batch fails is made anew, the others go on as they are.
+func TestStageFailedBatch(t *testing.T) {
+	l, tx := memoryLog{}, newLedgerTx()
+	hand := kafka.NewTx(tx)
+	extractor := &flaky{listExtractor: testPoints("view")}
+	s := NewStage(StageConfig{Config: testConfig(func(_ *Config, shop *Tenant) { shop.Extractor = extractor }), Routes: map[string]string{routeTopic: "web"}, Log: l, Metrics: stageTopics[1], DeadLetters: stageTopics[2]})
+	defer s.Close()
+	parts := func() []*kafka.Assigned { return []*kafka.Assigned{tx.assigned(0, 9), tx.assigned(1, 9)} }
+	if err := s.Assign(t.Context(), parts()); err != nil {
+		t.Fatal(err)
+	}
+	extractor.calls.Store(1)
+	extractor.broken.Store(true) // at the second call from here
+	beacon := at(1, "")
+	if err := s.Batch(t.Context(), []*kgo.Record{l.add(0, beacon), l.add(1, beacon)}, hand); err == nil {
+		t.Fatal("no error")
+	}
+	extractor.broken.Store(false)
+	tx.end(false)
+	s.Revoke([]kafka.TopicPartition{{Topic: routeTopic, Partition: 0}, {Topic: routeTopic, Partition: 1}})
+	again := parts()
+	if err := s.Assign(t.Context(), again); err != nil {
+		t.Fatal(err)
+	}
+	if again[0].Start != 1 || again[1].Start != 0 {
+		t.Errorf("they go on at %d and %d", again[0].Start, again[1].Start)
+	}
+}

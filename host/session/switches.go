@@ -1,0 +1,127 @@
+package session
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// metadata is what is committed with an offset, as JSON of at most maxMetadata
+// bytes.
+type metadata struct {
+	TopicID    string `json:"topic_id"` // hex: offsets of a topic that was made anew mean nothing
+	Generation uint64 `json:"generation"`
+	Watermark  int64  `json:"watermark"`
+	// Within says that no dimension or attribute had more values than its limit.
+	Within bool `json:"within"`
+	// Switches says which generation was in force where, as far back as there is
+	// room: a muted replay goes by it. Missing: Generation from the beginning on.
+	Switches switches `json:"switches,omitempty"`
+	// Closed says that all source partitions have ended, and that the sessions
+	// are handed over to the topic that takes this one's place.
+	Closed bool `json:"closed,omitempty"`
+}
+
+// maxMetadata is what brokers take by default (offset.metadata.max.bytes).
+const maxMetadata = 4096
+
+// maxSwitches is how many switches are kept: each takes at most 42 bytes.
+const maxSwitches = 80
+
+// switches are the generations of a partition, from the earliest offset on that is
+// remembered.
+type switches []generationSwitch
+
+// generationSwitch says that from an offset on a generation is in force. As JSON
+// it is [offset, generation].
+type generationSwitch struct {
+	offset     int64
+	generation uint64
+}
+
+func (s generationSwitch) MarshalJSON() ([]byte, error) {
+	return fmt.Appendf(nil, "[%d,%d]", s.offset, s.generation), nil
+}
+
+func (s *generationSwitch) UnmarshalJSON(b []byte) error {
+	var pair []json.Number
+	if err := json.Unmarshal(b, &pair); err != nil {
+		return err
+	}
+	if len(pair) != 2 {
+		return fmt.Errorf("a switch is an offset and a generation, not %s", b)
+	}
+	if err := json.Unmarshal([]byte(pair[0]), &s.offset); err != nil {
+		return err
+	}
+	return json.Unmarshal([]byte(pair[1]), &s.generation)
+}
+
+// parseMetadata reads what is committed. Offsets and generations that do not grow
+// are refused.
+func parseMetadata(text string) (metadata, error) {
+	var m metadata
+	if err := json.Unmarshal([]byte(text), &m); err != nil {
+		return metadata{}, err
+	}
+	if len(m.Switches) == 0 {
+		m.Switches = switches{{0, m.Generation}}
+	}
+	for i := 1; i < len(m.Switches); i++ {
+		if a, b := m.Switches[i-1], m.Switches[i]; b.offset < a.offset || b.generation <= a.generation {
+			return metadata{}, fmt.Errorf("generation %d at offset %d does not follow generation %d at offset %d", b.generation, b.offset, a.generation, a.offset)
+		}
+	}
+	if last := m.Switches[len(m.Switches)-1]; last.generation != m.Generation {
+		return metadata{}, fmt.Errorf("generation %d is not that of the last switch, %d", m.Generation, last.generation)
+	}
+	return m, nil
+}
+
+func (m metadata) String() string {
+	b, err := json.Marshal(m)
+	if err != nil {
+		panic(err) // numbers and hex always encode
+	}
+	return string(b)
+}
+
+// from is the offset from which on it is known what was in force.
+func (s switches) from() int64 { return s[0].offset }
+
+// at is the generation of the record at an offset, not before from.
+func (s switches) at(offset int64) uint64 {
+	i, _ := slices.BinarySearchFunc(s, offset, func(sw generationSwitch, offset int64) int {
+		if sw.offset <= offset {
+			return -1
+		}
+		return 1
+	})
+	return s[i-1].generation
+}
+
+// next is the offset of the first switch behind an offset; false if there is none.
+func (s switches) next(offset int64) (int64, bool) {
+	for _, sw := range s {
+		if sw.offset > offset {
+			return sw.offset, true
+		}
+	}
+	return 0, false
+}
+
+// held tells whether a state whose next record is the one at an offset can have
+// been under a generation. Where there was a switch just there, it may come before
+// or after the state was taken.
+func (s switches) held(offset int64, generation uint64) bool {
+	return s.at(offset) == generation || offset > s.from() && s.at(offset-1) <= generation && generation < s.at(offset)
+}
+
+// add notes a switch, and forgets the earliest where there are too many.
+func (s switches) add(offset int64, generation uint64) switches {
+	s = append(s, generationSwitch{offset, generation})
+	if n := len(s) - maxSwitches; n > 0 {
+		s = slices.Delete(s, 0, n)
+	}
+	return s
+}
