@@ -10,14 +10,17 @@ func PartitionOf(key []byte, n int32) int32 {
 	return int32(murmur2(key)&0x7fffffff) % n
 }
 
+const (
+	murmurSeed   = 0x9747b28c
+	murmurFactor = 0x5bd1e995
+)
+
 // murmur2 is the variant that Kafka's Java client uses.
 func murmur2(b []byte) uint32 {
-	const m = 0x5bd1e995
-	h := uint32(0x9747b28c) ^ uint32(len(b))
+	const m = murmurFactor
+	h := uint32(murmurSeed) ^ uint32(len(b))
 	for ; len(b) >= 4; b = b[4:] {
-		k := binary.LittleEndian.Uint32(b) * m
-		k ^= k >> 24
-		h = h*m ^ k*m
+		h = murmurStep(h, binary.LittleEndian.Uint32(b))
 	}
 	switch len(b) {
 	case 3:
@@ -31,4 +34,11 @@ func murmur2(b []byte) uint32 {
 	}
 	h = (h ^ h>>13) * m
 	return h ^ h>>15
+}
+
+// murmurStep takes four bytes of a key.
+func murmurStep(h, k uint32) uint32 {
+	k *= murmurFactor
+	k ^= k >> 24
+	return h*murmurFactor ^ k*murmurFactor
 }
