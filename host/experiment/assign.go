@@ -3,6 +3,7 @@ package experiment
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"math"
 	"math/bits"
 )
 
@@ -15,13 +16,28 @@ func (c *Compiled) Assign(unit []byte, t int64) (variant int, ok bool) {
 	if !c.hash || len(unit) == 0 {
 		return 0, false
 	}
-	p := &c.phases[c.Phase(t)]
 	if c.layer != "" {
-		b, _ := bits.Mul64(hash(c.layer, unit), Buckets)
-		if b < p.buckets[0] || b >= p.buckets[1] {
+		if p, b := &c.phases[c.Phase(t)], uint64(c.Bucket(unit)); b < p.buckets[0] || b >= p.buckets[1] {
 			return 0, false
 		}
 	}
+	return c.Variant(unit, t)
+}
+
+// Bucket is where a unit lies in the experiment's layer, from 0 up to, not
+// including, Buckets. It is the same for all experiments of one LayerSalt.
+func (c *Compiled) Bucket(unit []byte) int64 {
+	b, _ := bits.Mul64(hash(c.layer, unit), Buckets)
+	return int64(b)
+}
+
+// Variant is Assign of a unit whose bucket, where there is a layer, is known to
+// be within those of t's phase.
+func (c *Compiled) Variant(unit []byte, t int64) (variant int, ok bool) {
+	if !c.hash || len(unit) == 0 {
+		return 0, false
+	}
+	p := &c.phases[c.Phase(t)]
 	x, _ := bits.Mul64(hash(c.prefix, unit), p.total)
 	for _, s := range p.shares {
 		if s.cumulative > x {
@@ -55,6 +71,19 @@ func (c *Compiled) Running(t int64) bool {
 	return (!c.hasStart || t >= c.start) && (!c.hasEnd || t < c.end)
 }
 
+// Window is when an experiment runs, from start up to, not including, end, epoch
+// ms; the lowest and the highest int64 are none.
+func (c *Compiled) Window() (start, end int64) {
+	start, end = math.MinInt64, math.MaxInt64
+	if c.hasStart {
+		start = c.start
+	}
+	if c.hasEnd {
+		end = c.end
+	}
+	return start, end
+}
+
 // VariantIndex finds a variant by name.
 func (c *Compiled) VariantIndex(name []byte) (int, bool) {
 	i, ok := c.index[string(name)]
@@ -82,6 +111,10 @@ func (c *Compiled) Exclude() bool { return c.exclude }
 
 // Layer is the name of the experiment's layer; empty is none.
 func (c *Compiled) Layer() string { return c.layerName }
+
+// LayerSalt is what is hashed with a unit to find its bucket; empty without a
+// layer.
+func (c *Compiled) LayerSalt() string { return c.layer }
 
 // Phases is the number of phases, the base included.
 func (c *Compiled) Phases() int { return len(c.phases) }

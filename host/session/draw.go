@@ -1,36 +1,46 @@
 package session
 
-// draws are the engine's own assignments of a key, remembered being the same
-// for every beacon of a generation and phase.
+// draws are the engine's own assignments of a key during a slot. They are
+// remembered, but need not be: they hang on the key's name alone.
 type draws struct {
-	generation uint64
-	of         []draw // by trial.draw
+	slot uint64 // its number; 0: none
+	of   []assign
 }
 
-type draw struct {
-	known   bool
-	phase   int64
-	variant int32 // outside: outside the buckets
+// drawn are the experiments that the key's session id is assigned to at t, by
+// number, and their variants as far as they have been asked for.
+func (k *key) drawn(w *view, t int64) []assign {
+	if o := w.drawn.at(t); k.draws.slot != o.number {
+		k.draws.slot, k.draws.of = o.number, o.candidates(k.draws.of[:0], k.unit())
+	}
+	return k.draws.of
 }
 
-// outside is the variant of a unit outside the buckets.
-const outside = -1
+// draw gives the variant of one of drawn at t.
+func (k *key) draw(d *assign, x *trial, t int64) int32 {
+	if d.variant == undrawn {
+		variant, _ := x.Variant(k.unit(), t)
+		d.variant = int32(variant)
+	}
+	return d.variant
+}
 
-// draw assigns the key's session id in the phase of t.
-func (k *key) draw(w *view, x *trial, t int64) (variant int32, ok bool) {
-	if k.draws.of == nil || k.draws.generation != w.generation {
-		k.draws = draws{w.generation, make([]draw, len(w.drawn))}
-	}
-	d := &k.draws.of[x.draw]
-	if phase := x.phase(t); !d.known || d.phase != phase {
-		*d = draw{known: true, phase: phase, variant: outside}
-		if v, ok := x.Assign([]byte(k.name), t); ok {
-			d.variant = int32(v)
-		}
-	}
-	return d.variant, d.variant != outside
+// unit is the session id, until the tenant's memory is used otherwise.
+func (k *key) unit() []byte {
+	k.tenant.text = append(k.tenant.text[:0], k.name...)
+	return k.tenant.text
 }
 
 // long tells whether the key does not keep its session id; then its beacons
 // keep what the engine assigns to it.
 func (k *key) long() bool { return k.name[0] == digestByte }
+
+// unit is one of a beacon's units, see shape, until the memory is used otherwise.
+func (t *tenant) unit(units string, i int) []byte {
+	t.text = append(t.text[:0], units...)
+	unit, rest := cutValue(t.text)
+	for ; i > 0; i-- {
+		unit, rest = cutValue(rest)
+	}
+	return unit
+}

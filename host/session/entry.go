@@ -28,6 +28,9 @@ type shape struct {
 	view    *view  // of the generation in force at the beacon's offset
 	dims    string // see appendDims
 	assigns []assign
+	// units are the values of the view's units, appended by appendValue, where
+	// any experiment of one does not run.
+	units string
 }
 
 // assign is a known variant of an experiment that a beacon carries or its unit

@@ -81,18 +81,20 @@ func (f *folding) assign(k *key, first bool) {
 	for _, a := range f.b.assigns {
 		f.meet(f.w.trials[a.trial], a.variant)
 	}
-	if len(f.w.drawn) == 0 || k.long() {
+	if f.b.units != "" {
+		f.meetIdle()
+	}
+	if len(f.w.drawn.trials) == 0 || k.long() {
 		return
 	}
 	// A unit that is the session id gives another variant only in another
 	// phase, where crossovers are not looked for: assigned once is enough.
-	for _, x := range f.w.drawn {
-		i, there := f.s.search(x.number)
-		if there || !x.running(f.b.time) {
-			continue
-		}
-		if variant, ok := k.draw(f.w, x, f.b.time); ok {
-			f.enrol(i, x, variant)
+	drawn := k.drawn(f.w, f.b.time)
+	for i := range drawn {
+		d := &drawn[i]
+		if at, there := f.s.search(d.trial); !there {
+			x := f.w.trials[d.trial]
+			f.enrol(at, x, k.draw(d, x, f.b.time))
 		}
 	}
 }
@@ -116,6 +118,21 @@ func (f *folding) meet(x *trial, variant int32) {
 		f.takeOut(e)
 	}
 	f.one(e, crossoverPoint, assigned)
+}
+
+// meetIdle is meet for what the beacon's units give in experiments that do not
+// run: of these only those that the session is in matter.
+func (f *folding) meetIdle() {
+	for i := range f.s.tries {
+		e := &f.s.tries[i]
+		x := f.w.trial(e.trial)
+		if x == nil || x.unit < 0 || e.crossed || x.running(f.b.time) {
+			continue
+		}
+		if variant, ok := x.Assign(f.t.unit(f.b.units, x.unit), f.b.time); ok {
+			f.meet(x, int32(variant))
+		}
+	}
 }
 
 // enrol begins an assignment with this beacon, at place i of the enrolments.

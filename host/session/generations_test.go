@@ -289,8 +289,11 @@ func drawEvolving(t *rapid.T) *plainBeacon {
 	for i := range b.exp {
 		b.exp[i][0] = rapid.SampledFrom([]string{"plain", "plain", "first", "first", "carried", "carried", "unit", "none"}).Draw(t, "experiment")
 	}
-	if rapid.IntRange(0, 9).Draw(t, "long") == 0 {
+	if rapid.IntRange(0, 9).Draw(t, "long session") == 0 {
 		b.session = strings.Repeat("long", maxName/4) + b.session
+	}
+	if b.visitor != "" && rapid.IntRange(0, 9).Draw(t, "long visitor") == 0 {
+		b.visitor = strings.Repeat("long", maxName/4) + b.visitor
 	}
 	return b
 }

@@ -53,6 +53,7 @@ type tenant struct {
 	tuples     []tuple // by ^number
 	tupleOf    map[string]int32
 	shapes     shared[*shape] // of the generation in force
+	slots      uint64         // of schedules, made so far
 	refused    *bool          // the partition's
 
 	counts  [metric.OtherDimension + 1]int64 // not flushed yet

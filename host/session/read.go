@@ -28,6 +28,7 @@ type scratch struct {
 	sorted  []found // by row, of which rows say where
 	text    []byte
 	assigns []assign
+	units   []byte
 	seen    []uint64 // by number of a trial: number of the last row that carried it
 	row     uint64   // number of the row in hand
 	emit    func(metric.Measurement)
@@ -230,20 +231,21 @@ func (s *scratch) entry(p *Partition, k *key, v *verdict, row *beacon.Row, r *Re
 
 var noShape shape // of no beacon; it is not written to
 
-// shape finds or makes the shape of the row whose dimensions are in text and
-// whose variants are in assigns: that of its session's last beacon, or of
-// another session's.
+// shape finds or makes the shape of the row whose dimensions are in text,
+// variants in assigns, and units in units: that of its session's last beacon, or
+// of another session's.
 func (s *scratch) shape(t *tenant, last *shape) *shape {
-	if last.view == t.view && last.dims == string(s.text) && slices.Equal(last.assigns, s.assigns) {
+	if last.view == t.view && last.dims == string(s.text) && last.units == string(s.units) && slices.Equal(last.assigns, s.assigns) {
 		return last
 	}
 	dims := len(s.text)
+	s.text = appendValue(s.text, s.units)
 	for _, a := range s.assigns {
 		s.text = binary.LittleEndian.AppendUint32(s.text, uint32(a.trial))
 		s.text = binary.LittleEndian.AppendUint32(s.text, uint32(a.variant))
 	}
 	return t.shapes.get(s.text, func() *shape {
-		return &shape{view: t.view, dims: string(s.text[:dims]), assigns: slices.Clone(s.assigns)}
+		return &shape{view: t.view, dims: string(s.text[:dims]), assigns: slices.Clone(s.assigns), units: string(s.units)}
 	})
 }
 
@@ -280,19 +282,49 @@ func (s *scratch) assign(w *view, row *beacon.Row, guess []assign) (unknown int3
 			s.assigns = append(s.assigns, assign{x.number, int32(variant)})
 		}
 	}
-	for _, x := range w.byUnit {
-		if variant, ok := x.Assign(textOf(&row.Values[x.unit]), row.Time); ok {
+	s.units = s.units[:0]
+	all := true
+	for i := range w.byUnit {
+		u := &w.byUnit[i]
+		unit, slot := textOf(&row.Values[u.unit]), u.at(row.Time)
+		s.draw(w, slot, unit, row.Time)
+		all = all && slot.all
+		if len(unit) > maxName { // too long to be kept: what it gives is
+			s.drawIdle(u, unit, row.Time)
+			unit = nil
+		}
+		s.units = appendValue(s.units, unit)
+	}
+	if all {
+		s.units = s.units[:0]
+	}
+	if len(row.Session) > maxName && len(w.drawn.trials) > 0 { // its key does not keep it
+		s.draw(w, w.drawn.at(row.Time), row.Session, row.Time)
+	}
+	return unknown
+}
+
+// draw adds the variants that a unit gives in the experiments of a slot.
+func (s *scratch) draw(w *view, slot *slot, unit []byte, t int64) {
+	from := len(s.assigns)
+	s.assigns = slot.candidates(s.assigns, unit)
+	for i := from; i < len(s.assigns); i++ {
+		a := &s.assigns[i]
+		variant, _ := w.trials[a.trial].Variant(unit, t)
+		a.variant = int32(variant)
+	}
+}
+
+// drawIdle adds the variants that a unit gives in experiments that do not run.
+func (s *scratch) drawIdle(u *unitSchedule, unit []byte, t int64) {
+	for _, x := range u.trials {
+		if x.running(t) {
+			continue
+		}
+		if variant, ok := x.Assign(unit, t); ok {
 			s.assigns = append(s.assigns, assign{x.number, int32(variant)})
 		}
 	}
-	if len(row.Session) > maxName { // its key does not keep it
-		for _, x := range w.drawn {
-			if variant, ok := x.Assign(row.Session, row.Time); ok {
-				s.assigns = append(s.assigns, assign{x.number, int32(variant)})
-			}
-		}
-	}
-	return unknown
 }
 
 // shared keeps one copy of values that many beacons have. The zero value is

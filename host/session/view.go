@@ -52,8 +52,14 @@ type view struct {
 
 	trials  []*trial          // by number; nil: the plan has it not
 	carried map[string]*trial // by id
-	drawn   []*trial          // hashed by the session id
-	byUnit  []*trial          // hashed by a field
+	drawn   schedule          // hashed by the session id
+	byUnit  []unitSchedule    // hashed by a field
+}
+
+// unitSchedule is that of the experiments of one unit.
+type unitSchedule struct {
+	schedule
+	unit int // where it stands in a row's values
 }
 
 // pairOf says that a point is one half of a pair.
@@ -67,8 +73,7 @@ type trial struct {
 	*experiment.Compiled // nil of all_traffic
 	number               int32
 	qualify              int32 // number of the point, or -1
-	unit                 int   // see planned
-	draw                 int   // of drawn: its index there
+	unit                 int   // of view.byUnit, or -1
 }
 
 // running tells whether a session may be assigned at t.
@@ -130,10 +135,33 @@ func (t *tenant) see(p *plan) *view {
 	}
 	w.trials = make([]*trial, len(t.trials.names))
 	if p.allTraffic {
-		w.trials[allTrial] = &trial{number: allTrial, qualify: -1}
+		w.trials[allTrial] = &trial{number: allTrial, qualify: -1, unit: -1}
 	}
+	var drawn []*trial
+	var byUnit [][]*trial
 	for _, e := range p.experiments {
-		w.add(t, e)
+		x := &trial{Compiled: e.Compiled, number: t.trials.number(e.ID()), qualify: -1, unit: -1}
+		if e.Qualify() != "" {
+			x.qualify = t.points.number(e.Qualify())
+		}
+		w.trials[x.number] = x
+		switch {
+		case !e.Hash():
+			w.carried[e.ID()] = x
+		case e.unit < 0:
+			drawn = append(drawn, x)
+		default:
+			x.unit = slices.IndexFunc(w.byUnit, func(u unitSchedule) bool { return u.unit == e.unit })
+			if x.unit < 0 {
+				x.unit = len(w.byUnit)
+				w.byUnit, byUnit = append(w.byUnit, unitSchedule{unit: e.unit}), append(byUnit, nil)
+			}
+			byUnit[x.unit] = append(byUnit[x.unit], x)
+		}
+	}
+	w.drawn = newSchedule(drawn, &t.slots)
+	for i := range byUnit {
+		w.byUnit[i].schedule = newSchedule(byUnit[i], &t.slots)
 	}
 	return w
 }
@@ -145,23 +173,6 @@ func (t *tenant) trial(id string, variants []string) int32 {
 		t.variants = append(t.variants, variants)
 	}
 	return n
-}
-
-func (w *view) add(t *tenant, e planned) {
-	x := &trial{Compiled: e.Compiled, number: t.trials.number(e.ID()), qualify: -1, unit: e.unit}
-	if e.Qualify() != "" {
-		x.qualify = t.points.number(e.Qualify())
-	}
-	switch {
-	case !e.Hash():
-		w.carried[e.ID()] = x
-	case e.unit < 0:
-		x.draw = len(w.drawn)
-		w.drawn = append(w.drawn, x)
-	default:
-		w.byUnit = append(w.byUnit, x)
-	}
-	w.trials[x.number] = x
 }
 
 // trial gives a trial by number, nil where the plan has it not.

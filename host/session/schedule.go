@@ -1,0 +1,153 @@
+package session
+
+import (
+	"math"
+	"slices"
+)
+
+// schedule finds, among the experiments that the engine assigns, those that a
+// unit can be assigned to at a time, without looking at all of them: of many
+// experiments most are over, or have other buckets of their layer.
+type schedule struct {
+	trials []*trial
+	times  []int64       // sorted: where any of them begins or ends to run, or changes its phase
+	slots  map[int]*slot // by the number of times gone by; made where they are asked for
+	last   *slot
+	number *uint64 // of slots made so far
+}
+
+// slot is a time during which the same experiments run in the same phases.
+type slot struct {
+	number   uint64 // other than that of any other slot
+	from, to int64
+	all      bool     // all run
+	free     []*trial // those that run and are in no layer
+	layers   []layer
+}
+
+// layer are those that run and are in one layer, by bucket.
+type layer struct {
+	any   *trial
+	cuts  []int64    // sorted: where buckets of any of them begin or end
+	parts [][]*trial // by the number of cuts not above a bucket
+}
+
+// maxSlots bounds the slots that are kept.
+const maxSlots = 256
+
+func newSchedule(trials []*trial, number *uint64) schedule {
+	s := schedule{trials: trials, slots: map[int]*slot{}, number: number}
+	for _, x := range trials {
+		start, end := x.Window()
+		s.times = append(s.times, start, end)
+		for i := range x.Phases() {
+			if from, ok := x.From(i); ok {
+				s.times = append(s.times, from)
+			}
+		}
+	}
+	slices.Sort(s.times)
+	s.times = slices.Compact(s.times)
+	return s
+}
+
+// at is the slot of a time.
+func (s *schedule) at(t int64) *slot {
+	if s.last != nil && s.last.from <= t && t < s.last.to {
+		return s.last
+	}
+	i, found := slices.BinarySearch(s.times, t)
+	if found {
+		i++
+	}
+	if s.slots[i] == nil {
+		if len(s.slots) >= maxSlots {
+			clear(s.slots)
+		}
+		s.slots[i] = s.newSlot(i)
+	}
+	s.last = s.slots[i]
+	return s.last
+}
+
+func (s *schedule) newSlot(i int) *slot {
+	*s.number++
+	o := &slot{number: *s.number, from: math.MinInt64, to: math.MaxInt64, all: true}
+	if i > 0 {
+		o.from = s.times[i-1]
+	}
+	if i < len(s.times) {
+		o.to = s.times[i]
+	}
+	var salts []string
+	var layers [][]*trial
+	for _, x := range s.trials {
+		if !x.running(o.from) {
+			o.all = false
+			continue
+		}
+		salt := x.LayerSalt()
+		if salt == "" {
+			o.free = append(o.free, x)
+			continue
+		}
+		at := slices.Index(salts, salt)
+		if at < 0 {
+			at = len(salts)
+			salts, layers = append(salts, salt), append(layers, nil)
+		}
+		layers[at] = append(layers[at], x)
+	}
+	for _, trials := range layers {
+		o.layers = append(o.layers, newLayer(trials, o.from))
+	}
+	return o
+}
+
+func newLayer(trials []*trial, t int64) layer {
+	l := layer{any: trials[0]}
+	for _, x := range trials {
+		from, to := x.BucketRange(x.Phase(t))
+		l.cuts = append(l.cuts, from, to)
+	}
+	slices.Sort(l.cuts)
+	l.cuts = slices.Compact(l.cuts)
+	l.parts = make([][]*trial, len(l.cuts)+1)
+	for _, x := range trials {
+		from, to := x.BucketRange(x.Phase(t))
+		for i := l.part(from); i < l.part(to); i++ {
+			l.parts[i] = append(l.parts[i], x)
+		}
+	}
+	return l
+}
+
+// part is the number of cuts not above a bucket.
+func (l *layer) part(bucket int64) int {
+	i, found := slices.BinarySearch(l.cuts, bucket)
+	if found {
+		i++
+	}
+	return i
+}
+
+// candidates appends the numbers of the trials that a unit is assigned to, their
+// variants not known yet.
+func (o *slot) candidates(dst []assign, unit []byte) []assign {
+	if len(unit) == 0 {
+		return dst
+	}
+	for _, x := range o.free {
+		dst = append(dst, assign{x.number, undrawn})
+	}
+	for i := range o.layers {
+		l := &o.layers[i]
+		for _, x := range l.parts[l.part(l.any.Bucket(unit))] {
+			dst = append(dst, assign{x.number, undrawn})
+		}
+	}
+	return dst
+}
+
+// undrawn is a variant that has not been drawn yet.
+const undrawn = -1
