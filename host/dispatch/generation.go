@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -114,9 +115,13 @@ func (s *Stage) count(ctx context.Context, topic string, known map[string]int32)
 }
 
 // marks gathers for every route partition how far all owned source partitions
-// are: behind all beacons that this stage has routed to it.
-func (s *Stage) marks(core *Core, tx *kafka.Tx) {
+// are: behind all beacons that this stage has routed to it. The records are those
+// in hand, which are lag that the loop does not count any more.
+func (s *Stage) marks(core *Core, tx *kafka.Tx, records []*kgo.Record) {
 	now := s.cfg.Now()
+	for p := range s.having(records) {
+		p.idle, p.busy = false, true
+	}
 	mark := beacon.Mark{Generation: core.Generation()}
 	for _, p := range s.sorted() {
 		if p.waits {
@@ -124,7 +129,8 @@ func (s *Stage) marks(core *Core, tx *kafka.Tx) {
 		}
 		// A topic can have grown since the partition was assigned.
 		p.partitions = max(p.partitions, tx.Partitions(p.Topic))
-		p.idle = now.Sub(p.active) >= s.cfg.Idle && tx.Lag(p.Topic, p.Partition) == 0
+		p.idle = !p.busy && now.Sub(p.active) >= s.cfg.Idle && tx.Lag(p.Topic, p.Partition) == 0
+		p.busy = false
 		mark.Entries = append(mark.Entries, beacon.MarkEntry{
 			Topic: p.Topic, Partition: p.Partition, Partitions: p.partitions, Watermark: p.Watermark,
 			Idle: p.idle,
@@ -146,15 +152,26 @@ func (s *Stage) marks(core *Core, tx *kafka.Tx) {
 // back tells whether a partition that was idle has records again: the routes hear
 // of that before its first beacon, and before others move on.
 func (s *Stage) back(records []*kgo.Record) bool {
-	for i, r := range records {
-		if i > 0 && r.Partition == records[i-1].Partition && r.Topic == records[i-1].Topic {
-			continue
-		}
-		if p := s.parts[kafka.TopicPartition{Topic: r.Topic, Partition: r.Partition}]; p != nil && p.idle {
+	for p := range s.having(records) {
+		if p.idle {
 			return true
 		}
 	}
 	return false
+}
+
+// having gives the partitions that records are of.
+func (s *Stage) having(records []*kgo.Record) iter.Seq[*part] {
+	return func(yield func(*part) bool) {
+		for i, r := range records {
+			if i > 0 && r.Partition == records[i-1].Partition && r.Topic == records[i-1].Topic {
+				continue
+			}
+			if p := s.parts[kafka.TopicPartition{Topic: r.Topic, Partition: r.Partition}]; p != nil && !yield(p) {
+				return
+			}
+		}
+	}
 }
 
 var (

@@ -23,6 +23,7 @@ type part struct {
 	since      time.Time // of waits
 	given      bool      // its offset to a transaction
 	idle       bool      // as the last mark said
+	busy       bool      // it has records in hand
 }
 
 // metadata is what is committed with an offset, as JSON.

@@ -118,12 +118,12 @@ func (s *Stage) Batch(ctx context.Context, records []*kgo.Record, tx *kafka.Tx) 
 		return err
 	}
 	if len(records) == 0 {
-		s.marks(core, tx)
+		s.marks(core, tx, nil)
 		s.report(tx)
 	} else if s.fresh || s.back(records) {
 		// The routes hear of a source partition before its first beacon, or they
 		// could not tell what of it is late, nor what generations have come.
-		s.marks(core, tx)
+		s.marks(core, tx, records)
 	}
 	now := s.cfg.Now()
 	for len(records) > 0 {

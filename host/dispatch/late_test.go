@@ -1,0 +1,468 @@
+package dispatch
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/seed-6a2d649b/pharos/host/kafka"
+	"github.com/seed-6a2d649b/pharos/host/metric"
+)
+
+// TestNothingIsLate: what lags, is down, comes and goes makes no beacon late, as a
+// reader of a route's log judges by the definition.
+func TestNothingIsLate(t *testing.T) {
+	for name, play := range map[string]func(s *scene){
+		"a source partition lags by hours": func(s *scene) {
+			a := s.start(1)
+			s.all(a)
+			s.pass(second)
+			for range 20 {
+				s.send(0, 0, 3*minute, 1)
+				s.send(1, 0, 5)
+				a.poll(0, -1)
+				a.poll(1, 0) // its consumer stands still
+				s.pass(10 * minute)
+			}
+			a.poll(0, -1)
+			a.poll(1, -1)
+			s.pass(second)
+		},
+		"a host is down for an hour": func(s *scene) {
+			a, b := s.start(1), s.start(1)
+			s.own([]*actor{a, b})
+			s.send(0, 5, 0)
+			s.send(1, 5, 0)
+			a.poll(0, -1)
+			b.poll(1, -1)
+			s.pass(second)
+			s.kill(b) // and nobody takes its partitions
+			for range 60 {
+				s.pass(minute)
+				s.send(0, 5, 0)
+				s.send(1, 5, 0)
+				a.poll(0, -1)
+			}
+			c := s.start(1)
+			s.own([]*actor{a, c})
+			s.send(0, 0)
+			a.poll(0, -1)
+			for range 30 { // it catches up by and by
+				c.poll(1, 4)
+				s.pass(second)
+			}
+		},
+		"all hosts are down for an hour, and a partition was idle": func(s *scene) {
+			a := s.start(1)
+			s.all(a)
+			s.send(0, 0)
+			s.send(1, 0)
+			a.poll(0, -1)
+			a.poll(1, -1)
+			s.pass(2 * minute)
+			s.send(0, 0)
+			a.poll(0, -1)
+			s.pass(second)
+			s.kill(a)
+			for range 60 {
+				s.pass(minute)
+				s.send(0, 0)
+				s.send(1, 0)
+			}
+			b, c := s.start(1), s.start(1)
+			s.own([]*actor{b, c})
+			for range 3 { // before the other host has said a word
+				b.poll(0, -1)
+				s.clock += second
+				b.tick()
+			}
+			s.pass(second)
+			b.poll(0, -1)
+			c.poll(1, -1)
+			s.pass(second)
+			b.poll(0, -1)
+			s.pass(second)
+			if s.left[0].Offset != int64(len(s.raw[0])) {
+				s.t.Errorf("partition 0 is dispatched up to %d of %d", s.left[0].Offset, len(s.raw[0]))
+			}
+		},
+		"a source partition appears": func(s *scene) {
+			a := s.start(1)
+			s.all(a)
+			s.send(0, 0)
+			s.send(1, 0)
+			s.pass(second)
+			a.poll(0, -1)
+			a.poll(1, -1)
+			s.grow(1)
+			s.send(2, 4*minute, 1)
+			for range 60 { // its first owner takes long, and the others' beacons go on
+				s.pass(10 * second)
+				s.send(0, 0)
+				a.poll(0, -1)
+				a.poll(1, -1)
+			}
+			s.all(a)
+			a.poll(2, -1)
+			s.pass(second)
+		},
+		"a source partition that is idle has beacons again": func(s *scene) {
+			a := s.start(1)
+			s.all(a)
+			s.send(0, 0)
+			s.send(1, 0)
+			a.poll(0, -1)
+			a.poll(1, -1)
+			for range 30 {
+				s.pass(minute)
+				s.send(0, 0)
+				a.poll(0, -1)
+			}
+			s.send(1, 5*minute, 0)
+			a.poll(1, -1)
+			a.poll(0, -1)
+			s.pass(second)
+		},
+		"a host dies and its partitions move": func(s *scene) {
+			a, b := s.start(1), s.start(1)
+			s.own([]*actor{a, b})
+			for range 10 {
+				s.send(0, 0, minute)
+				s.send(1, 0, minute)
+				a.poll(0, -1)
+				b.poll(1, -1)
+				s.pass(10 * second)
+			}
+			s.send(1, 0)
+			b.poll(1, -1) // dies with it in hand
+			s.kill(b)
+			s.pass(10 * second)
+			s.own([]*actor{a, a})
+			a.poll(1, -1)
+			s.pass(second)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, 2)
+			play(s)
+			s.check()
+			for p, c := range s.left {
+				if c.Offset != int64(len(s.raw[p])) {
+					t.Errorf("partition %d is dispatched up to %d of %d", p, c.Offset, len(s.raw[p]))
+				}
+			}
+		})
+	}
+}
+
+// TestWatermarkOfARoute: what a reader of a route's log knows: no more than what
+// all source partitions that are not idle have said, and no less.
+func TestWatermarkOfARoute(t *testing.T) {
+	s := newScene(t, 3)
+	expect := func(what string, want int64) {
+		t.Helper()
+		all, _ := s.readings()
+		for i, r := range all {
+			if r.value != want {
+				t.Errorf("%s: route partition %d has %d s, want %d s", what, i, (r.value-now)/second, (want-now)/second)
+			}
+		}
+	}
+	a, b := s.start(1), s.start(1)
+	s.own([]*actor{a, a, nil})
+	s.send(0, 0)
+	a.poll(0, -1)
+	s.pass(second)
+	expect("a source partition has not spoken", metric.NoWatermark)
+	s.own([]*actor{a, a, b})
+	s.pass(second)
+	expect("one has no traffic, and is not idle yet", metric.NoWatermark)
+	s.send(0, 0)
+	a.poll(0, -1)
+	s.pass(58 * second)
+	expect("still", metric.NoWatermark)
+	s.pass(second)
+	expect("all are idle but the one with traffic", now+2*second)
+	s.pass(10 * second)
+	s.send(1, 0)
+	a.poll(1, -1)
+	s.pass(second)
+	expect("one is back, the others are idle", now+71*second)
+	s.pass(minute)
+	expect("all are idle: it stays", now+71*second)
+	s.send(2, 0)
+	s.pass(minute)
+	expect("one has lag, which is not idleness, and its own is lower", now+71*second)
+	b.poll(2, -1)
+	s.pass(second)
+	expect("it is the only one", now+132*second)
+	s.pass(minute)
+	s.kill(b)
+	s.own([]*actor{a, a, a})
+	s.send(0, 0)
+	a.poll(0, -1)
+	s.pass(second)
+	expect("an idle one stays idle where it moves", now+253*second)
+	s.check()
+}
+
+// TestRepartition: a route's topic is left only when all source partitions have
+// left it, also one that appears meanwhile on a host that has not heard yet.
+func TestRepartition(t *testing.T) {
+	s := newScene(t, 2)
+	a, b := s.start(1), s.start(1)
+	s.own([]*actor{a, b})
+	s.send(0, 0, 0, 0)
+	s.send(1, 0, 0, 0)
+	a.poll(0, -1)
+	b.poll(1, -1)
+	s.pass(second)
+	s.grow(1)
+	old := s.start(1)
+	s.own([]*actor{a, b, old}) // the others have not heard of it
+	s.send(2, 0, 0, 0)
+	s.publish(3)
+	for p, host := range []*actor{a, b} {
+		host.load()
+		s.send(p, 0, 0)
+		host.poll(int32(p), -1)
+		host.commit()
+	}
+	if _, closed := s.readings(); closed {
+		t.Error("the topic is closed, and a host writes to it")
+	}
+	old.poll(2, -1) // under the old generation, before it has heard of the new one
+	s.pass(second)
+	old.load()
+	old.tick()
+	if _, closed := s.readings(); !closed {
+		t.Error("the topic is not closed")
+	}
+	c := s.start(1) // an old host takes over: it must not write to what was left
+	s.kill(b)
+	s.kill(old)
+	s.own([]*actor{a, c, c})
+	s.send(1, 0)
+	s.send(2, 0)
+	c.poll(1, -1)
+	s.pass(second)
+	c.poll(1, -1)
+	if st := c.stage.Status(); len(st) != 2 || st[0].Waits != 2 || st[0].Offset != 5 {
+		t.Errorf("status %+v", st)
+	}
+	s.grow(1)
+	s.own([]*actor{a, c, c, c}) // nor of what nobody has dispatched
+	s.send(3, 0)
+	c.poll(3, -1)
+	s.pass(second)
+	c.load()
+	s.pass(second)
+	for p := range int32(4) {
+		c.poll(p, -1)
+	}
+	s.pass(second)
+	s.check()
+	if _, closed := s.readings(); !closed {
+		t.Error("the topic is open again")
+	}
+	for p, l := range s.left {
+		if l.Offset != int64(len(s.raw[p])) {
+			t.Errorf("partition %d is dispatched up to %d of %d", p, l.Offset, len(s.raw[p]))
+		}
+	}
+	for key, log := range s.logs {
+		n := 0
+		for _, e := range log {
+			if e.end != nil {
+				n++
+			}
+		}
+		if want := map[string]int{"web-1/0": 4, "web-1/1": 4}[key]; n != want {
+			t.Errorf("%s has %d ends, want %d", key, n, want)
+		}
+	}
+}
+
+// TestPatience: a host that never gets the generation that others dispatch under
+// stops, and says which.
+func TestPatience(t *testing.T) {
+	s := newScene(t, 1)
+	s.publish(0)
+	s.all(s.start(2))
+	s.pass(second)
+	s.kill(s.hosts[0])
+	a := s.start(1)
+	a.stage.cfg.Patience = time.Minute
+	s.all(a)
+	s.clock += minute
+	if err := a.stage.Batch(t.Context(), nil, kafka.NewTx(a)); err != nil {
+		t.Fatal(err)
+	}
+	s.clock++
+	if err := a.stage.Batch(t.Context(), nil, kafka.NewTx(a)); !errors.Is(err, kafka.ErrStop) || !strings.Contains(err.Error(), "generation 2") {
+		t.Errorf("error %v", err)
+	}
+	a.stage.Use(s.core(2))
+	a.stage.Use(s.core(1)) // is passed over
+	if a.tick(); a.held[0] {
+		t.Error("it is held though its generation has come")
+	}
+}
+
+// TestStarted: what has been begun is noted once its first offset is committed, not
+// before, and again where that failed.
+func TestStarted(t *testing.T) {
+	s := newScene(t, 2)
+	s.started["broken"] = true
+	a := s.start(1)
+	s.own([]*actor{a, nil})
+	a.batch(nil)
+	s.own([]*actor{a, a})
+	if len(s.started) != 1 {
+		t.Errorf("noted %v, and it could not be", s.started)
+	}
+	delete(s.started, "broken")
+	a.stage.memory.again = time.Time{}
+	s.grow(1)
+	a.batch(nil)
+	if len(s.started) != 0 {
+		t.Errorf("noted before the commit: %v", s.started)
+	}
+	s.own([]*actor{a, a, a})
+	if want := (shelf{"dispatched/beacons/0": true, "dispatched/beacons/1": true}); !maps.Equal(s.started, want) {
+		t.Errorf("noted %v", s.started)
+	}
+	a.stage.Committed(t.Context()) // of a transaction that the third has had no part in
+	if s.started["dispatched/beacons/2"] {
+		t.Error("noted though nothing of it is committed")
+	}
+	a.tick()
+	if !s.started["dispatched/beacons/2"] {
+		t.Error("not noted")
+	}
+	s.kill(a)
+	s.left[1] = kafka.Committed{Offset: -1} // has expired
+	b := s.start(1)
+	if err := b.stage.Assign(t.Context(), []*kafka.Assigned{{Topic: "beacons", Partition: 1, Partitions: 3, Committed: -1}}); !errors.Is(err, kafka.ErrStop) || !strings.Contains(err.Error(), "partition 1") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestNothingIsLostOrLate: hosts that come, go, die and abort, source partitions that
+// appear and lag, times without any host, new generations and topics of a route, in
+// any order: no beacon is late whose time is its sender's, none is lost, none comes
+// behind its partition's end.
+func TestNothingIsLostOrLate(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := newScene(t, rapid.IntRange(1, 3).Draw(t, "source partitions"))
+		loaded := func() uint64 {
+			return rapid.Uint64Range(1, s.generation).Draw(t, "generation loaded")
+		}
+		one := func(what string, n int) int { return rapid.IntRange(0, n-1).Draw(t, what) }
+		rebalance := func() {
+			if len(s.hosts) == 0 {
+				s.start(loaded())
+			}
+			var owners []*actor
+			for range s.raw {
+				owners = append(owners, s.hosts[one("owner", len(s.hosts))])
+			}
+			s.own(owners)
+		}
+		send := func() {
+			for p := range s.raw {
+				for range rapid.IntRange(0, 3).Draw(t, "beacons") {
+					s.send(p, rapid.Int64Range(0, 5*minute).Draw(t, "ago"))
+				}
+			}
+		}
+		rebalance()
+		alone := int64(0) // how long others than one host have stood still
+		for range rapid.IntRange(1, 80).Draw(t, "steps") {
+			var a *actor
+			if len(s.hosts) > 0 {
+				a = s.hosts[one("host", len(s.hosts))]
+			}
+			switch step := rapid.IntRange(0, 16).Draw(t, "step"); {
+			case step <= 2:
+				send()
+			case step <= 6 && a != nil:
+				p := int32(one("polled", len(s.raw)))
+				a.poll(p, rapid.IntRange(-1, 5).Draw(t, "records"))
+			case step <= 8:
+				alone = 0
+				s.pass(rapid.Int64Range(0, 90*second).Draw(t, "ms"))
+			case step == 9 && a != nil:
+				a.commit()
+			case step == 10 && a != nil:
+				a.abort()
+			case step == 11:
+				if len(s.hosts) < 3 {
+					s.start(loaded())
+				}
+				rebalance()
+			case step == 12 && a != nil: // it is missed for ten seconds
+				s.kill(a)
+				s.pass(10 * second)
+				rebalance()
+			case step == 13: // nobody is there for long
+				for _, a := range slices.Clone(s.hosts) {
+					s.kill(a)
+				}
+				for range 4 {
+					s.pass(rapid.Int64Range(0, 30*minute).Draw(t, "down"))
+					send()
+				}
+				for range rapid.IntRange(1, 3).Draw(t, "hosts") {
+					s.start(loaded())
+				}
+				rebalance()
+			case step == 14:
+				if len(s.raw) < 5 && rapid.Bool().Draw(t, "a partition appears") {
+					s.grow(1)
+					if a != nil && rapid.Bool().Draw(t, "and is assigned") {
+						owners := slices.Clone(s.owner)
+						owners[len(owners)-1] = a
+						s.own(owners)
+					}
+				} else if _, closed := s.readings(); closed && s.generation < 5 {
+					s.publish(int32(rapid.IntRange(0, 3).Draw(t, "route partitions")))
+				} else if s.generation < 8 {
+					s.publish(0)
+				}
+			case step == 15 && a != nil:
+				a.load()
+			case step == 16 && a != nil && alone < 20*second:
+				ms := rapid.Int64Range(0, 8*second).Draw(t, "alone")
+				alone += ms
+				s.clock += ms
+				a.tick()
+			}
+		}
+		// In the end everything comes.
+		rebalance()
+		for range 8 {
+			for _, a := range s.hosts {
+				a.load()
+				for p := range s.raw {
+					a.poll(int32(p), -1)
+				}
+			}
+			s.pass(31 * second)
+		}
+		s.check()
+		if _, closed := s.readings(); !closed {
+			t.Error("a topic that was left is not closed")
+		}
+		for p, c := range s.left {
+			if c.Offset != int64(len(s.raw[p])) {
+				t.Errorf("partition %d is dispatched up to %d of %d", p, c.Offset, len(s.raw[p]))
+			}
+		}
+	})
+}

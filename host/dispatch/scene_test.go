@@ -1,0 +1,512 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"pgregory.net/rapid"
+
+	"github.com/seed-6a2d649b/pharos/host/beacon"
+	"github.com/seed-6a2d649b/pharos/host/kafka"
+	"github.com/seed-6a2d649b/pharos/host/metric"
+)
+
+// scene is hosts that dispatch one source, the logs that they write, and a clock:
+// everything happens in steps, as a test says.
+type scene struct {
+	t          rapid.TB
+	clock      int64    // epoch ms
+	raw        [][]sent // by source partition
+	started    shelf    // which partitions were begun
+	left       []kafka.Committed
+	owner      []*actor // nil: none
+	hosts      []*actor // alive
+	generation uint64   // published
+	web        []Route  // of the route web, by generation - 1
+	logs       map[string][]said
+}
+
+// sent is a raw record: a beacon's time, and the key that places it.
+type sent struct {
+	time    int64
+	session string
+}
+
+// said is a record of a route partition.
+type said struct {
+	beacon *beacon.Header
+	time   int64 // of the beacon
+	mark   *beacon.Mark
+	end    *beacon.End
+}
+
+// actor is a host. What its transaction in hand holds is not in the scene yet.
+type actor struct {
+	scene   *scene
+	stage   *Stage
+	loaded  uint64
+	next    map[int32]int64
+	held    map[int32]bool
+	counts  int32 // partitions of the source that it knows
+	out     []*kgo.Record
+	commits map[int32]kafka.Committed
+}
+
+const (
+	second = int64(1000)
+	minute = 60 * second
+	late   = 10 * minute // session.lateness
+)
+
+func newScene(t rapid.TB, partitions int) *scene {
+	s := &scene{t: t, clock: now, generation: 1, logs: map[string][]said{}, started: shelf{},
+		web: []Route{{Name: "web", Topic: "web-1", Partitions: 2}}}
+	s.grow(partitions)
+	return s
+}
+
+// grow adds source partitions that nobody owns.
+func (s *scene) grow(n int) {
+	for range n {
+		s.raw, s.owner, s.left = append(s.raw, nil), append(s.owner, nil), append(s.left, kafka.Committed{Offset: -1})
+	}
+}
+
+func (s *scene) core(generation uint64) *Core {
+	cfg, _ := testConfig()
+	cfg.Sources, cfg.Generation = cfg.Sources[:1], generation
+	cfg.Routes = []Route{s.web[generation-1], cfg.Routes[1]}
+	c, err := NewCore(cfg)
+	if err != nil {
+		s.t.Fatalf("core: %v", err)
+	}
+	return c
+}
+
+// publish makes the next generation; with partitions, the route web gets a topic of
+// so many.
+func (s *scene) publish(partitions int32) {
+	s.generation++
+	r := s.web[len(s.web)-1]
+	if partitions > 0 {
+		r.Replaces = &Replaced{Topic: r.Topic, Partitions: r.Partitions, Generation: s.generation}
+		r.Topic, r.Partitions = fmt.Sprintf("web-%d", s.generation), partitions
+	}
+	s.web = append(s.web, r)
+}
+
+// start adds a host that has loaded a generation.
+func (s *scene) start(loaded uint64) *actor {
+	a := &actor{scene: s, loaded: loaded, next: map[int32]int64{}, held: map[int32]bool{}, commits: map[int32]kafka.Committed{}}
+	a.stage = NewStage(StageConfig{
+		Core: s.core(loaded), Host: "host", Metrics: kafka.Topic{Name: "metrics", Partitions: 1}, DeadLetters: kafka.Topic{Name: "letters", Partitions: 1},
+		Idle: time.Minute, Now: func() time.Time { return time.UnixMilli(s.clock) }, Started: &s.started, Cluster: s, Patience: time.Hour,
+		Newest: func(context.Context) (uint64, error) { return s.generation, nil },
+	})
+	s.hosts = append(s.hosts, a)
+	return a
+}
+
+// load gives a host the newest generation.
+func (a *actor) load() {
+	if a.loaded < a.scene.generation {
+		a.loaded = a.scene.generation
+		a.stage.Use(a.scene.core(a.loaded))
+	}
+}
+
+// Partitions and Left implement Cluster.
+func (s *scene) Partitions(context.Context, string) (int32, error) { return int32(len(s.raw)), nil }
+
+func (s *scene) Left(context.Context) (map[kafka.TopicPartition]Left, error) {
+	all := map[kafka.TopicPartition]Left{}
+	for p := range s.raw {
+		all[kafka.TopicPartition{Topic: "beacons", Partition: int32(p)}] = Left{s.left[p], int64(len(s.raw[p]))}
+	}
+	return all, nil
+}
+
+// own makes the hosts own just these partitions, after all have committed.
+func (s *scene) own(owners []*actor) {
+	for _, a := range s.hosts {
+		a.commit()
+	}
+	for p, was := range s.owner {
+		if was != nil && was != owners[p] {
+			was.stage.Revoke([]kafka.TopicPartition{{Topic: "beacons", Partition: int32(p)}})
+			delete(was.next, int32(p))
+			delete(was.held, int32(p))
+			delete(was.commits, int32(p))
+		}
+	}
+	for _, a := range s.hosts {
+		var parts []*kafka.Assigned
+		for p, is := range owners {
+			if is != a || s.owner[p] == a {
+				continue
+			}
+			parts = append(parts, &kafka.Assigned{
+				Topic: "beacons", TopicID: [16]byte{1}, Partition: int32(p), Partitions: int32(len(s.raw)), Committed: s.left[p].Offset, Metadata: s.left[p].Metadata,
+				LogEnd: int64(len(s.raw[p])), Start: max(0, s.left[p].Offset),
+			})
+		}
+		if len(parts) == 0 {
+			continue
+		}
+		if err := a.stage.Assign(context.Background(), parts); err != nil {
+			s.t.Fatalf("assign: %v", err)
+		}
+		a.counts = int32(len(s.raw))
+		for _, p := range parts {
+			a.next[p.Partition], a.held[p.Partition] = p.Start, p.Hold
+		}
+	}
+	copy(s.owner, owners)
+}
+
+// all makes one host own everything.
+func (s *scene) all(a *actor) { s.own(slices.Repeat([]*actor{a}, len(s.raw))) }
+
+// kill ends a host without a word; its partitions are nobody's.
+func (s *scene) kill(a *actor) {
+	s.hosts = slices.DeleteFunc(s.hosts, func(b *actor) bool { return b == a })
+	for p, owner := range s.owner {
+		if owner == a {
+			s.owner[p] = nil
+		}
+	}
+}
+
+// send adds beacons to a source partition, each of a time before now.
+func (s *scene) send(p int, ago ...int64) {
+	for i, d := range ago {
+		s.raw[p] = append(s.raw[p], sent{s.clock - d, fmt.Sprint("s", (len(s.raw[p])+i)%7)})
+	}
+}
+
+// pass lets time go on, second by second for the hosts: each ticks and commits.
+func (s *scene) pass(ms int64) {
+	for ; ms > 0; ms -= 10 * second {
+		s.clock += min(ms, 10*second)
+		for _, a := range s.hosts {
+			a.tick()
+		}
+	}
+}
+
+func (a *actor) tick() {
+	a.counts = int32(len(a.scene.raw))
+	a.batch(nil)
+	a.commit()
+}
+
+// poll gives a host at most n records of a partition; -1: all there are.
+func (a *actor) poll(p int32, n int) {
+	next, ok := a.next[p]
+	if !ok || a.held[p] {
+		return
+	}
+	end := len(a.scene.raw[p])
+	if n >= 0 {
+		end = min(end, int(next)+n)
+	}
+	var records []*kgo.Record
+	for at := next; at < int64(end); at++ {
+		b := a.scene.raw[p][at]
+		records = append(records, &kgo.Record{
+			Topic: "beacons", Partition: p, Offset: at, Value: fmt.Appendf(nil, `{"ts":%d,"tenant":"shop","sid":%q}`, b.time, b.session),
+		})
+	}
+	if len(records) > 0 {
+		a.next[p] = int64(end)
+		a.batch(records)
+	}
+}
+
+func (a *actor) batch(records []*kgo.Record) {
+	if err := a.stage.Batch(context.Background(), records, kafka.NewTx(a)); err != nil {
+		a.scene.t.Fatalf("batch: %v", err)
+	}
+}
+
+// commit ends the transaction in hand.
+func (a *actor) commit() {
+	if len(a.out) == 0 && len(a.commits) == 0 {
+		return
+	}
+	if err := a.stage.BeforeCommit(context.Background(), kafka.NewTx(a)); err != nil {
+		a.scene.t.Fatalf("before commit: %v", err)
+	}
+	for _, r := range a.out {
+		a.scene.write(r)
+	}
+	for p, c := range a.commits {
+		a.scene.left[p] = c
+	}
+	a.out = nil
+	clear(a.commits)
+	a.stage.Committed(context.Background())
+}
+
+// abort undoes the transaction in hand, as a loop does.
+func (a *actor) abort() {
+	a.out = nil
+	clear(a.commits)
+	owners := slices.Clone(a.scene.owner)
+	for p, owner := range owners {
+		if owner == a {
+			a.scene.owner[p] = nil
+		}
+	}
+	var mine []kafka.TopicPartition
+	for p := range a.next {
+		mine = append(mine, kafka.TopicPartition{Topic: "beacons", Partition: p})
+	}
+	a.stage.Revoke(mine)
+	a.scene.own(owners)
+}
+
+// write puts a committed record into its log.
+func (s *scene) write(r *kgo.Record) {
+	if r.Topic == "metrics" || r.Topic == "letters" {
+		return
+	}
+	var e said
+	switch r.Headers[0].Key {
+	case beacon.MarkKey:
+		m, err := beacon.ParseMark(r.Value)
+		if err != nil {
+			s.t.Fatalf("mark: %v", err)
+		}
+		e.mark = &m
+	case beacon.EndKey:
+		end, err := beacon.ParseEnd(r.Value)
+		if err != nil {
+			s.t.Fatalf("end: %v", err)
+		}
+		e.end = &end
+	default:
+		h, err := beacon.ParseHeader(r.Headers[0].Value)
+		if err != nil {
+			s.t.Fatalf("header: %v", err)
+		}
+		e.beacon, e.time = &h, s.raw[h.Partition][h.Offset].time
+	}
+	key := fmt.Sprintf("%s/%d", r.Topic, r.Partition)
+	s.logs[key] = append(s.logs[key], e)
+}
+
+// Produce, Commit, Lag, Partitions and Resume implement kafka.TxModel.
+func (a *actor) Produce(r *kgo.Record) { a.out = append(a.out, r) }
+
+func (a *actor) Commit(_ string, p int32, next int64, metadata string) {
+	a.commits[p] = kafka.Committed{Offset: next, Metadata: metadata}
+}
+
+func (a *actor) Lag(_ string, p int32) int64 { return int64(len(a.scene.raw[p])) - a.next[p] }
+
+func (a *actor) Partitions(string) int32 { return a.counts }
+
+func (a *actor) Resume(_ string, p int32) { a.held[p] = false }
+
+// reading is a route partition as a reader of its log must see it, by the
+// definition: the lowest of the source partitions that are not idle, once all have
+// spoken; it never falls.
+type reading struct {
+	parts    map[int32]*sourceSaid
+	expected int32
+	value    int64
+	late     []string // beacons
+	closedAt int      // behind which record all ends had come; 0: not all
+	faults   []string
+}
+
+type sourceSaid struct {
+	spoken, idle, ended bool
+	value               int64
+	marked              uint64 // generation of its last mark
+	offset              int64  // of its last beacon
+}
+
+func (r *reading) part(p int32) *sourceSaid {
+	if r.parts[p] == nil {
+		r.parts[p] = &sourceSaid{value: metric.NoWatermark, offset: -1}
+	}
+	return r.parts[p]
+}
+
+func (r *reading) hear(p int32, value int64, idle bool) {
+	s := r.part(p)
+	s.spoken, s.idle, s.value = true, idle, max(s.value, value)
+	low, some := int64(0), false
+	for i := range r.expected {
+		q := r.part(i)
+		if !q.spoken {
+			return
+		}
+		if !q.idle && (!some || q.value < low) {
+			low, some = q.value, true
+		}
+	}
+	if some && r.expected > 0 {
+		r.value = max(r.value, low)
+	}
+}
+
+// read reads a log to its end. Before, it is what the topic before it has left.
+func (s *scene) read(topic string, partition int32, before *reading) *reading {
+	r := &reading{parts: map[int32]*sourceSaid{}, value: metric.NoWatermark}
+	if before != nil {
+		r.value, r.expected = before.value, before.expected
+		for p, q := range before.parts {
+			*r.part(p) = sourceSaid{spoken: true, value: q.value, offset: -1}
+		}
+	}
+	fault := func(i int, format string, args ...any) {
+		r.faults = append(r.faults, fmt.Sprintf("%s/%d record %d: ", topic, partition, i)+fmt.Sprintf(format, args...))
+	}
+	for i, e := range s.logs[fmt.Sprintf("%s/%d", topic, partition)] {
+		switch {
+		case e.beacon != nil:
+			q := r.part(e.beacon.Partition)
+			switch {
+			case r.closedAt > 0:
+				fault(i, "a beacon of partition %d behind all ends", e.beacon.Partition)
+			case q.ended:
+				fault(i, "a beacon of partition %d behind its end", e.beacon.Partition)
+			case q.marked < e.beacon.Generation:
+				fault(i, "a beacon of partition %d under generation %d, and its last mark says %d", e.beacon.Partition, e.beacon.Generation, q.marked)
+			case q.offset >= e.beacon.Offset:
+				fault(i, "offset %d of partition %d behind %d", e.beacon.Offset, e.beacon.Partition, q.offset)
+			}
+			q.offset = e.beacon.Offset
+			r.hear(e.beacon.Partition, e.beacon.Watermark, false)
+			if r.value != metric.NoWatermark && e.time < r.value-late {
+				r.late = append(r.late, fmt.Sprintf("%s/%d record %d: a beacon of partition %d is %d s late", topic, partition, i, e.beacon.Partition, (r.value-late-e.time)/second))
+			}
+			r.hear(e.beacon.Partition, e.time, false)
+		case e.mark != nil:
+			for _, m := range e.mark.Entries {
+				q := r.part(m.Partition)
+				if q.ended {
+					fault(i, "a mark of partition %d behind its end", m.Partition)
+				}
+				if m.Watermark < q.value && q.spoken && before == nil {
+					fault(i, "the watermark of partition %d falls from %d to %d", m.Partition, q.value, m.Watermark)
+				}
+				q.marked = e.mark.Generation
+				r.expected = max(r.expected, m.Partitions)
+				r.hear(m.Partition, m.Watermark, m.Idle)
+			}
+		case e.end != nil:
+			r.expected = max(r.expected, e.end.Partitions)
+			r.hear(e.end.Partition, e.end.Watermark, false)
+			r.part(e.end.Partition).ended = true
+			ended := 0
+			for p := range r.expected {
+				if r.part(p).ended {
+					ended++
+				}
+			}
+			if ended == int(r.expected) && r.closedAt == 0 {
+				r.closedAt = i + 1
+			}
+		}
+	}
+	return r
+}
+
+// topic reads all partitions of a route's topic.
+func (s *scene) topic(r Route, before *reading) []*reading {
+	var all []*reading
+	for p := range r.Partitions {
+		all = append(all, s.read(r.Topic, p, before))
+	}
+	return all
+}
+
+// handOver is what the readings of a closed topic leave to the next: the lowest of
+// each source partition. Nil while it is not closed.
+func handOver(all []*reading) *reading {
+	out := &reading{parts: map[int32]*sourceSaid{}, value: all[0].value}
+	for _, r := range all {
+		if r.closedAt == 0 {
+			return nil
+		}
+		out.value, out.expected = min(out.value, r.value), max(out.expected, r.expected)
+		for p, q := range r.parts {
+			o := out.parts[p]
+			if o == nil {
+				o = &sourceSaid{value: q.value}
+				out.parts[p] = o
+			}
+			o.value = min(o.value, q.value)
+		}
+	}
+	return out
+}
+
+// readings reads all topics of all routes; closed tells whether every topic but the
+// newest of the route web is.
+func (s *scene) readings() (all []*reading, closed bool) {
+	cfg, _ := testConfig()
+	all = s.topic(cfg.Routes[1], nil)
+	var before *reading
+	closed = true
+	for i, r := range s.web {
+		if i > 0 && r.Topic == s.web[i-1].Topic {
+			continue
+		}
+		if i > 0 && before == nil {
+			return all, false // nobody reads it yet
+		}
+		parts := s.topic(r, before)
+		all = append(all, parts...)
+		before = handOver(parts)
+	}
+	return all, closed
+}
+
+// check holds what the logs say against what must be: nothing is late, nothing is
+// lost or doubled, every word of a watermark is true.
+func (s *scene) check() {
+	s.t.Helper()
+	all, _ := s.readings()
+	for _, r := range all {
+		for _, fault := range append(r.faults, r.late...) {
+			s.t.Errorf("%s", fault)
+		}
+	}
+	seen := map[[2]int64]*beacon.Header{}
+	for _, key := range slices.Sorted(maps.Keys(s.logs)) {
+		for _, e := range s.logs[key] {
+			if e.beacon == nil {
+				continue
+			}
+			at := [2]int64{int64(e.beacon.Partition), e.beacon.Offset}
+			if seen[at] != nil {
+				s.t.Errorf("%s: beacon %v is there twice", key, at)
+			}
+			seen[at] = e.beacon
+		}
+	}
+	for p := range s.raw {
+		high := metric.NoWatermark
+		for at := range max(0, s.left[p].Offset) {
+			h := seen[[2]int64{int64(p), at}]
+			if h == nil {
+				s.t.Errorf("beacon %d of partition %d is lost", at, p)
+			} else if h.Watermark != high {
+				s.t.Errorf("beacon %d of partition %d has watermark %d, want %d", at, p, h.Watermark, high)
+			}
+			high = max(high, s.raw[p][at].time)
+		}
+	}
+	if s.t.Failed() {
+		s.t.FailNow()
+	}
+}
