@@ -127,14 +127,14 @@ func (s *scratch) decode(p *Partition, r *Record) error {
 	row := s.batch.Row(v.row)
 	v.tenant = p.byName[string(row.Tenant)]
 	if v.cause == "" {
+		if row.HasTime { // also where its tenant has gone since: dispatch has routed it
+			w.move(feed, r.Header.Partition, row.Time)
+		}
 		v.cause = incomplete(row, v.tenant)
 	}
-	if v.cause == "" {
-		w.move(feed, r.Header.Partition, row.Time)
-		if row.Time >= p.limit(v.watermark) {
-			order := v.tenant.order
-			s.selected[order] = append(s.selected[order], v.row)
-		}
+	if v.cause == "" && row.Time >= p.limit(v.watermark) {
+		order := v.tenant.order
+		s.selected[order] = append(s.selected[order], v.row)
 	}
 	s.verdicts = append(s.verdicts, v)
 	return nil
