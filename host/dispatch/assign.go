@@ -13,12 +13,15 @@ import (
 // Assign goes on with partitions where they were left. Where that place is gone,
 // and nobody has accepted it, it is an ErrStop that says what would be lost.
 func (s *Stage) Assign(ctx context.Context, parts []*kafka.Assigned) error {
-	for _, a := range parts {
-		p, err := s.take(ctx, a)
-		if err != nil {
+	taken := make([]*part, len(parts)) // all or none: nobody would revoke some of them
+	for i, a := range parts {
+		var err error
+		if taken[i], err = s.take(ctx, a); err != nil {
 			return fmt.Errorf("dispatch: source topic %s, partition %d: %w", a.Topic, a.Partition, err)
 		}
-		s.parts[kafka.TopicPartition{Topic: a.Topic, Partition: a.Partition}] = p
+	}
+	for _, p := range taken {
+		s.parts[kafka.TopicPartition{Topic: p.Topic, Partition: p.Partition}] = p
 		s.cfg.Counters.partitions.Inc()
 	}
 	s.fresh = true

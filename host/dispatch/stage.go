@@ -85,6 +85,7 @@ func NewStage(cfg StageConfig) *Stage {
 		cfg.Logger = hclog.NewNullLogger()
 	}
 	s := &Stage{cfg: cfg, parts: map[kafka.TopicPartition]*part{}, core: cfg.Core}
+	s.cfg.Core = nil // let go of once another is in use
 	s.out.stage = s
 	s.out.use(cfg.Core)
 	return s
