@@ -27,7 +27,7 @@ const temporary = ".tmp"
 // abandoned is how long nothing may have been written to a file below temporary
 // before it is taken for one of a process that died. Where that one lives after
 // all, its rename fails, and nothing is lost but its attempt.
-const abandoned = 10 * time.Minute
+const abandoned = 15 * time.Minute
 
 func openDirectory(path string) (*directory, error) {
 	if path == "" {

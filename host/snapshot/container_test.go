@@ -97,7 +97,7 @@ func damaged(t *testing.T, object, content []byte, what string, at int) {
 }
 
 func TestEveryBitAndLengthCounts(t *testing.T) {
-	for _, content := range [][]byte{nil, noise(700), bytes.Repeat([]byte("beacon"), 300)} {
+	for _, content := range [][]byte{nil, noise(100), bytes.Repeat([]byte("beacon"), 300)} {
 		object := packed(t, sample, content)
 		for at := range object {
 			for bit := range 8 {
