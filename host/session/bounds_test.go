@@ -1,7 +1,6 @@
 package session
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -194,11 +193,11 @@ func TestLongIDs(t *testing.T) {
 	s, p := run(t, testConfig(trials(e)), log(records...))
 	check(t, "figures", s.figures(), want)
 	check(t, "counts", s.countLines(), []string{"shop counted  400", "shop duplicate  200"})
-	for name, k := range p.tenants[0].keys {
-		if len(name) != 1+sha256.Size || len(k.name) != len(name) || len(k.head.ids.list[0].id) != len(name) {
-			t.Fatalf("a key of %d bytes, an id of %d", len(name), len(k.head.ids.list[0].id))
+	p.each(func(k *key) {
+		if digest := 2 + len(nameOf([]byte(long))); len(k.name) != digest || len(k.head.ids.text) != digest*len(k.head.ids.list) {
+			t.Fatalf("a name of %d bytes, ids of %d", len(k.name), len(k.head.ids.text))
 		}
-	}
+	})
 
 	// In order of ids b, which ends in 1, comes before a, which ends in 2.
 	s, _ = run(t, testConfig(trials(plainTrial)), log(at(1, fmt.Sprintf(`"id":"%s2",%s`, long, a)), at(1, fmt.Sprintf(`"id":"%s1",%s`, long, b))))

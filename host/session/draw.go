@@ -25,20 +25,23 @@ func (k *key) draw(d *assign, x *trial, t int64) int32 {
 	return d.variant
 }
 
-// unit is the session id, until the tenant's memory is used otherwise.
+// unit is the session id.
 func (k *key) unit() []byte {
-	k.tenant.text = append(k.tenant.text[:0], k.name...)
-	return k.tenant.text
+	if len(k.id) == 0 {
+		k.id = unpackID(k.id, k.name)
+	}
+	return k.id
 }
 
 // long tells whether the key does not keep its session id; then its beacons
 // keep what the engine assigns to it.
-func (k *key) long() bool { return k.name[0] == digestByte }
+func (k *key) long() bool {
+	return len(k.name) > 2 && k.name[0] == formRaw<<5|longLength && k.name[2] == digestByte
+}
 
-// unit is one of a beacon's units, see shape, until the memory is used otherwise.
-func (t *tenant) unit(units string, i int) []byte {
-	t.text = append(t.text[:0], units...)
-	unit, rest := cutValue(t.text)
+// unitOf is one of a beacon's units, see shape.
+func unitOf(units []byte, i int) []byte {
+	unit, rest := cutValue(units)
 	for ; i > 0; i-- {
 		unit, rest = cutValue(rest)
 	}

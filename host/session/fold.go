@@ -23,12 +23,12 @@ func (l *ledger) fold(t *tenant, k *key, s *state, b *entry, gap int64) (counted
 		s.clear()
 		s.open, s.since = true, b.time
 		s.dims = t.dimset(b.view, b.dims, func(dimension string) { l.countFor(t.name, metric.OtherDimension, dimension) })
-	case b.id != "" && s.ids.has(b.name(), b.time, gap):
+	case len(b.id) > 0 && s.ids.has(b.name(), b.time, gap):
 		l.count(t, metric.Duplicate, 1)
 		return false
 	}
 	s.last = b.time
-	if b.id != "" {
+	if len(b.id) > 0 {
 		s.ids.add(b.name(), b.time, gap)
 	}
 	l.count(t, metric.Counted, 1)
@@ -40,11 +40,11 @@ func (l *ledger) fold(t *tenant, k *key, s *state, b *entry, gap int64) (counted
 	if s.pending > 0 {
 		f.qualify()
 	}
-	if b.count > 0 {
+	if len(b.measures) > 0 {
 		f.parted = s.part(f.w)
 	}
-	for i := range b.count {
-		f.measure(b.measure(i))
+	for i := range b.measures {
+		f.measure(&b.measures[i])
 	}
 	return true
 }
@@ -81,7 +81,7 @@ func (f *folding) assign(k *key, first bool) {
 	for _, a := range f.b.assigns {
 		f.meet(f.w.trials[a.trial], a.variant)
 	}
-	if f.b.units != "" {
+	if len(f.b.units) > 0 {
 		f.meetIdle()
 	}
 	if len(f.w.drawn.trials) == 0 || k.long() {
@@ -129,7 +129,7 @@ func (f *folding) meetIdle() {
 		if x == nil || x.unit < 0 || e.crossed || x.running(f.b.time) {
 			continue
 		}
-		if variant, ok := x.Assign(f.t.unit(f.b.units, x.unit), f.b.time); ok {
+		if variant, ok := x.Assign(unitOf(f.b.units, x.unit), f.b.time); ok {
 			f.meet(x, int32(variant))
 		}
 	}
@@ -141,8 +141,7 @@ func (f *folding) enrol(i int, x *trial, variant int32) {
 	copy(f.s.tries[i+1:], f.s.tries[i:])
 	e := &f.s.tries[i]
 	*e = enrolment{
-		trial: x.number, variant: variant, phase: x.phase(f.b.time),
-		figures: f.s.dims.block(f.t, x.number, variant), assigned: f.begin(), qualified: -1,
+		trial: x.number, variant: variant, phase: x.phase(f.b.time), assigned: f.begin(), qualified: -1,
 	}
 	f.one(e, visitPoint, assigned)
 	if x.qualify < 0 {
@@ -187,7 +186,22 @@ var oneMeasurement = metric.Figure{
 
 // one books a point of the engine's own: value 1, once a session.
 func (f *folding) one(e *enrolment, point int32, st status) {
-	f.l.book(f.t, e.figures, point, st, f.minute, oneMeasurement)
+	f.book(e, point, st, oneMeasurement)
+}
+
+// book books a figure for an enrolment.
+func (f *folding) book(e *enrolment, point int32, st status, g metric.Figure) {
+	if !f.l.mute {
+		f.l.book(f.t, f.figures(e), point, st, f.minute, g)
+	}
+}
+
+// figures is where an enrolment's figures are booked.
+func (f *folding) figures(e *enrolment) *block {
+	if e.figures == nil {
+		e.figures = f.s.dims.block(f.t, e.trial, e.variant)
+	}
+	return e.figures
 }
 
 // takeOut takes back all that the enrolment has booked and ends it.
@@ -205,7 +219,7 @@ func (f *folding) takeOut(e *enrolment) {
 func (f *folding) takeBack(e *enrolment, ep int32, st status) {
 	totals := &f.s.epochs[ep]
 	totals.users--
-	book := func(point int32, g metric.Figure) { f.l.book(f.t, e.figures, point, st, f.minute, g.Neg()) }
+	book := func(point int32, g metric.Figure) { f.book(e, point, st, g.Neg()) }
 	book(visitPoint, oneMeasurement)
 	for _, y := range totals.tallies {
 		if y.hits == 0 {
@@ -220,7 +234,7 @@ func (f *folding) takeBack(e *enrolment, ep int32, st status) {
 func (f *folding) measure(m *measure) {
 	point := f.w.points[m.point]
 	tuple := visitPoint // no tuple's number
-	if m.attributes != "" {
+	if len(m.attributes) > 0 {
 		tuple = f.t.tuple(f.w, m.point, m.attributes, func(attribute string) {
 			f.l.countFor(f.t.name, metric.OtherDimension, attribute)
 		})
@@ -254,10 +268,10 @@ func (f *folding) spread(ep, point int32, g metric.Figure) {
 	for i := range f.s.tries {
 		e := &f.s.tries[i]
 		if e.assigned == ep {
-			f.l.book(f.t, e.figures, point, assigned, f.minute, g)
+			f.book(e, point, assigned, g)
 		}
 		if e.qualified == ep {
-			f.l.book(f.t, e.figures, point, qualified, f.minute, g)
+			f.book(e, point, qualified, g)
 		}
 	}
 }

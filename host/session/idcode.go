@@ -148,6 +148,33 @@ func packID(dst, id []byte) []byte {
 	return dst
 }
 
+// packedSize is the number of bytes that the characters of a packed id take; -1:
+// there is no such id.
+func packedSize(form, length int) int {
+	switch {
+	case form == formRaw:
+		return length
+	case form == formUUID && length == 0:
+		return 16
+	case form == formDigits && length > 0 && length <= maxDigits:
+		return digitBytes[length]
+	case form == formLower || form == formUpper:
+		return (length + 1) / 2
+	case form == formWord:
+		return (length*6 + 7) / 8
+	}
+	return -1
+}
+
+// packedBehind is what packedSize is of an id whose packed form begins with a
+// byte, which says its length.
+func packedBehind(first byte) int {
+	if first&longLength == longLength {
+		return -1
+	}
+	return packedSize(int(first>>5), int(first&longLength))
+}
+
 // cutID takes a packed id off, still packed, and tells its form, its number of
 // characters, and whether there is a whole one.
 func cutID(text []byte) (packed, rest []byte, form, length int, ok bool) {
@@ -163,23 +190,8 @@ func cutID(text []byte) (packed, rest []byte, form, length int, ok bool) {
 		}
 		head, length = 1+size, int(n)
 	}
-	size := length
-	switch form {
-	case formRaw:
-	case formUUID:
-		if size = 16; length != 0 {
-			return nil, nil, 0, 0, false
-		}
-	case formDigits:
-		if length == 0 || length > maxDigits {
-			return nil, nil, 0, 0, false
-		}
-		size = digitBytes[length]
-	case formLower, formUpper:
-		size = (length + 1) / 2
-	case formWord:
-		size = (length*6 + 7) / 8
-	default:
+	size := packedSize(form, length)
+	if size < 0 {
 		return nil, nil, 0, 0, false
 	}
 	if size += head; size > len(text) {

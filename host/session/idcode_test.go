@@ -16,7 +16,7 @@ func TestPackID(t *testing.T) {
 		{"", 1}, {"a", 2}, {"é", 3}, {"0", 2}, {"42", 2}, {"1234567890123", 7}, {"9999999999999999999", 9}, {"99999999999999999999", 11},
 		{"123e4567-e89b-12d3-a456-426614174000", 17}, {"123E4567-E89B-12D3-A456-426614174000", 29}, {"123e4567-e89b-12d3-a456-42661417400-", 29},
 		{"0123456789abcdef", 9}, {"0123456789ABCDEF", 9}, {"0123456789abcdeF", 13}, {"abc", 3}, {"session-00000042", 13}, {"10.0.0.1", 9},
-		{strings.Repeat("f", 30), 16}, {strings.Repeat("f", 31), 18}, {strings.Repeat("x", 300), 228}, {string(nameOf(bytes.Repeat([]byte("x"), 600))), 35},
+		{strings.Repeat("f", 30), 16}, {strings.Repeat("f", 31), 18}, {strings.Repeat("x", 300), 228}, {string(nameOf(bytes.Repeat([]byte("x"), 600))), 38},
 	} {
 		packed := packID(nil, []byte(c.id))
 		if len(packed) != c.size {

@@ -1,5 +1,7 @@
 package session
 
+import "bytes"
+
 // judge says of the beacon put at a place of the tail whether it is counted,
 // and of those behind it whether they still are. It also asks for the values
 // that come to be booked by it: what is within a limit must hang on the order
@@ -7,18 +9,18 @@ package session
 // without looking at anything but times and ids.
 func (k *key) judge(at int, gap int64) {
 	b := &k.tail[at]
-	if b.counted = b.id == "" || !k.isCopy(at, gap); !b.counted {
+	if b.counted = len(b.id) == 0 || !k.isCopy(at, gap); !b.counted {
 		return
 	}
 	k.ask(b, k.isFirst(at, gap))
-	if b.id == "" {
+	if len(b.id) == 0 {
 		return
 	}
 	// Up to the horizon one with the same id can be judged otherwise now.
 	original, horizon, changed := b.time, b.time+gap, at
 	for i := at + 1; i < len(k.tail) && k.tail[i].time <= horizon; i++ {
 		e := &k.tail[i]
-		if e.id != b.id {
+		if !bytes.Equal(e.id, b.id) {
 			continue
 		}
 		counted := e.time-original > gap
@@ -52,11 +54,12 @@ func (k *key) judge(at int, gap int64) {
 func (k *key) isCopy(at int, gap int64) bool {
 	b := &k.tail[at]
 	for i := at - 1; i >= 0 && b.time-k.tail[i].time <= gap; i-- {
-		if e := &k.tail[i]; e.counted && e.id == b.id {
+		if e := &k.tail[i]; e.counted && bytes.Equal(e.id, b.id) {
 			return true
 		}
 	}
-	return k.prefix != nil && k.prefix.open && k.prefix.ids.has(b.name(), b.time, gap)
+	prefix := k.prefix()
+	return prefix.open && prefix.ids.has(b.name(), b.time, gap)
 }
 
 // isFirst tells whether a session begins with tail[at], a counted beacon.
@@ -67,7 +70,8 @@ func (k *key) isFirst(at int, gap int64) bool {
 			return t-e.time > gap
 		}
 	}
-	return k.prefix == nil || !k.prefix.open || t-k.prefix.last > gap
+	prefix := k.prefix()
+	return !prefix.open || t-prefix.last > gap
 }
 
 // ask asks for the values that fold will ask for.
@@ -76,8 +80,8 @@ func (k *key) ask(b *entry, first bool) {
 	if first {
 		k.tenant.dimset(b.view, b.dims, none)
 	}
-	for i := range b.count {
-		if m := b.measure(i); m.attributes != "" {
+	for i := range b.measures {
+		if m := &b.measures[i]; len(m.attributes) > 0 {
 			k.tenant.tuple(b.view, m.point, m.attributes, none)
 		}
 	}

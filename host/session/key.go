@@ -5,22 +5,64 @@ import (
 	"sort"
 )
 
-// key is what is held of one (tenant, route, session).
+// key is what is held of one (tenant, route, session), unpacked while a batch is
+// at work on it.
 //
-// head is the state after all its beacons, but pending ones (see add). tail are the beacons that one out
-// of order could still go before, duplicates too, for one that goes before can
-// make them count; prefix is the state before tail. Beacons leave the tail for
-// the prefix in passing, not the moment they could: that changes nothing that
-// shows.
+// head is the state after all its beacons, but pending ones (see add). tail are
+// the beacons that one out of order could still go before, duplicates too, for
+// one that goes before can make them count; prefix is the state before tail.
+// Beacons leave the tail for the prefix in passing, not the moment they could:
+// that changes nothing that shows.
 type key struct {
 	tenant *tenant
-	name   string // see nameOf
+	at     []byte // its key in the table
+	name   []byte // packed, part of at; see nameOf
+	shard  int    // of the table
+	hash   uint64 // of at
+	next   *key   // another open one of the same hash
+
 	head   state
-	behind bool   // there are pending beacons in the tail
-	prefix *state // nil: the state of no beacon; meaningless while tail is empty
+	behind bool // there are pending beacons in the tail
 	tail   []entry
 	draws  draws
-	due    int64 // see Partition.expire
+
+	packed   []byte   // the prefix, packed; empty: the state of no beacon
+	base     int64    // of it, the time of its last beacon
+	enrolled []assign // likewise, its enrolments but all_traffic
+	before   state    // the prefix itself, once it was asked for
+	unpacked bool     // it was
+
+	// Memory for what the tail refers to.
+	text     []byte
+	measures []measure
+	assigns  []assign
+	shapes   []shape
+	id       []byte // the name, unpacked; empty: not yet
+}
+
+// keep copies a text to the key's memory.
+func (k *key) keep(text []byte) []byte {
+	if len(text) == 0 {
+		return nil
+	}
+	from := len(k.text)
+	k.text = append(k.text, text...)
+	return k.text[from:len(k.text):len(k.text)]
+}
+
+// keepID packs an id into the key's memory.
+func (k *key) keepID(id []byte) []byte {
+	from := len(k.text)
+	k.text = packID(k.text, id)
+	return k.text[from:len(k.text):len(k.text)]
+}
+
+// prefix is the state before the tail. It is to be looked at only.
+func (k *key) prefix() *state {
+	if !k.unpacked {
+		k.unpackPrefix()
+	}
+	return &k.before
 }
 
 // compactFrom is the length of a tail from which it is worth folding what is
@@ -45,12 +87,8 @@ func (k *key) within(limit int64) int {
 // changes is booked at once where the beacon is the last of its key, else by
 // catchUp: many out of order then cost the key's tail once together.
 func (p *Partition) add(k *key, b *entry, limit int64) (counted bool) {
-	if len(k.tail) == cap(k.tail) && len(k.tail) >= compactFrom {
-		p.compact(k, limit)
-	}
-	if len(k.tail) == 0 && k.head.open {
-		k.prefix = new(state)
-		k.prefix.copyFrom(&k.head)
+	if len(k.tail) == cap(k.tail) && len(k.tail) >= compactFrom && k.within(limit) <= len(k.tail)/2 {
+		p.settle(k, limit)
 	}
 	at := len(k.tail)
 	if at > 0 && b.compare(&k.tail[at-1], p.ranks) < 0 {
@@ -61,10 +99,7 @@ func (p *Partition) add(k *key, b *entry, limit int64) (counted bool) {
 		k.tail = append(k.tail, *b)
 		return b.counted
 	}
-	if !k.behind {
-		k.behind = true
-		p.behind = append(p.behind, k)
-	}
+	k.behind = true
 	b.pending = true
 	k.tail = slices.Insert(k.tail, at, *b)
 	k.judge(at, p.gap)
@@ -75,18 +110,9 @@ func (p *Partition) add(k *key, b *entry, limit int64) (counted bool) {
 // them booked is taken back, and all from there on are booked anew.
 func (p *Partition) catchUp(k *key) {
 	l, before, after := &p.ledger, &p.before, &p.after
-	if k.prefix == nil {
-		before.clear()
-	} else {
-		before.copyFrom(k.prefix)
-	}
+	before.copyFrom(k.prefix())
 	at := slices.IndexFunc(k.tail, func(e entry) bool { return e.pending })
-	mute := l.mute
-	l.mute = true
-	for i := range k.tail[:at] {
-		l.fold(k.tenant, k, before, &k.tail[i], p.gap)
-	}
-	l.mute = mute
+	p.foldMuted(k, before, k.tail[:at])
 	after.copyFrom(before)
 	l.back = true
 	for i := at; i < len(k.tail); i++ {
@@ -103,22 +129,14 @@ func (p *Partition) catchUp(k *key) {
 	k.behind = false
 }
 
-// catchUpAll leaves no key behind.
-func (p *Partition) catchUpAll() {
-	for i, k := range p.behind {
-		if k.behind {
-			p.catchUp(k)
-		}
-		p.behind[i] = nil
+// foldMuted puts beacons on top of a state without booking anything.
+func (p *Partition) foldMuted(k *key, s *state, beacons []entry) {
+	mute := p.ledger.mute
+	p.ledger.mute = true
+	for i := range beacons {
+		p.ledger.fold(k.tenant, k, s, &beacons[i], p.gap)
 	}
-	p.behind = p.behind[:0]
-}
-
-// compact settles the tail if the beacons before limit are half of it.
-func (p *Partition) compact(k *key, limit int64) {
-	if k.within(limit) <= len(k.tail)/2 {
-		p.settle(k, limit)
-	}
+	p.ledger.mute = mute
 }
 
 // settle folds the beacons before limit into the prefix.
@@ -130,14 +148,7 @@ func (p *Partition) settle(k *key, limit int64) {
 	if k.behind {
 		p.catchUp(k)
 	}
-	if k.prefix == nil {
-		k.prefix = new(state)
-	}
-	mute := p.ledger.mute
-	p.ledger.mute = true
-	for i := range k.tail[:n] {
-		p.ledger.fold(k.tenant, k, k.prefix, &k.tail[i], p.gap)
-	}
-	p.ledger.mute = mute
+	p.foldMuted(k, k.prefix(), k.tail[:n])
+	k.packPrefix(&k.before, limit-p.gap)
 	k.tail = slices.Delete(k.tail, 0, n)
 }

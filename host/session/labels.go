@@ -57,6 +57,7 @@ func newValueSet(refused *bool) *valueSet {
 // it.
 type dimset struct {
 	key    string // the number and the value of each dimension that has one, by name
+	number int32  // what records call it; another's once it is let go
 	labels []metric.Label
 	blocks map[blockKey]*block
 	swept  uint64 // number of the last sweep that found it in use
@@ -122,10 +123,9 @@ func cutLimited(s []byte) (v, rest []byte, long bool) {
 
 // dimset finds the combination that a session beginning with these values has.
 // over is called for each dimension whose value is beyond the limit.
-func (t *tenant) dimset(w *view, dims string, over func(dimension string)) *dimset {
-	t.text = append(t.text[:0], dims...)
+func (t *tenant) dimset(w *view, dims []byte, over func(dimension string)) *dimset {
 	t.resolved = t.resolved[:0]
-	for i, rest := 0, t.text; i < len(w.dimensions); i++ {
+	for i, rest := 0, dims; i < len(w.dimensions); i++ {
 		mark := rest[0]
 		var v []byte
 		if mark == limited {
@@ -145,13 +145,26 @@ func (t *tenant) dimset(w *view, dims string, over func(dimension string)) *dims
 	if d := t.dimsets[string(t.resolved)]; d != nil {
 		return d
 	}
-	d := &dimset{key: string(t.resolved), blocks: map[blockKey]*block{}}
-	for rest := t.resolved; len(rest) > 0; {
+	return t.newDimset(string(t.resolved))
+}
+
+// newDimset makes the combination of a key, which is not there yet.
+func (t *tenant) newDimset(key string) *dimset {
+	d := &dimset{key: key, blocks: map[blockKey]*block{}}
+	for rest := []byte(key); len(rest) > 0; {
 		number, size := binary.Uvarint(rest)
 		var v []byte
 		v, rest = cutValue(rest[size:])
 		d.labels = append(d.labels, metric.Label{Name: t.dimensions.names[number], Value: string(v)})
 	}
+	if n := len(t.unused); n > 0 {
+		d.number = t.unused[n-1]
+		t.unused = t.unused[:n-1]
+	} else {
+		d.number = int32(len(t.dimsetOf))
+		t.dimsetOf = append(t.dimsetOf, nil)
+	}
+	t.dimsetOf[d.number] = d
 	t.dimsets[d.key] = d
 	return d
 }
@@ -178,10 +191,9 @@ func appendAttributes(dst []byte, values [][]byte) []byte {
 // tuple gives the number, below 0, of a point with attributes. decl is the
 // extractor's index of the point; over is called for each attribute whose value
 // is beyond the limit.
-func (t *tenant) tuple(w *view, decl int32, attributes string, over func(attribute string)) int32 {
-	t.text = append(t.text[:0], attributes...)
+func (t *tenant) tuple(w *view, decl int32, attributes []byte, over func(attribute string)) int32 {
 	t.labels = t.labels[:0]
-	for i, rest := 0, t.text; len(rest) > 0; i++ {
+	for i, rest := 0, attributes; len(rest) > 0; i++ {
 		var v []byte
 		var long bool
 		if v, rest, long = cutLimited(rest); len(v) == 0 && !long {

@@ -152,7 +152,7 @@ func (r *recovery) lossy(ctx context.Context, list []snapshot.Info, state error)
 // final.
 func (p *Partition) raise(watermark int64) {
 	p.watermark.value = max(p.watermark.value, watermark)
-	p.expire(p.limit(p.watermark.value))
+	p.sweepAll(p.limit(p.watermark.value))
 }
 
 // loss says what is lost of a partition, and what going on would mean.

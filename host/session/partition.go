@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"math"
+	"runtime"
 
 	"github.com/seed-6a2d649b/pharos/host/beacon"
 	"github.com/seed-6a2d649b/pharos/host/kafka"
 	"github.com/seed-6a2d649b/pharos/host/metric"
+	"github.com/seed-6a2d649b/pharos/host/session/table"
 )
 
 // Partition holds the sessions of one partition of a route. What it books is a
@@ -26,22 +29,30 @@ type Partition struct {
 	ranks     []int32   // their order, by number
 	tenants   []*tenant // of all generations so far
 	byName    map[string]*tenant
-	held      int // keys of all tenants
-	due       dueHeap
-	sweeps    sweeps
-	behind    []*key // with pending beacons, or once had
+
+	table  *table.Table // the keys that are not open, packed
+	open   openKeys
+	held   int   // keys, of all tenants
+	swept  int64 // the slot of event time whose shard was swept last; see sweepTo
+	begun  bool  // there was a limit
+	combos combos
+	record []byte // memory of packing
+	blank  key    // likewise of sweeping
 
 	before, after state // memory of catchUp
-	refused       bool  // a value set has refused a value, being full
+	plugins       shared[string]
+	refused       bool // a value set has refused a value, being full
 }
 
 // tenant is what a partition holds of a tenant. What it refers to by number is
 // the same under every generation.
 type tenant struct {
-	name  string
-	order int             // among the generation's tenants
-	view  *view           // of the generation in force; nil: it does not have the tenant
-	keys  map[string]*key // by name
+	name   string
+	number int              // of the partition's tenants
+	order  int              // among the generation's tenants
+	view   *view            // of the generation in force; nil: it does not have the tenant
+	views  map[uint64]*view // by generation, as far as there are beacons in tails
+	held   int              // keys
 
 	points     numbering   // without attributes; visit and crossover first
 	trials     numbering   // by id; all_traffic first
@@ -49,6 +60,8 @@ type tenant struct {
 	dimensions numbering   // by name
 	admitted   []*valueSet // by dimension
 	dimsets    map[string]*dimset
+	dimsetOf   []*dimset // by number; nil: unused
+	unused     []int32   // numbers
 	attributes map[attributeKey]*valueSet
 	tuples     []tuple // by ^number
 	tupleOf    map[string]int32
@@ -59,8 +72,8 @@ type tenant struct {
 	counts  [metric.OtherDimension + 1]int64 // not flushed yet
 	counted bool                             // any of counts may be set
 
-	text, resolved []byte // memory of labels.go
-	labels         []metric.Label
+	resolved []byte // memory of labels.go
+	labels   []metric.Label
 }
 
 // Record is one record of a route partition's log: a beacon with its header, a
@@ -97,9 +110,21 @@ func NewPartition(cfg *Config, route string, partition int32) *Partition {
 	p := &Partition{
 		route: route, partition: partition, gap: cfg.prepared.gap, lateness: cfg.prepared.lateness,
 		watermark: newWatermark(), byName: map[string]*tenant{},
+		table: table.New(sweepShards), open: openKeys{seed: maphash.MakeSeed(), of: map[uint64]*key{}},
 	}
+	runtime.AddCleanup(p, func(t *table.Table) { _ = t.Close() }, p.table)
 	p.use(cfg)
 	return p
+}
+
+// Close gives the partition's memory back. It is of no more use, and what is
+// frozen of it cannot be written any more.
+func (p *Partition) Close() error {
+	p.open = openKeys{}
+	if err := p.table.Close(); err != nil {
+		return fmt.Errorf("session: route %s partition %d: %w", p.route, p.partition, err)
+	}
+	return nil
 }
 
 // Watermark is the partition's watermark after all that was processed, epoch
@@ -137,16 +162,18 @@ func (p *Partition) take(ctx context.Context, records []Record, out *Output) err
 			p.step(s, i, &records[i], out)
 		}
 		s.reset()
-		records = records[n:]
+		if records = records[n:]; len(p.open.all) > maxOpen {
+			p.closeAll()
+		}
 	}
-	p.catchUpAll()
+	p.closeAll()
 	return nil
 }
 
 // flush moves what is booked to out.
 func (p *Partition) flush(out *Output) {
 	p.ledger.flush(out)
-	p.sweep()
+	p.letGo()
 }
 
 // limit is the event time before which a beacon is late at a watermark.
@@ -161,7 +188,7 @@ func (p *Partition) limit(watermark int64) int64 {
 func (p *Partition) step(s *scratch, i int, r *Record, out *Output) {
 	v := &s.verdicts[i]
 	limit := p.limit(v.watermark)
-	p.expire(limit)
+	p.sweepTo(limit)
 	if r.Mark != nil || r.End != nil {
 		return
 	}
@@ -176,26 +203,18 @@ func (p *Partition) step(s *scratch, i int, r *Record, out *Output) {
 		out.DeadLetters = append(out.DeadLetters, letter(row, r, beacon.Late))
 		return
 	}
-	name := nameOf(row.Session)
-	k := t.keys[string(name)]
+	k := p.find(t, nameOf(row.Session), limit)
 	switch {
 	case k == nil && p.held >= p.cfg.MaxSessions,
 		k != nil && len(k.tail) >= p.cfg.MaxBeacons && k.within(limit) >= p.cfg.MaxBeacons:
 		p.refuse(row, r, beacon.SessionOverflow, out)
 		return
+	case k == nil:
+		k = p.create(t)
 	}
 	b := s.entry(p, k, v, row, r)
-	fresh := k == nil
-	if fresh {
-		k = &key{tenant: t, name: string(name)}
-		t.keys[k.name] = k
-		p.held++
-	}
+	t.view.latest = max(t.view.latest, b.time)
 	counted := p.add(k, &b, limit)
-	if fresh {
-		k.due = k.next(p.gap)
-		p.due.push(k)
-	}
 	if counted && b.rare != nil && b.rare.trap != nil && b.rare.trap.Cause != "" {
 		d := letter(row, r, b.rare.trap.Cause)
 		d.Plugin, d.Version, d.Detail = b.rare.trap.Plugin, b.rare.trap.Version, b.rare.trap.Detail

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"slices"
@@ -24,16 +25,17 @@ type scratch struct {
 	rows     []rowRead // by row of the batch
 	selected [][]int   // rows to extract, by tenant
 
-	found   []found // measurements in the order in which they came
-	sorted  []found // by row, of which rows say where
-	text    []byte
-	assigns []assign
-	units   []byte
-	seen    []uint64 // by number of a trial: number of the last row that carried it
-	row     uint64   // number of the row in hand
-	emit    func(metric.Measurement)
-	bad     func(int)
-	fail    func(int, beacon.Drop)
+	found      []found // measurements in the order in which they came
+	sorted     []found // by row, of which rows say where
+	attributes []byte  // of found
+	text       []byte
+	assigns    []assign
+	units      []byte
+	seen       []uint64 // by number of a trial: number of the last row that carried it
+	row        uint64   // number of the row in hand
+	emit       func(metric.Measurement)
+	bad        func(int)
+	fail       func(int, beacon.Drop)
 }
 
 // verdict is what is known of a record before it meets its session.
@@ -72,7 +74,7 @@ func (s *scratch) reset() {
 	clear(s.rows)
 	clear(s.found)
 	clear(s.sorted)
-	s.verdicts, s.rows, s.found, s.sorted = s.verdicts[:0], s.rows[:0], s.found[:0], s.sorted[:0]
+	s.verdicts, s.rows, s.found, s.sorted, s.attributes = s.verdicts[:0], s.rows[:0], s.found[:0], s.sorted[:0], s.attributes[:0]
 	for i := range s.selected {
 		s.selected[i] = s.selected[i][:0]
 	}
@@ -165,8 +167,9 @@ func (s *scratch) onMeasurement(m metric.Measurement) {
 	}
 	f := found{row: int32(m.Row), measure: measure{value: v, point: int32(m.Point)}}
 	if len(m.Attributes) > 0 {
-		s.text = appendAttributes(s.text[:0], m.Attributes)
-		f.attributes = string(s.text)
+		from := len(s.attributes)
+		s.attributes = appendAttributes(s.attributes, m.Attributes)
+		f.attributes = s.attributes[from:len(s.attributes):len(s.attributes)]
 	}
 	s.rows[m.Row].count++
 	s.found = append(s.found, f)
@@ -191,41 +194,39 @@ func (s *scratch) sort() {
 	}
 }
 
-// entry makes of a row what its session, nil if it is new, keeps.
+// entry makes of a row what its key keeps.
 func (s *scratch) entry(p *Partition, k *key, v *verdict, row *beacon.Row, r *Record) entry {
 	t := v.tenant
-	b := entry{time: row.Time, id: string(row.ID), offset: r.Header.Offset, source: v.feed.number, part: r.Header.Partition}
+	b := entry{time: row.Time, offset: r.Header.Offset, source: v.feed.number, part: r.Header.Partition}
 	if p.cfg.OneSource {
 		b.part = 0
 	}
+	if len(row.ID) > 0 {
+		b.id = k.keepID(row.ID)
+	}
 	last := &noShape // of the session's beacon before: mostly this one's too
-	if k != nil && len(k.tail) > 0 && k.tail[len(k.tail)-1].view == t.view {
-		last = k.tail[len(k.tail)-1].shape
+	if n := len(k.tail); n > 0 && k.tail[n-1].view == t.view {
+		last = k.tail[n-1].shape
 	}
 	unknown := s.assign(t.view, row, last.assigns)
 	s.text = t.view.appendDims(s.text[:0], row)
 	b.shape = s.shape(t, last)
 	read := &s.rows[v.row]
-	if read.bad > 0 || unknown > 0 || read.trap != nil || read.count > 1 || len(b.id) > maxName {
+	if read.bad > 0 || unknown > 0 || read.trap != nil || len(row.ID) > maxName {
 		b.rare = &rare{bad: read.bad, unknown: unknown, trap: read.trap}
-		if len(b.id) > maxName {
-			b.rare.name = string(nameOf(row.ID))
+		if len(row.ID) > maxName {
+			b.rare.name = k.keepID(nameOf(row.ID))
 		}
 	}
 	if read.trap != nil {
 		return b // whatever it said before it broke
 	}
-	b.count = read.count
-	switch measured := s.sorted[read.from : read.from+read.count]; len(measured) {
-	case 0:
-	case 1:
-		b.only = measured[0].measure
-	default:
-		b.rare.more = make([]measure, len(measured))
-		for i := range measured {
-			b.rare.more[i] = measured[i].measure
-		}
+	from := len(k.measures)
+	for _, f := range s.sorted[read.from : read.from+read.count] {
+		f.attributes = k.keep(f.attributes)
+		k.measures = append(k.measures, f.measure)
 	}
+	b.measures = k.measures[from:len(k.measures):len(k.measures)]
 	return b
 }
 
@@ -235,7 +236,7 @@ var noShape shape // of no beacon; it is not written to
 // variants in assigns, and units in units: that of its session's last beacon, or
 // of another session's.
 func (s *scratch) shape(t *tenant, last *shape) *shape {
-	if last.view == t.view && last.dims == string(s.text) && last.units == string(s.units) && slices.Equal(last.assigns, s.assigns) {
+	if last.view == t.view && bytes.Equal(last.dims, s.text) && bytes.Equal(last.units, s.units) && slices.Equal(last.assigns, s.assigns) {
 		return last
 	}
 	dims := len(s.text)
@@ -245,7 +246,7 @@ func (s *scratch) shape(t *tenant, last *shape) *shape {
 		s.text = binary.LittleEndian.AppendUint32(s.text, uint32(a.variant))
 	}
 	return t.shapes.get(s.text, func() *shape {
-		return &shape{view: t.view, dims: string(s.text[:dims]), assigns: slices.Clone(s.assigns), units: string(s.units)}
+		return &shape{view: t.view, dims: bytes.Clone(s.text[:dims]), assigns: slices.Clone(s.assigns), units: bytes.Clone(s.units)}
 	})
 }
 

@@ -19,7 +19,7 @@ type state struct {
 
 // enrolment is the session's part in an experiment.
 type enrolment struct {
-	figures   *block
+	figures   *block // where it is booked; nil: not looked up yet
 	trial     int32
 	variant   int32
 	phase     int64 // at A; see trial.phase

@@ -58,10 +58,12 @@ func (p *Partition) use(cfg *Config) {
 		t := p.byName[plan.name]
 		if t == nil {
 			t = newTenant(plan.name, &p.refused)
+			t.number = len(p.tenants)
 			p.tenants = append(p.tenants, t)
 			p.byName[plan.name] = t
 		}
 		t.order, t.view = order, t.see(plan)
+		t.views[cfg.Generation] = t.view
 	}
 	p.watermark.follow(cfg.prepared, cfg.OneSource, p.topics.number)
 	p.rank()

@@ -26,7 +26,7 @@ func (p *Partition) resume(watermark int64, within bool) error {
 	}
 	w.value = max(w.value, watermark)
 	limit := p.limit(w.value)
-	p.expire(limit)
+	p.sweepAll(limit)
 	if !within || p.refused {
 		return fmt.Errorf("%w: a dimension or attribute has had more values than its limit, and which were within it stood there", errState)
 	}
@@ -34,13 +34,13 @@ func (p *Partition) resume(watermark int64, within bool) error {
 		return nil
 	}
 	lost := 0
-	for _, t := range p.tenants {
-		for _, k := range t.keys {
-			p.settle(k, limit)
-			if k.since() <= w.oldest+p.gap {
+	for shard := range sweepShards {
+		p.table.Sweep(shard, func(at, record []byte) ([]byte, bool) {
+			if p.since(at, record, limit) <= w.oldest+p.gap {
 				lost++
 			}
-		}
+			return nil, false
+		})
 	}
 	if lost > 0 {
 		return fmt.Errorf("%w: %d of %d sessions that go on may have begun before what is left", errState, lost, p.held)
@@ -51,13 +51,13 @@ func (p *Partition) resume(watermark int64, within bool) error {
 // errState is a state that cannot be had from the log again.
 var errState = fmt.Errorf("its sessions cannot be had from its log again, which has lost its first records")
 
-// since is the time of the first beacon that the key's state hangs on.
-func (k *key) since() int64 {
-	switch {
-	case len(k.tail) == 0:
+// since is the time of the first beacon that a key's state hangs on.
+func (p *Partition) since(at, record []byte, limit int64) int64 {
+	k := &p.blank
+	k.clear()
+	k.tenant, k.name = p.tenantOf(at), nameIn(at)
+	if p.unpack(k, record, limit); k.head.open {
 		return k.head.since
-	case k.prefix == nil:
-		return k.tail[0].time
 	}
-	return k.prefix.since
+	return k.tail[0].time
 }

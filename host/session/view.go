@@ -54,6 +54,9 @@ type view struct {
 	carried map[string]*trial // by id
 	drawn   schedule          // hashed by the session id
 	byUnit  []unitSchedule    // hashed by a field
+
+	latest int64 // time of the latest beacon that came under it
+	until  int64 // no tail has any from this slot on; 0: not known yet; see dropViews
 }
 
 // unitSchedule is that of the experiments of one unit.
@@ -108,7 +111,7 @@ func (t *tenant) fits(p *plan) error {
 
 // see gives the plan in the tenant's numbers.
 func (t *tenant) see(p *plan) *view {
-	w := &view{plan: p, carried: map[string]*trial{}}
+	w := &view{plan: p, carried: map[string]*trial{}, latest: math.MinInt64}
 	for _, point := range p.declared {
 		w.points = append(w.points, t.points.number(point.Name))
 	}
@@ -194,7 +197,7 @@ func (w *view) pairs(point int32) []pairOf {
 // newTenant makes a tenant without sessions.
 func newTenant(name string, refused *bool) *tenant {
 	t := &tenant{
-		name: name, keys: map[string]*key{}, dimsets: map[string]*dimset{},
+		name: name, views: map[uint64]*view{}, dimsets: map[string]*dimset{},
 		attributes: map[attributeKey]*valueSet{}, tupleOf: map[string]int32{}, refused: refused,
 	}
 	t.points.number(metric.Visit)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -233,6 +234,19 @@ func run(t tester, c *Config, records []Record, batches ...int) (*sums, *Partiti
 		records = records[n:]
 	}
 	return s, p
+}
+
+// each shows all keys, unpacked.
+func (p *Partition) each(show func(k *key)) {
+	for shard := range sweepShards {
+		p.table.Sweep(shard, func(at, record []byte) ([]byte, bool) {
+			k := &key{tenant: p.tenantOf(at), at: at, name: nameIn(at)}
+			p.unpack(k, record, math.MinInt64)
+			p.foldMuted(k, &k.head, k.tail)
+			show(k)
+			return nil, false
+		})
+	}
 }
 
 func check(t tester, what string, got, want []string) {

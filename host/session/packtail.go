@@ -1,0 +1,271 @@
+package session
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/seed-6a2d649b/pharos/host/beacon"
+	"github.com/seed-6a2d649b/pharos/host/metric"
+)
+
+// A beacon of the tail is packed as a byte of flags; its time behind that of the
+// one before; its id, without its first byte where that is the same as of the
+// one before; where it comes from; its shape, unless it is that of the one
+// before; its measurements.
+const (
+	sameShape  = 1 << iota
+	sameSource // source topic and partition are those of the beacon before
+	isCounted
+	hasID
+	sameForm
+	oneMeasure // without attributes, and nothing rare
+	hasMore    // measurements, or what is rare
+)
+
+const (
+	sameAssigns = 1
+	hasUnits    = 2
+)
+
+// plainValue, of a measurement's point, says that its value is 1.
+const plainValue = 1
+
+// packTail appends the tail of a key.
+func (k *key) packTail(dst []byte) []byte {
+	var before *entry
+	for i := range k.tail {
+		dst = k.packEntry(dst, before, &k.tail[i])
+		before = &k.tail[i]
+	}
+	return dst
+}
+
+func (k *key) packEntry(dst []byte, before, b *entry) []byte {
+	flags := byte(0)
+	set := func(flag byte, is bool) {
+		if is {
+			flags |= flag
+		}
+	}
+	set(sameShape, before != nil && b.sameShape(before))
+	set(sameSource, before != nil && b.source == before.source && b.part == before.part)
+	set(isCounted, b.counted)
+	set(hasID, len(b.id) > 0)
+	set(sameForm, before != nil && len(b.id) > 0 && len(before.id) > 0 && b.id[0] == before.id[0] && b.id[0]&longLength != longLength)
+	set(oneMeasure, b.rare == nil && len(b.measures) == 1 && len(b.measures[0].attributes) == 0)
+	set(hasMore, flags&oneMeasure == 0 && (b.rare != nil || len(b.measures) > 0))
+	dst = append(dst, flags)
+	if before != nil {
+		dst = binary.AppendUvarint(dst, uint64(b.time-before.time))
+	}
+	if flags&sameForm != 0 {
+		dst = append(dst, b.id[1:]...)
+	} else {
+		dst = append(dst, b.id...)
+	}
+	if flags&sameSource != 0 {
+		dst = binary.AppendVarint(dst, b.offset-before.offset)
+	} else {
+		dst = binary.AppendUvarint(dst, uint64(b.source))
+		dst = binary.AppendUvarint(dst, uint64(b.part))
+		dst = binary.AppendUvarint(dst, uint64(b.offset))
+	}
+	if flags&sameShape == 0 {
+		dst = k.packShape(dst, b.shape)
+	}
+	if flags&oneMeasure != 0 {
+		m := &b.measures[0]
+		if m.value == metric.Micro {
+			return binary.AppendUvarint(dst, uint64(m.point)<<1|plainValue)
+		}
+		return binary.AppendVarint(binary.AppendUvarint(dst, uint64(m.point)<<1), m.value)
+	}
+	if flags&hasMore != 0 {
+		dst = b.packMore(dst)
+	}
+	return dst
+}
+
+func (b *entry) sameShape(o *entry) bool {
+	return b.shape == o.shape || b.view == o.view && string(b.dims) == string(o.dims) && slices.Equal(b.assigns, o.assigns)
+}
+
+// packShape appends a shape: its generation, the length of its dimensions << 2
+// | whether it has units << 1 | whether its assignments are just those of the
+// session before the tail; the dimensions, the units, and the assignments if
+// they are others.
+func (k *key) packShape(dst []byte, s *shape) []byte {
+	same := len(s.assigns) == len(k.enrolled)
+	for i := 0; same && i < len(s.assigns); i++ {
+		same = slices.Contains(k.enrolled, s.assigns[i])
+	}
+	dst = binary.AppendUvarint(dst, s.view.generation)
+	head := uint64(len(s.dims)) << 2
+	if same {
+		head |= sameAssigns
+	}
+	if len(s.units) > 0 {
+		head |= hasUnits
+	}
+	dst = append(binary.AppendUvarint(dst, head), s.dims...)
+	if len(s.units) > 0 {
+		dst = appendValue(dst, s.units)
+	}
+	if same {
+		return dst
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(s.assigns)))
+	for _, a := range s.assigns {
+		dst = binary.AppendUvarint(dst, uint64(a.trial))
+		dst = binary.AppendUvarint(dst, uint64(a.variant))
+	}
+	return dst
+}
+
+// packMore appends any measurements and what is rare: values that are no
+// number, unknown variants, the name of a long id, the plugin that broke.
+func (b *entry) packMore(dst []byte) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(b.measures)))
+	for i := range b.measures {
+		m := &b.measures[i]
+		dst = binary.AppendUvarint(dst, uint64(m.point))
+		dst = binary.AppendVarint(dst, m.value)
+		dst = appendValue(dst, m.attributes)
+	}
+	r := b.rare
+	if r == nil {
+		return append(dst, 0)
+	}
+	dst = append(dst, 1)
+	dst = binary.AppendUvarint(dst, uint64(r.bad))
+	dst = binary.AppendUvarint(dst, uint64(r.unknown))
+	dst = appendValue(dst, r.name)
+	if r.trap == nil {
+		return append(dst, 0)
+	}
+	return appendValue(append(dst, 1), r.trap.Plugin)
+}
+
+// tail reads n beacons, the first at a time, into the tail of k, whose state
+// before it has been read. The key's texts are those of u.
+func (u *unpacker) tail(p *Partition, k *key, n int, first int64) {
+	k.tail = slices.Grow(k.tail[:0], n+1)
+	k.shapes = slices.Grow(k.shapes[:0], n) // entries point to its elements
+	time := first
+	for i := range n {
+		var before *entry
+		if i > 0 {
+			before = &k.tail[i-1]
+		}
+		k.tail = append(k.tail, entry{})
+		b := &k.tail[i]
+		flags := u.byte()
+		if i == 0 && flags&(sameShape|sameSource|sameForm) != 0 {
+			u.fail()
+		}
+		if i > 0 {
+			time += u.span()
+		}
+		b.time = time
+		b.counted = flags&isCounted != 0
+		u.entryID(k, b, before, flags)
+		u.from(p, b, before, flags)
+		if flags&sameShape != 0 {
+			b.shape = before.shape
+		} else {
+			b.shape = u.shape(k)
+		}
+		if u.bad {
+			k.tail = k.tail[:0]
+			return
+		}
+		if flags&oneMeasure != 0 {
+			from := len(k.measures)
+			k.measures = append(k.measures, u.one())
+			b.measures = k.measures[from : from+1 : from+1]
+		} else if flags&hasMore != 0 {
+			u.more(p, k, b)
+		}
+	}
+}
+
+func (u *unpacker) entryID(k *key, b, before *entry, flags byte) {
+	switch {
+	case flags&hasID == 0:
+	case flags&sameForm == 0:
+		b.id = u.id()
+	case len(before.id) == 0:
+		u.fail()
+	default:
+		from := len(k.text)
+		k.text = append(append(k.text, before.id[0]), u.take(packedBehind(before.id[0]))...)
+		b.id = k.text[from:len(k.text):len(k.text)]
+	}
+}
+
+func (u *unpacker) from(p *Partition, b, before *entry, flags byte) {
+	if flags&sameSource != 0 {
+		b.source, b.part, b.offset = before.source, before.part, before.offset+u.varint()
+		return
+	}
+	b.source = u.below(len(p.topics.names))
+	b.part = int32(u.uvarint())
+	b.offset = int64(u.uvarint())
+}
+
+func (u *unpacker) shape(k *key) *shape {
+	generation := u.uvarint()
+	head := u.uvarint()
+	dims, units := u.take(u.count(head>>2)), []byte(nil)
+	if head&hasUnits != 0 {
+		units = u.value()
+	}
+	from := len(k.assigns)
+	if head&sameAssigns != 0 {
+		k.assigns = append(k.assigns, k.enrolled...)
+	} else {
+		for range u.count(u.uvarint()) {
+			trial := u.below(len(k.tenant.variants))
+			k.assigns = append(k.assigns, assign{trial, u.below(len(k.tenant.variants[trial]))})
+		}
+	}
+	view := k.tenant.views[generation]
+	if view == nil {
+		u.fail()
+	}
+	if u.bad {
+		return nil
+	}
+	k.shapes = append(k.shapes, shape{view: view, dims: dims, units: units, assigns: k.assigns[from:len(k.assigns):len(k.assigns)]})
+	return &k.shapes[len(k.shapes)-1]
+}
+
+func (u *unpacker) one() (m measure) {
+	head := u.uvarint()
+	m.point, m.value = int32(head>>1), metric.Micro
+	if head&plainValue == 0 {
+		m.value = u.varint()
+	}
+	return m
+}
+
+func (u *unpacker) more(p *Partition, k *key, b *entry) {
+	from := len(k.measures)
+	for range u.count(u.uvarint()) {
+		m := measure{point: int32(u.uvarint()), value: u.varint()}
+		m.attributes = u.value()
+		k.measures = append(k.measures, m)
+	}
+	b.measures = k.measures[from:len(k.measures):len(k.measures)]
+	if u.byte() == 0 {
+		return
+	}
+	b.rare = &rare{bad: int32(u.uvarint()), unknown: int32(u.uvarint()), name: u.value()}
+	if len(b.rare.name) == 0 {
+		b.rare.name = nil
+	}
+	if u.byte() != 0 {
+		name := u.value()
+		b.rare.trap = &beacon.Drop{Plugin: p.plugins.get(name, func() string { return string(name) })}
+	}
+}
