@@ -2,6 +2,7 @@ package sim
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -35,30 +36,43 @@ type routed struct {
 // oracle says what must have come of a run, from the raw topics and the routes'
 // logs alone.
 type oracle struct {
-	s       *simulation
-	routed  map[position]*routed
-	letters map[string]int // expected, as text
-	counts  metric.Counts  // of tenants, expected
-	want    map[string]string
+	s        *simulation
+	routed   map[position]*routed
+	letters  map[string]int    // expected, as text
+	got      map[string]int    // dead letters that there are
+	lettered map[position]bool // the same, by their beacons
+	counts   metric.Counts     // of tenants, expected
+	want     map[string]string
 }
 
 // check compares all that is there in the end with the definition.
 func (s *simulation) check() {
-	o := &oracle{s: s, routed: map[position]*routed{}, letters: map[string]int{}}
+	o := s.oracle()
+	o.compare()
+}
+
+// oracle reads what has come to the routes, and says what must have come of it.
+func (s *simulation) oracle() *oracle {
+	o := &oracle{s: s, routed: map[position]*routed{}, letters: map[string]int{}, got: map[string]int{}, lettered: map[position]bool{}}
+	for _, tp := range s.cluster.partitions(deadTopic) {
+		for _, record := range s.cluster.log(tp).committed() {
+			o.addLetter(record)
+		}
+	}
 	for _, r := range s.world.newest().routes {
 		for p := range r.Partitions {
 			o.route(r, p)
 		}
 	}
 	o.define()
-	o.compare()
+	return o
 }
 
 // route reads one partition of a route and judges its beacons by its own
 // watermark.
 func (o *oracle) route(r dispatch.Route, p int32) {
 	tp := kafka.TopicPartition{Topic: r.Topic, Partition: p}
-	w := newWatermark(o.s.world.topics())
+	w, in := newWatermark(o.s.world.topics()), o.switches(tp)
 	last := map[kafka.TopicPartition]int64{}
 	for _, record := range o.s.cluster.log(tp).committed() {
 		if len(record.Headers) == 0 {
@@ -98,7 +112,7 @@ func (o *oracle) route(r dispatch.Route, p int32) {
 				o.s.fault("%v@%d: late by others alone, though %v was never idle", tp, record.Offset, from)
 			}
 			w.say(from, b.Time, false)
-			o.routed[at] = &routed{at: tp, offset: record.Offset, key: string(record.Key), header: head, late: late}
+			o.routed[at] = &routed{at: tp, offset: record.Offset, key: string(record.Key), header: head, late: late, generation: in.at(record.Offset)}
 		default:
 			o.s.fault("%v@%d: header %s", tp, record.Offset, h.Key)
 		}
@@ -106,38 +120,112 @@ func (o *oracle) route(r dispatch.Route, p int32) {
 }
 
 // define goes through the raw topics: what must have become of each beacon, and
-// of all that are not late together.
+// what all that count come to.
 func (o *oracle) define() {
-	w := o.s.world
-	var lines []definition.Line
-	for _, tp := range o.s.cluster.partitions(w.topics()...) {
+	var arrivals []definition.Arrival
+	for _, tp := range o.s.cluster.partitions(o.s.world.topics()...) {
 		watermark := metric.NoWatermark
+		lowest := uint64(1) // of the generations that dispatch can have had here
 		for _, record := range o.s.cluster.log(tp).committed() {
 			line := definition.Line{Topic: tp.Topic, Partition: tp.Partition, Offset: record.Offset, Raw: record.Value}
 			at := position{tp, record.Offset}
 			got := o.routed[at]
-			b, route := o.verdict(line)
-			if (route != "") != (got != nil) {
-				o.s.fault("%v@%d: is to go to route %q, and has gone to %+v: %s", tp, record.Offset, route, got, record.Value)
-				continue
-			}
 			if got == nil {
-				lines = append(lines, line)
+				o.dropped(line, lowest)
 				continue
 			}
-			o.placed(at, b, route, got, watermark)
+			if g := got.header.Generation; g < lowest {
+				o.s.fault("%v@%d: dispatched under generation %d, behind one of %d", tp, record.Offset, g, lowest)
+			}
+			lowest = got.header.Generation
+			b, v := o.verdict(line, lowest)
+			if v.route == "" {
+				o.s.fault("%v@%d: was routed: %s", tp, record.Offset, record.Value)
+				continue
+			}
+			o.placed(at, b, v.route, got, watermark)
 			watermark = max(watermark, b.Time)
-			if got.late {
-				o.counts.Add(metric.Count{Tenant: b.Tenant, Outcome: metric.In, N: 1})
-				o.counts.Add(metric.Count{Tenant: b.Tenant, Outcome: metric.LateBeacon, N: 1})
-				o.letter(line, "late", b.Tenant)
-				continue
+			o.count(b.Tenant, metric.In, "")
+			g := o.s.world.generation(got.generation)
+			_, known := g.tenants[b.Tenant]
+			switch {
+			case !known:
+				o.count(b.Tenant, metric.DeadLettered, "unknown tenant")
+				o.letters[letterText("unknown tenant", b.Tenant, line)]++
+			case got.late:
+				o.count(b.Tenant, metric.LateBeacon, "")
+				o.letters[letterText("late", b.Tenant, line)]++
+			default:
+				arrivals = append(arrivals, definition.Arrival{Beacon: b, Route: v.route, Config: o.s.world.definition(g)})
 			}
-			lines = append(lines, line)
 		}
 	}
-	result := definition.Compute(w.definition(w.newest()), lines)
-	o.take(result)
+	o.take(definition.Count(arrivals))
+}
+
+// dropped is of a beacon that was not routed: under some generation that dispatch
+// can have had there, it was not to be.
+func (o *oracle) dropped(line definition.Line, lowest uint64) {
+	for n := lowest; n <= o.s.world.newest().number; n++ {
+		b, v := o.verdict(line, n)
+		text := letterText(v.cause, b.Tenant, line)
+		switch {
+		case v.route != "":
+			continue
+		case v.cause != "" && o.got[text] == 0, v.cause == "" && o.lettered[position{kafka.TopicPartition{Topic: line.Topic, Partition: line.Partition}, line.Offset}]:
+			continue
+		case v.cause == "":
+			o.count(b.Tenant, metric.In, "")
+			o.count(b.Tenant, metric.Filtered, v.reason)
+		case b.Tenant == "":
+			o.count("", metric.Undecodable, v.cause)
+			o.letters[text]++
+		default:
+			o.count(b.Tenant, metric.In, "")
+			o.count(b.Tenant, metric.DeadLettered, v.cause)
+			o.letters[text]++
+		}
+		return
+	}
+	_, v := o.verdict(line, lowest)
+	o.s.fault("%s/%d@%d: was not dispatched, and is to be %+v: %s", line.Topic, line.Partition, line.Offset, v, line.Raw)
+}
+
+func (o *oracle) count(tenant string, outcome metric.Outcome, reason string) {
+	o.counts.Add(metric.Count{Tenant: tenant, Outcome: outcome, Reason: reason, N: 1})
+}
+
+// switches are the generations that were in force along a partition of a route,
+// as what was committed says; it never says another thing of the past.
+type switches [][2]int64 // offset, generation
+
+func (o *oracle) switches(tp kafka.TopicPartition) (all switches) {
+	for _, c := range o.s.cluster.group("session").history {
+		if c.tp != tp {
+			continue
+		}
+		var m struct {
+			Generation int64
+			Switches   switches
+		}
+		if err := json.Unmarshal([]byte(c.Metadata), &m); err != nil {
+			o.s.fault("%v@%d: %v", tp, c.Offset, err)
+		}
+		if n := len(m.Switches); n < len(all) || !slices.Equal(m.Switches[:len(all)], all) || m.Switches[n-1][1] != m.Generation || m.Switches[n-1][0] > c.Offset {
+			o.s.fault("%v@%d: the generations there were %v, and are %v", tp, c.Offset, all, m)
+		}
+		all = m.Switches
+	}
+	return all
+}
+
+func (s switches) at(offset int64) (generation uint64) {
+	for _, sw := range s {
+		if sw[0] <= offset {
+			generation = uint64(sw[1])
+		}
+	}
+	return generation
 }
 
 // placed checks where a beacon went, and what its header says.
@@ -155,44 +243,44 @@ func (o *oracle) placed(at position, b definition.Beacon, route string, got *rou
 	}
 }
 
-// verdict makes dispatch's checks, and says which route a beacon goes to; none
-// where it does not go on.
-func (o *oracle) verdict(line definition.Line) (b definition.Beacon, route string) {
+// verdict is what dispatch is to decide: a route, a filter's reason, or the cause
+// of a dead letter.
+type verdict struct{ route, reason, cause string }
+
+// verdict makes dispatch's checks under a generation.
+func (o *oracle) verdict(line definition.Line, generation uint64) (definition.Beacon, verdict) {
 	b, cause := definition.Decode(definitionSource, line.Raw)
-	t, known := o.s.world.newest().tenants[b.Tenant]
-	_ = t
-	if !known {
+	b.Line = line
+	named := b.Tenant
+	if _, known := o.s.world.generation(generation).tenants[named]; !known {
 		b.Tenant = ""
 	}
 	switch {
 	case cause != "":
-	case b.Tenant == "" && !known:
+	case named == "":
 		cause = "no tenant"
-		if c, _ := definition.Decode(definitionSource, line.Raw); c.Tenant != "" {
-			cause = "unknown tenant"
-		}
+	case b.Tenant == "":
+		cause = "unknown tenant"
 	case !b.HasTime:
 		cause = "no time"
 	case b.Session == "":
 		cause = "no session"
-	case b.Time > o.s.began().UnixMilli()+12*3600_000: // none is sent between that and the allowed
+	case b.Time > o.s.world.began.UnixMilli()+12*3600_000: // none lies between what is allowed and that
 		cause = "future"
 	}
 	if cause != "" {
-		o.letter(line, cause, b.Tenant)
-		return b, ""
+		return b, verdict{cause: cause}
 	}
-	if _, dropped := (filter{field: "bot"}).dropped(b); dropped {
-		return b, ""
+	for _, f := range []filter{{field: "bot"}, {field: "shopbot"}} {
+		if reason, dropped := f.dropped(b); dropped && (f.field == "bot" || b.Tenant == "shop") {
+			return b, verdict{reason: reason}
+		}
 	}
-	if _, dropped := (filter{field: "shopbot"}).dropped(b); dropped && b.Tenant == "shop" {
-		return b, ""
-	}
-	return b, cmp.Or(split(b), "web")
+	return b, verdict{route: cmp.Or(split(b), "web")}
 }
 
-func (o *oracle) letter(line definition.Line, cause, tenant string) {
-	o.letters[fmt.Sprintf("%s of %q: %s/%d@%d", cause, tenant, line.Topic, line.Partition, line.Offset)]++
+func letterText(cause, tenant string, line definition.Line) string {
+	return fmt.Sprintf("%s of %q: %s/%d@%d", cause, tenant, line.Topic, line.Partition, line.Offset)
 }
 
 // take notes what the definition says.
@@ -205,19 +293,9 @@ func (o *oracle) take(r *definition.Result) {
 		o.counts.Add(metric.Count{Tenant: tenant, Outcome: outcome, Reason: reason, N: n})
 	}
 	for name, t := range r.Tenants {
-		add(name, metric.In, "", t.In)
 		add(name, metric.Counted, "", t.Counted)
 		add(name, metric.Duplicate, "", t.Duplicate)
 		add(name, metric.BadValue, "", t.BadValue)
-		for reason, n := range t.Filtered {
-			add(name, metric.Filtered, reason, n)
-		}
-		for cause, n := range t.DeadLettered {
-			add(name, metric.DeadLettered, cause, n)
-		}
-	}
-	for cause, n := range r.Undecodable {
-		add("", metric.Undecodable, cause, n)
 	}
 }
 
@@ -236,16 +314,31 @@ func isNewline(r rune) bool { return r == '\n' }
 
 // compare looks at the metrics topic, the dead letters and the store.
 func (o *oracle) compare() {
-	var totals metric.Totals
-	var counts metric.Counts
-	finals := map[int32]int64{}
+	totals, counts, _ := o.metrics()
+	got := map[string]string{}
+	totals.Each(func(s *metric.Series, minute int64, f metric.Figure) {
+		got[fmt.Sprintf("%s minute %d", seriesText(s), minute)] = fmt.Sprintf("hits %d sum %v sessions %d sumsq %v", f.Hits, f.Sum, f.Sessions, f.SumSq)
+	})
+	o.same("figures", got, o.want)
+	o.same("counts", countText(counts), countText(&o.counts))
+	o.same("dead letters", texts(o.got), texts(o.letters))
+	if err := counts.Summary(nil).Conserved(); err != nil {
+		o.s.fault("%v", err)
+	}
+	o.stored()
+}
+
+// metrics sums the metrics topic up, and says of each of its partitions before
+// which minute all are final.
+func (o *oracle) metrics() (totals *metric.Totals, counts *metric.Counts, finals map[int32]int64) {
+	totals, counts, finals = &metric.Totals{}, &metric.Counts{}, map[int32]int64{}
 	for _, tp := range o.s.cluster.partitions(metricsTopic) {
-		h := o.s.horizon()
+		h := o.s.horizon(o.s.world.newest().number)
 		for _, record := range o.s.cluster.log(tp).committed() {
 			f, err := metric.ParseFrame(record.Value)
 			if err != nil {
 				o.s.fault("%v@%d: %v", tp, record.Offset, err)
-				return
+				continue
 			}
 			for _, d := range f.Deltas {
 				totals.Add(d)
@@ -259,37 +352,23 @@ func (o *oracle) compare() {
 		}
 		finals[tp.Partition], _ = h.FinalBefore()
 	}
-	got := map[string]string{}
-	totals.Each(func(s *metric.Series, minute int64, f metric.Figure) {
-		got[fmt.Sprintf("%s minute %d", seriesText(s), minute)] = fmt.Sprintf("hits %d sum %v sessions %d sumsq %v", f.Hits, f.Sum, f.Sessions, f.SumSq)
-	})
-	o.same("figures", got, o.want)
-	o.same("counts", countText(&counts), countText(&o.counts))
-	letters := map[string]int{}
-	for _, tp := range o.s.cluster.partitions(deadTopic) {
-		for _, record := range o.s.cluster.log(tp).committed() {
-			o.addLetter(letters, record)
-		}
-	}
-	o.same("dead letters", texts(letters), texts(o.letters))
-	if err := counts.Summary(nil).Conserved(); err != nil {
-		o.s.fault("%v", err)
-	}
-	o.stored(&totals, finals)
+	return totals, counts, finals
 }
 
-func (o *oracle) addLetter(letters map[string]int, record *kgo.Record) {
+func (o *oracle) addLetter(record *kgo.Record) {
 	d, err := kafka.ParseDeadLetter(record)
 	if err != nil {
 		o.s.fault("dead letter: %v", err)
 		return
 	}
-	letters[fmt.Sprintf("%s of %q: %s/%d@%d", d.Cause, d.Tenant, d.Topic, d.Partition, d.Offset)]++
+	o.lettered[position{kafka.TopicPartition{Topic: d.Topic, Partition: d.Partition}, d.Offset}] = true
+	o.got[fmt.Sprintf("%s of %q: %s/%d@%d", d.Cause, d.Tenant, d.Topic, d.Partition, d.Offset)]++
 }
 
 // stored compares the store with the topic's totals up to the last minute that
 // is final; nothing else may be there.
-func (o *oracle) stored(totals *metric.Totals, finals map[int32]int64) {
+func (o *oracle) stored() {
+	totals, _, finals := o.metrics()
 	want := map[string]string{}
 	totals.Each(func(s *metric.Series, minute int64, f metric.Figure) {
 		if minute < finals[metric.PartitionOf(s, o.s.world.metricsPartitions)] {

@@ -49,14 +49,15 @@ func (s *store) write(samples []metric.Sample) error {
 // that reads the metrics topic. Its offsets are committed without transactions,
 // at any time.
 type shipping struct {
-	sim    *simulation
-	name   string
-	group  *group
-	store  *store
-	member *member
-	parts  map[int32]*shipped
-	late   map[kafka.TopicPartition]kafka.Committed // commits under way
-	wakes  time.Time
+	sim        *simulation
+	name       string
+	group      *group
+	store      *store
+	member     *member
+	parts      map[int32]*shipped
+	late       map[kafka.TopicPartition]kafka.Committed // commits under way
+	wakes      time.Time
+	generation uint64 // the newest known
 }
 
 type shipped struct {
@@ -65,10 +66,18 @@ type shipped struct {
 	committed metric.SafePoint
 }
 
-func (s *simulation) newShipping(name string, to *store) *shipping {
-	w := &shipping{sim: s, name: name, store: to, group: s.cluster.group("ship")}
+func (s *simulation) newShipping(name string, to *store, generation uint64) *shipping {
+	w := &shipping{sim: s, name: name, store: to, generation: generation, group: s.cluster.group("ship")}
 	w.client()
 	return w
+}
+
+// use makes a generation known.
+func (w *shipping) use(g *generation) {
+	w.generation = g.number
+	for _, p := range w.parts {
+		p.Use(g.number, g.routeNames())
+	}
 }
 
 func (w *shipping) client() {
@@ -124,7 +133,7 @@ func (w *shipping) begin(tp kafka.TopicPartition) {
 		return
 	}
 	w.parts[tp.Partition] = &shipped{
-		Shipper: ship.NewShipper(at, w.sim.horizon()), next: at.Offset, committed: at,
+		Shipper: ship.NewShipper(at, w.sim.horizon(w.generation)), next: at.Offset, committed: at,
 	}
 }
 

@@ -28,10 +28,10 @@ func (s *simulation) send() {
 		s.senders[tp] = p
 	}
 	switch {
-	case time.Now().Before(p.quiet):
+	case s.now().Before(p.quiet):
 		return
 	case s.chance(30):
-		p.quiet = time.Now().Add(time.Duration(s.IntN(10)) * s.world.idle / 3)
+		p.quiet = s.now().Add(time.Duration(s.IntN(10)) * s.world.idle / 3)
 	case s.chance(20):
 		p.lag = time.Duration(s.Int64N(int64(3 * s.world.lateness)))
 	case s.chance(20):
@@ -51,7 +51,7 @@ func (s *simulation) raw(tp kafka.TopicPartition, value string) {
 // distances, those at which something changes among them.
 func (s *simulation) at(p *sender) int64 {
 	w, r := s.world, s.Rand
-	now := time.Now().Add(-p.lag).UnixMilli()
+	now := s.now().Add(-p.lag).UnixMilli()
 	late, gap := w.lateness.Milliseconds(), w.gap.Milliseconds()
 	near := r.Int64N(3) - 1
 	t := now
@@ -89,7 +89,7 @@ func (s *simulation) beacon(p *sender) string {
 	case s.chance(80):
 		return pick(r, `{"tenant":"shop"`, `{"tenant":"nobody","ts":1,"sid":"s"}`, `{"tenant":"shop","ts":946684800000}`, `[]`, `{"sid":"s","tenant":"blog"}`)
 	case s.chance(80):
-		return fmt.Sprintf(`{"tenant":"shop","sid":"s1","ts":%d}`, time.Now().Add(24*time.Hour).UnixMilli())
+		return fmt.Sprintf(`{"tenant":"shop","sid":"s1","ts":%d}`, s.now().Add(24*time.Hour).UnixMilli())
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `{"ts":%d,"tenant":%q,"sid":"s%d"`, s.at(p), pick(r, "shop", "shop", "shop", "blog"), r.IntN(s.sessions))

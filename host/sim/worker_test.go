@@ -25,6 +25,7 @@ type worker struct {
 	topics []string
 	stage  kafka.Stage
 	hand   *kafka.Tx // the stage's view of the worker
+	beside *beside
 
 	member *member
 	owned  map[kafka.TopicPartition]*place
@@ -58,8 +59,8 @@ type place struct {
 
 var errFault = errors.New("fault")
 
-func (s *simulation) newWorker(name, group string, topics []string, stage kafka.Stage) *worker {
-	w := &worker{sim: s, name: name, group: s.cluster.group(group), topics: topics, stage: stage, counts: map[string]int32{}}
+func (s *simulation) newWorker(name, group string, topics []string, stage kafka.Stage, b *beside) *worker {
+	w := &worker{sim: s, name: name, group: s.cluster.group(group), topics: topics, stage: stage, beside: b, counts: map[string]int32{}}
 	w.hand = kafka.NewTx(w)
 	w.client()
 	return w
@@ -168,7 +169,7 @@ func (w *worker) sync() {
 // leave tells the stage that partitions go to another worker.
 func (w *worker) leave(parts []kafka.TopicPartition) {
 	if r, ok := w.stage.(kafka.Releaser); ok && len(parts) > 0 {
-		r.Release(context.Background(), parts)
+		w.waiting(func() { r.Release(context.Background(), parts) })
 	}
 }
 
@@ -199,8 +200,10 @@ func (w *worker) take() {
 	}
 	parts := w.wants
 	w.wants = nil
-	if err := w.assign(parts); err != nil {
+	if err := w.assign(parts); errors.Is(err, kafka.ErrStop) {
 		w.fail(err)
+	} else if err != nil {
+		w.fatal(err)
 	}
 }
 
@@ -218,7 +221,9 @@ func (w *worker) assign(parts []kafka.TopicPartition) error {
 		all = append(all, a)
 	}
 	w.sim.said("%s: takes %v", w.name, parts)
-	if err := w.stage.Assign(context.Background(), all); err != nil {
+	var err error
+	w.waiting(func() { err = w.stage.Assign(context.Background(), all) })
+	if err != nil {
 		return fmt.Errorf("assign: %w", err)
 	}
 	for _, a := range all {
@@ -228,6 +233,16 @@ func (w *worker) assign(parts []kafka.TopicPartition) error {
 		w.owned[kafka.TopicPartition{Topic: a.Topic, Partition: a.Partition}] = &place{next: a.Start, end: a.LogEnd, hold: a.Hold}
 	}
 	return nil
+}
+
+// waiting runs a call of the stage that may wait for what goes on beside: that
+// happens at once, or later than the call waits.
+func (w *worker) waiting(call func()) {
+	if w.sim.healing || w.sim.chance(2) {
+		w.beside.freely(call)
+		return
+	}
+	call()
 }
 
 // again takes partitions away and gives them back: a rebalance that comes twice.
@@ -288,6 +303,8 @@ func (w *worker) tick() {
 
 func (w *worker) batch(records []*kgo.Record) {
 	w.sim.steps++
+	w.sim.batching = true
+	defer func() { w.sim.batching = false }()
 	if err := w.stage.Batch(context.Background(), records, w.hand); err != nil {
 		w.fail(err)
 	}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -28,8 +29,9 @@ type world struct {
 	gap, lateness, idle, ahead        time.Duration
 	sources                           map[string]int32 // partitions at the beginning, by topic
 	metricsPartitions, deadPartitions int32
-	generations                       []*generation // by number, from 1
-	broken                            func() error  // plugins' failures, which are no fault of a beacon
+	generations                       []*generation                      // by number, from 1
+	pools                             map[string][]definition.Experiment // by tenant: all that a generation may have
+	broken                            func() error                       // plugins' failures, which are no fault of a beacon
 }
 
 // generation is one config, as the stages and as the definition want it.
@@ -38,6 +40,7 @@ type generation struct {
 	routes  []dispatch.Route
 	tenants map[string]tenant
 	session *session.Config
+	defined *definition.Config // see world.definition
 }
 
 // tenant is a tenant of a generation.
@@ -60,6 +63,7 @@ func newWorld(seed uint64, broken func() error) *world {
 	if r.IntN(3) > 0 {
 		w.sources["raw-b"] = 1 + r.Int32N(2)
 	}
+	w.pools = map[string][]definition.Experiment{"shop": w.experiments(), "blog": w.experiments()[:2]}
 	g := &generation{
 		number: 1,
 		routes: []dispatch.Route{
@@ -69,9 +73,9 @@ func newWorld(seed uint64, broken func() error) *world {
 			"shop": {
 				plugin: &plugin{factor: 1, broken: w.broken}, allTraffic: r.IntN(2) == 0, pairs: [][2]string{{"view", "order"}},
 				dimensions:  []definition.Dimension{{Name: "platform", Path: "platform", Default: "none", Values: []string{"web", "ios"}}, {Name: "dc", Path: "dc"}},
-				experiments: w.experiments(),
+				experiments: w.pools["shop"],
 			},
-			"blog": {plugin: &plugin{factor: 2, fewer: true, broken: w.broken}, allTraffic: true, experiments: w.experiments()[:2]},
+			"blog": {plugin: &plugin{factor: 2, fewer: true, broken: w.broken}, allTraffic: true, experiments: w.pools["blog"]},
 		},
 	}
 	w.add(g)
@@ -84,7 +88,74 @@ func (w *world) add(g *generation) {
 	w.generations = append(w.generations, g)
 }
 
+// reload makes a generation in which a tenant has changed.
+func (w *world) reload(r *rand.Rand) *generation {
+	old := w.newest()
+	g := &generation{number: old.number + 1, routes: old.routes, tenants: maps.Clone(old.tenants)}
+	name := pick(r, "shop", "shop", "blog")
+	t, ok := g.tenants[name]
+	if !ok {
+		t = w.generation(1).tenants[name] // it is back
+	}
+	for range 1 + r.IntN(3) {
+		switch r.IntN(8) {
+		case 0:
+			t.plugin = &plugin{factor: pick(r, 1.0, 2, 3), fewer: r.IntN(2) == 0, broken: w.broken}
+		case 1:
+			t.allTraffic = !t.allTraffic
+		case 2:
+			t.pairs = pick(r, nil, [][2]string{{"view", "order"}}, [][2]string{{"order", "order"}, {"order", "view"}})
+		case 3:
+			t.dimensions = pick(r, nil, t.dimensions, w.generation(1).tenants[name].dimensions)
+		case 4:
+			if name == "blog" && ok {
+				delete(g.tenants, name)
+				w.add(g)
+				return g
+			}
+		default: // experiments go, come, and come back
+			t.experiments = nil
+			for _, e := range w.pools[name] {
+				if r.IntN(3) > 0 {
+					t.experiments = append(t.experiments, e)
+				}
+			}
+			r.Shuffle(len(t.experiments), func(i, j int) { t.experiments[i], t.experiments[j] = t.experiments[j], t.experiments[i] })
+		}
+	}
+	g.tenants[name] = t
+	w.add(g)
+	return g
+}
+
+func (w *world) generation(number uint64) *generation { return w.generations[number-1] }
+
 func (w *world) newest() *generation { return w.generations[len(w.generations)-1] }
+
+func (g *generation) routeNames() (names []string) {
+	for _, r := range g.routes {
+		names = append(names, r.Name)
+	}
+	return names
+}
+
+func (g *generation) routeTopics() (topics []string) {
+	for _, r := range g.routes {
+		topics = append(topics, r.Topic)
+	}
+	return topics
+}
+
+// routesByTopic says which route a topic is of, in any generation.
+func (w *world) routesByTopic() map[string]string {
+	all := map[string]string{}
+	for _, g := range w.generations {
+		for _, r := range g.routes {
+			all[r.Topic] = r.Name
+		}
+	}
+	return all
+}
 
 // experiments are those that generations choose from: an id never means
 // anything else.
@@ -193,23 +264,18 @@ func compiled(e *definition.Experiment) *experiment.Compiled {
 	return c
 }
 
-// definition is a generation as the definition wants it. Nothing is late by its
-// own count: the route's logs say what is.
-func (w *world) definition(g *generation) definition.Config {
-	cfg := definition.Config{
-		Source: definitionSource, Gap: w.gap.Milliseconds(), Lateness: 1 << 50, Ahead: w.ahead.Milliseconds(), Now: time.Now().UnixMilli(),
-		Tenants: map[string]definition.Tenant{}, Filter: filter{field: "bot"}.dropped, Split: split, Default: "web",
+// definition is a generation as the definition wants it, of beacons that count.
+func (w *world) definition(g *generation) *definition.Config {
+	if g.defined != nil {
+		return g.defined
 	}
+	g.defined = &definition.Config{Gap: w.gap.Milliseconds(), Tenants: map[string]definition.Tenant{}}
 	for name, t := range g.tenants {
-		d := definition.Tenant{
+		g.defined.Tenants[name] = definition.Tenant{
 			Extract: t.plugin.extract, AllTraffic: t.allTraffic, Pairs: t.pairs, Dimensions: t.dimensions, Experiments: t.experiments,
 		}
-		if name == "shop" {
-			d.Filter = filter{field: "shopbot"}.dropped
-		}
-		cfg.Tenants[name] = d
 	}
-	return cfg
+	return g.defined
 }
 
 func (w *world) metrics() kafka.Topic {

@@ -1,0 +1,139 @@
+package sim
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/seed-6a2d649b/pharos/host/kafka"
+	"github.com/seed-6a2d649b/pharos/host/session"
+)
+
+// beside is what goes on beside the loops of a host, in threads of the session
+// stage: it reads logs again and writes snapshots. So that a seed gives the same
+// run every time, each of their steps waits until the scheduler lets it happen,
+// and has it fail if that is to be.
+type beside struct {
+	s    *simulation
+	name string
+
+	mu      sync.Mutex
+	free    bool // steps happen at once: the scheduler's own thread waits for them
+	dead    bool // the host has crashed
+	waiting []*turn
+}
+
+// turn is a step that waits.
+type turn struct {
+	what  string
+	allow chan error
+}
+
+var _ session.Log = (*beside)(nil)
+
+// turn waits for the scheduler.
+func (b *beside) turn(ctx context.Context, what string) error {
+	b.mu.Lock()
+	switch {
+	case b.dead:
+		b.mu.Unlock()
+		return errFault
+	case b.free:
+		b.mu.Unlock()
+		return ctx.Err()
+	}
+	t := &turn{what, make(chan error, 1)}
+	b.waiting = append(b.waiting, t)
+	b.mu.Unlock()
+	select {
+	case err := <-t.allow:
+		return err
+	case <-ctx.Done():
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.waiting = slices.DeleteFunc(b.waiting, func(o *turn) bool { return o == t })
+		return ctx.Err()
+	}
+}
+
+// step lets one step happen, of which the seed chooses.
+func (b *beside) step() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.waiting) == 0 {
+		return
+	}
+	// In which order threads came to wait is no business of the seed's.
+	slices.SortStableFunc(b.waiting, func(x, y *turn) int { return cmp.Compare(x.what, y.what) })
+	i := b.s.IntN(len(b.waiting))
+	t := b.waiting[i]
+	b.waiting = slices.Delete(b.waiting, i, i+1)
+	if b.s.risk(15) {
+		t.allow <- errFault
+		return
+	}
+	t.allow <- nil
+}
+
+// freely runs what waits for steps.
+func (b *beside) freely(run func()) {
+	set := func(free bool) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.free = free; !free {
+			return
+		}
+		for _, t := range b.waiting {
+			t.allow <- nil
+		}
+		b.waiting = nil
+	}
+	set(true)
+	defer set(false)
+	run()
+}
+
+// die fails all steps from now on.
+func (b *beside) die() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.dead = true
+	for _, t := range b.waiting {
+		t.allow <- errFault
+	}
+	b.waiting = nil
+}
+
+// Read is session.Log's: it reads a log of the cluster again.
+func (b *beside) Read(ctx context.Context, topic string, partition int32, from, to int64, each func([]*kgo.Record) error) error {
+	tp := kafka.TopicPartition{Topic: topic, Partition: partition}
+	for from < to {
+		if err := b.turn(ctx, fmt.Sprint("read ", tp)); err != nil {
+			return err
+		}
+		records, next := b.s.cluster.log(tp).read(from, 100)
+		n := len(records)
+		for n > 0 && records[n-1].Offset >= to {
+			n--
+		}
+		if n > 0 {
+			if err := each(records[:n]); err != nil {
+				return err
+			}
+		}
+		from = next
+	}
+	return nil
+}
+
+func (b *beside) Bounds(ctx context.Context, topic string, partition int32) (kafka.Bounds, error) {
+	tp := kafka.TopicPartition{Topic: topic, Partition: partition}
+	if err := b.turn(ctx, fmt.Sprint("bounds of ", tp)); err != nil {
+		return kafka.Bounds{}, err
+	}
+	return kafka.Bounds{End: b.s.cluster.log(tp).stable()}, nil
+}

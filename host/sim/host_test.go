@@ -1,0 +1,109 @@
+package sim
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-6a2d649b/pharos/host/dispatch"
+	"github.com/seed-6a2d649b/pharos/host/session"
+)
+
+// host is a process: it loses all its workers' memory together.
+type host struct {
+	s      *simulation
+	name   string
+	lives  int
+	down   time.Time     // until then, if it has no workers
+	loaded atomic.Uint64 // the newest generation that it has
+
+	workers  []stepper
+	beside   *beside
+	dispatch *dispatch.Stage
+	session  *session.Stage
+	shipping *shipping
+}
+
+func (s *simulation) newHost(name string) {
+	h := &host{s: s, name: name, beside: &beside{}}
+	s.hosts = append(s.hosts, h)
+	h.start()
+}
+
+func (h *host) up() bool { return len(h.workers) > 0 }
+
+// start brings the host up. It may have to catch up on generations.
+func (h *host) start() {
+	s := h.s
+	h.lives++
+	name := fmt.Sprintf("%s.%d", h.name, h.lives)
+	newest := s.world.newest().number
+	h.loaded.Store(max(1, newest-uint64(s.IntN(2))))
+	g := s.world.generation(h.loaded.Load())
+	h.beside = &beside{s: s, name: name}
+	h.dispatch = dispatch.NewStage(dispatch.StageConfig{
+		Core: s.world.core(g), Host: name, Metrics: s.world.metrics(), DeadLetters: s.world.deadLetters(), Idle: s.world.idle,
+		Started: &s.marks, Newest: s.newestGeneration, Cluster: asked{s}, Patience: time.Hour,
+	})
+	h.session = session.NewStage(session.StageConfig{
+		Config: g.session, Configs: h.config, Host: name, Routes: s.world.routesByTopic(), Metrics: s.world.metrics(), DeadLetters: s.world.deadLetters(), Log: h.beside,
+	})
+	h.shipping = s.newShipping(name+" ship", s.store, g.number)
+	h.workers = []stepper{
+		s.newWorker(name+" dispatch", "dispatch", s.world.topics(), h.dispatch, h.beside),
+		s.newWorker(name+" session", "session", g.routeTopics(), h.session, h.beside),
+		h.shipping,
+	}
+	s.said("%s is up, with generation %d of %d", name, g.number, newest)
+}
+
+// config gives the session stage a generation that the host has, or had.
+func (h *host) config(generation uint64) (*session.Config, error) {
+	if generation > h.loaded.Load() {
+		return nil, fmt.Errorf("generation %d is not loaded yet", generation)
+	}
+	return h.s.world.generation(generation).session, nil
+}
+
+// step lets a worker do something, or what goes on beside, or a generation come.
+func (h *host) step() {
+	switch n := h.s.IntN(20); {
+	case n == 0:
+		h.load()
+	case n < 5:
+		h.beside.step()
+	default:
+		h.workers[h.s.IntN(len(h.workers))].step()
+	}
+}
+
+// load puts the next generation in force, if there is one.
+func (h *host) load() {
+	next := h.loaded.Load() + 1
+	if !h.up() || next > h.s.world.newest().number {
+		return
+	}
+	g := h.s.world.generation(next)
+	h.loaded.Store(next)
+	h.s.said("%s loads generation %d", h.name, next)
+	h.dispatch.Use(h.s.world.core(g))
+	h.session.Use(g.session)
+	h.shipping.use(g)
+}
+
+// crash ends the host without a word.
+func (h *host) crash() {
+	h.s.crashes++
+	h.s.said("%s crashes", h.name)
+	h.down = time.Now().Add(time.Duration(h.s.Int64N(int64(15 * time.Second))))
+	h.end()
+}
+
+// end lets go of all that the host holds; nothing of it shows outside.
+func (h *host) end() {
+	h.beside.die()
+	if h.up() {
+		h.session.Close()
+	}
+	h.workers = nil
+}
