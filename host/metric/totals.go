@@ -12,6 +12,8 @@ type Totals struct {
 	minutes map[int64]map[*held]Figure
 	figures int
 	key     []byte
+	last    *held   // of the delta before, and
+	lastOf  *Series // its series as it was given: those of a series come together
 }
 
 // held is a series that some minute of the totals has.
@@ -27,11 +29,15 @@ func (t *Totals) Add(d Delta) {
 		t.series = map[string]*held{}
 		t.minutes = map[int64]map[*held]Figure{}
 	}
-	t.key = d.Series.AppendKey(t.key[:0])
-	h := t.series[string(t.key)]
-	if h == nil {
-		h = &held{series: d.Series, key: string(t.key)}
-		t.series[h.key] = h
+	h := t.last
+	if h == nil || t.lastOf != d.Series {
+		t.key = d.Series.AppendKey(t.key[:0])
+		h = t.series[string(t.key)]
+		if h == nil {
+			h = &held{series: d.Series, key: string(t.key)}
+			t.series[h.key] = h
+		}
+		t.last, t.lastOf = h, d.Series
 	}
 	m := t.minutes[d.Minute]
 	if m == nil {
@@ -85,9 +91,15 @@ func (t *Totals) Samples(minute int64) []Sample {
 }
 
 // Drop lets go of all minutes before the given one.
-func (t *Totals) Drop(before int64) {
+func (t *Totals) Drop(before int64) { t.drop(func(minute int64) bool { return minute < before }) }
+
+// DropFrom lets go of a minute and all later ones.
+func (t *Totals) DropFrom(from int64) { t.drop(func(minute int64) bool { return minute >= from }) }
+
+func (t *Totals) drop(goes func(minute int64) bool) {
+	t.last, t.lastOf = nil, nil
 	for minute, m := range t.minutes {
-		if minute >= before {
+		if !goes(minute) {
 			continue
 		}
 		for h := range m {

@@ -19,10 +19,15 @@ func TestTotals(t *testing.T) {
 		want := map[at]Figure{}
 		for range rapid.IntRange(0, 40).Draw(t, "steps") {
 			if rapid.IntRange(0, 9).Draw(t, "drop") == 0 {
-				before := rapid.Int64Range(0, 6).Draw(t, "before")
-				got.Drop(before)
+				at := rapid.Int64Range(0, 6).Draw(t, "at")
+				from := rapid.Bool().Draw(t, "from there on")
+				if from {
+					got.DropFrom(at)
+				} else {
+					got.Drop(at)
+				}
 				for k := range want {
-					if k.minute < before {
+					if from == (k.minute >= at) {
 						delete(want, k)
 					}
 				}
@@ -93,4 +98,23 @@ func TestSampleStat(t *testing.T) {
 	if !back.IsZero() || f.IsZero() {
 		t.Errorf("a figure and its negation make %+v", back)
 	}
+}
+
+// BenchmarkTotals: a frame's deltas, of series with some minutes each.
+func BenchmarkTotals(b *testing.B) {
+	var deltas []Delta
+	for i := range 1000 {
+		s := &Series{Tenant: "shop", Experiment: "checkout-button", Variant: "blue", Status: Assigned, Point: string(rune('a' + i%26)), Dims: []Label{{"dc", string(rune('0' + i/26))}, {"platform", "web"}}}
+		for m := range int64(4) {
+			deltas = append(deltas, Delta{Series: s, Minute: m, Figure: Figure{Hits: 1, Sum: NewInt(Micro)}})
+		}
+	}
+	var t Totals
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, d := range deltas {
+			t.Add(d)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(deltas)), "ns/delta")
 }

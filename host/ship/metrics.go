@@ -8,8 +8,8 @@ import (
 
 // metrics are what ship says of itself, all by store.
 type metrics struct {
-	samples, failures, afterFinal *prometheus.CounterVec
-	lag, stored                   *prometheus.GaugeVec
+	samples, failures, afterFinal, again *prometheus.CounterVec
+	lag, stored, held                    *prometheus.GaugeVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -24,13 +24,15 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		samples:    counter("samples_total", "Samples that the store acknowledged."),
 		failures:   counter("write_failures_total", "Writes that the store refused or did not answer."),
 		afterFinal: counter("deltas_after_final_total", "Deltas of minutes that were final already. Any is a fault of what writes the metrics topic."),
+		again:      counter("read_again_total", "Times that a partition was read again, because more figures were open than may be held."),
+		held:       gauge("figures", "Figures of open minutes that are held for the store."),
 		lag:        gauge("lag_records", "Records of the metrics topic that this process has not looked at yet for the store."),
 		stored:     gauge("complete_through_seconds", "End of the last minute that the store has, of the slowest partition that this process ships, in seconds since 1970."),
 	}
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.samples, m.failures, m.afterFinal, m.lag, m.stored} {
+	for _, c := range []prometheus.Collector{m.samples, m.failures, m.afterFinal, m.again, m.held, m.lag, m.stored} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("ship: metrics: %w", err)
 		}

@@ -39,6 +39,7 @@ type part struct {
 	partition int32
 	at        metric.SafePoint
 	shipper   *Shipper // nil before the first record where the log's beginning is gone: that record says which minutes may have lost deltas
+	crowded   bool     // it was said that there is no room for all
 	told      int      // of how many generations the shipper has heard
 	end       int64    // stable end, as last seen
 	committed metric.SafePoint
@@ -134,7 +135,7 @@ func (r *runner) forget() {
 		p.cancel()
 	}
 	clear(r.parts)
-	r.state.Partitions, r.state.Lag, r.state.FinalBefore = 0, 0, metric.NoMinute
+	r.state = Status{Store: r.state.Store, FinalBefore: metric.NoMinute, Samples: r.state.Samples, Error: r.state.Error, Stopped: r.state.Stopped}
 }
 
 func (r *runner) failed(err error, stopped bool) {
@@ -167,7 +168,10 @@ func (r *runner) measure() {
 	if stored != metric.NoMinute {
 		r.m.stored.WithLabelValues(r.store.Name).Set(float64(stored) * 60)
 	}
+	figures, all := held(parts)
+	r.m.held.WithLabelValues(r.store.Name).Set(float64(figures))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.state.Partitions, r.state.Lag, r.state.FinalBefore = len(parts), lag, stored
+	r.state.Figures, r.state.Crowded, r.state.Waits = figures, !all, waits(parts)
 }

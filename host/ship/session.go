@@ -75,6 +75,7 @@ func (s *session) loop(ctx context.Context) error {
 		fetches := s.cl.PollRecords(polling, s.cfg.MaxRecords)
 		cancel()
 		err := s.observe(fetches)
+		s.readAgain()
 		s.cl.AllowRebalance() // writing may take long; what is taken away meanwhile is noticed
 		if err != nil {
 			return err
@@ -83,6 +84,7 @@ func (s *session) loop(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		s.shed()
 		s.measure()
 		if moved || time.Since(s.at) >= s.cfg.CommitEvery {
 			s.commit(ctx)

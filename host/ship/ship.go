@@ -48,6 +48,7 @@ type Config struct {
 	Routes     []string // all of that generation
 
 	MaxBatch     int           // samples of one Write; default 2000
+	MaxFigures   int           // held for a store; default 2 million (see Stage)
 	MaxRecords   int           // records taken between two looks at what is due; default 200
 	WriteTimeout time.Duration // of one Write; default 30s
 	CommitEvery  time.Duration // safe points are committed when the horizon moves, and this often in between; default 5s
@@ -68,6 +69,9 @@ func (c Config) withDefaults() Config {
 	if c.MaxBatch <= 0 {
 		c.MaxBatch = 2000
 	}
+	if c.MaxFigures <= 0 {
+		c.MaxFigures = 2_000_000
+	}
 	if c.MaxRecords <= 0 {
 		c.MaxRecords = 200
 	}
@@ -84,6 +88,11 @@ func (c Config) withDefaults() Config {
 // of beacons spread; besides the records fetched ahead, at most 16 MiB, and
 // those of one look. While a store does not take samples nothing more is read
 // for it, so a store that is down costs no memory.
+//
+// MaxFigures bounds it where the watermark stands still or there are very many
+// series: the newest minutes are let go then, and read again once those before
+// them are written. So nothing is lost, and every pass over the topic writes as
+// many minutes as there is room for; Status says so.
 type Stage struct {
 	cfg     Config
 	known   generations
@@ -122,12 +131,15 @@ func (s *Stage) Run(ctx context.Context) error {
 // Status is how far a store is.
 type Status struct {
 	Store       string
-	Partitions  int   // of the metrics topic that this process ships
-	FinalBefore int64 // minutes before it are in the store, for all those partitions; metric.NoMinute: none known
-	Lag         int64 // records not looked at yet, of those partitions
-	Samples     int64 // written since the start
-	Error       error // the last failure since the last success; nil: none
-	Stopped     bool  // by that error
+	Partitions  int    // of the metrics topic that this process ships
+	FinalBefore int64  // minutes before it are in the store, for all those partitions; metric.NoMinute: none known
+	Lag         int64  // records not looked at yet, of those partitions
+	Figures     int    // of open minutes, held
+	Crowded     bool   // more are open than MaxFigures: some minutes are read again later
+	Waits       uint64 // a generation that is named and not known, so that nothing becomes final; 0: none
+	Samples     int64  // written since the start
+	Error       error  // the last failure since the last success; nil: none
+	Stopped     bool   // by that error
 }
 
 // Status returns how far every store is, in the order of the config. It may be

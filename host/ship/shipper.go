@@ -1,6 +1,10 @@
 package ship
 
-import "github.com/seed-6a2d649b/pharos/host/metric"
+import (
+	"math"
+
+	"github.com/seed-6a2d649b/pharos/host/metric"
+)
 
 // Shipper is what one store knows of one partition of the metrics topic: a
 // state machine without Kafka, a store or a clock.
@@ -13,6 +17,9 @@ import "github.com/seed-6a2d649b/pharos/host/metric"
 // right place to begin at, also an old one that overwrites a newer one. What is
 // written between a safe point and a crash is written again with the same
 // values, because it is summed again from the same deltas.
+//
+// What is held is bounded by letting the newest minutes go (Shed). Their deltas
+// are read again, from Behind, once the minutes before them are in the store.
 type Shipper struct {
 	horizon *metric.Horizon
 	totals  metric.Totals   // of minutes from stored on
@@ -20,11 +27,16 @@ type Shipper struct {
 	stored  int64           // minutes before it are in the store; NoMinute: none
 	final   int64           // minutes before it are final, as the records since the start say; NoMinute: none
 	next    int64           // offset behind the last record seen
+	cut     int64           // minutes from it on are not held; allHeld: there is room for all
+	behind  int64           // offset of the first record with a delta of a minute from cut on
 }
+
+// allHeld is a cut that no minute reaches.
+const allHeld = math.MaxInt64
 
 // NewShipper begins at a safe point. The horizon knows nothing yet.
 func NewShipper(at metric.SafePoint, horizon *metric.Horizon) *Shipper {
-	s := &Shipper{horizon: horizon, first: map[int64]int64{}, stored: metric.NoMinute, final: metric.NoMinute, next: at.Offset}
+	s := &Shipper{horizon: horizon, first: map[int64]int64{}, stored: metric.NoMinute, final: metric.NoMinute, next: at.Offset, cut: allHeld, behind: math.MaxInt64}
 	if at.Horizon != metric.NoMinute {
 		s.stored = at.Horizon + 1
 	}
@@ -56,6 +68,10 @@ func (s *Shipper) Observe(offset int64, f *metric.Frame) (afterFinal int) {
 			afterFinal++
 		}
 		if d.Minute < max(s.final, s.stored) {
+			continue
+		}
+		if d.Minute >= s.cut {
+			s.behind = min(s.behind, offset)
 			continue
 		}
 		s.totals.Add(d)
@@ -105,10 +121,11 @@ func (s *Shipper) Due(batch int, write func([]metric.Sample) error) error {
 // Wrote says that everything due is in the store. It tells whether the horizon
 // moved.
 func (s *Shipper) Wrote() bool {
-	if s.final <= s.stored {
+	stored := min(s.final, s.cut)
+	if stored <= s.stored {
 		return false
 	}
-	s.stored = s.final
+	s.stored = stored
 	s.totals.Drop(s.stored)
 	for minute := range s.first {
 		if minute < s.stored {
@@ -120,7 +137,7 @@ func (s *Shipper) Wrote() bool {
 
 // Safe returns the newest safe point.
 func (s *Shipper) Safe() metric.SafePoint {
-	p := metric.SafePoint{Offset: s.next, Horizon: metric.NoMinute}
+	p := metric.SafePoint{Offset: min(s.next, s.behind), Horizon: metric.NoMinute}
 	for _, offset := range s.first {
 		p.Offset = min(p.Offset, offset)
 	}
@@ -128,4 +145,28 @@ func (s *Shipper) Safe() metric.SafePoint {
 		p.Horizon = s.stored - 1
 	}
 	return p
+}
+
+// Len returns how many figures are held.
+func (s *Shipper) Len() int { return s.totals.Len() }
+
+// Shed lets the newest open minutes go until no more than most figures are held.
+// The oldest one stays, and what is final: both are on their way to the store.
+func (s *Shipper) Shed(most int) {
+	minutes := s.totals.Minutes()
+	for n := len(minutes); n > 1 && s.totals.Len() > most && minutes[n-1] >= s.final; n-- {
+		s.cut = minutes[n-1]
+		s.behind = min(s.behind, s.first[s.cut])
+		delete(s.first, s.cut)
+		s.totals.DropFrom(s.cut)
+	}
+}
+
+// Behind returns where to begin again where minutes were let go and all before them
+// are in the store.
+func (s *Shipper) Behind() (at metric.SafePoint, ok bool) {
+	if s.cut == allHeld || s.stored < s.cut {
+		return at, false
+	}
+	return s.Safe(), true
 }

@@ -3,7 +3,9 @@ package ship
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,40 +38,121 @@ func horizon(lateness time.Duration) *metric.Horizon {
 
 // log is one partition of the metrics topic and what a store must have of it.
 type log struct {
-	frames []*metric.Frame
-	final  int64           // minutes before it are final at the log's end
-	totals metric.Totals   // of all minutes
-	offset func(int) int64 // offset of a frame; transactions leave gaps
+	frames      []*metric.Frame
+	generations map[uint64][]string
+	final       int64           // minutes before it are final at the log's end
+	totals      metric.Totals   // of all minutes
+	offset      func(int) int64 // offset of a frame; transactions leave gaps
 }
 
-// anyLog draws what two session partitions write: deltas of minutes from their
-// watermark minus the lateness on, and progress, which only some frames carry.
+// writer is a route as the session stage writes of it.
+type writer struct {
+	name      string
+	topic     byte
+	watermark []int64 // by partition, minutes
+	named     []uint64
+}
+
+func (w *writer) progress(p int) metric.Progress {
+	g := progress(int32(p), int32(len(w.watermark)), w.watermark[p])
+	g.Route, g.TopicID[0], g.Generation = w.name, w.topic, w.named[p]
+	return g
+}
+
+// newWriter begins a topic at a watermark.
+func newWriter(name string, topic byte, partitions int, watermark int64, generation uint64) *writer {
+	w := &writer{name: name, topic: topic}
+	for range partitions {
+		w.watermark, w.named = append(w.watermark, watermark), append(w.named, generation)
+	}
+	return w
+}
+
+// anyLog draws what session partitions write: deltas of minutes from their watermark
+// minus the lateness on, and progress, which only some frames carry; routes come in
+// new generations, and some get topics of other partition counts.
 func anyLog() *rapid.Generator[*log] {
 	return rapid.Custom(func(t *rapid.T) *log {
-		l := &log{offset: func(i int) int64 { return int64(i)*2 + 5 }}
-		watermark := [2]int64{1, 1}
+		l := &log{offset: func(i int) int64 { return int64(i)*2 + 5 }, generations: map[uint64][]string{1: {"web"}}}
+		routes := []*writer{newWriter("web", 1, 2, 1, 1)}
+		generation, topics := uint64(1), byte(1)
+		switched := int64(math.MaxInt64) // where source partitions were when the last route came: beyond, all have named it
+		whole := metric.NewHorizon(lateness * time.Minute)
+		whole.Generation(1, []string{"web"})
+		put := func(f *metric.Frame) {
+			f.Generation = generation
+			l.frames = append(l.frames, f)
+			for _, p := range f.Progress {
+				whole.Observe(generation, p)
+			}
+			if m, ok := whole.FinalBefore(); ok {
+				l.final = max(l.final, m)
+			}
+		}
+		next := func() {
+			generation++
+			var names []string
+			for _, r := range routes {
+				names = append(names, r.name)
+			}
+			l.generations[generation] = names
+			whole.Generation(generation, names)
+		}
 		for range rapid.IntRange(0, 60).Draw(t, "frames") {
-			p := rapid.IntRange(0, 1).Draw(t, "partition")
-			f := &metric.Frame{Generation: 1}
+			i := rapid.IntRange(0, len(routes)-1).Draw(t, "route")
+			w := routes[i]
+			switch rapid.IntRange(0, 25).Draw(t, "what") {
+			case 0: // a new route, whose first beacons are no older than what all routes are at
+				if len(routes) < 3 {
+					low := slices.Min(w.watermark)
+					for _, r := range routes {
+						low = max(low, slices.Max(r.watermark))
+					}
+					topics++
+					routes = append(routes, newWriter(fmt.Sprint("route", len(routes)), topics, 1, low, generation+1))
+					next()
+					switched = low
+				}
+				continue
+			case 1: // another topic: the old one closes, with its last deltas
+				next()
+				f := &metric.Frame{}
+				for p := range w.watermark {
+					w.named[p] = generation
+					g := w.progress(p)
+					g.Closed = true
+					f.Progress = append(f.Progress, g)
+				}
+				put(f)
+				topics++
+				routes[i] = newWriter(w.name, topics, rapid.IntRange(1, 4).Draw(t, "partitions"), slices.Min(w.watermark), generation)
+				continue
+			}
+			p := rapid.IntRange(0, len(w.watermark)-1).Draw(t, "partition")
+			f := &metric.Frame{}
 			for range rapid.IntRange(0, 3).Draw(t, "deltas") {
-				low := max(0, watermark[p]-lateness)
+				low := max(0, w.watermark[p]-lateness)
 				d := hits(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "series"), rapid.Int64Range(low, low+2*lateness).Draw(t, "minute"), rapid.Int64Range(-1, 2).Draw(t, "hits"))
 				f.Deltas = append(f.Deltas, d)
 				l.totals.Add(d)
 			}
 			if rapid.Bool().Draw(t, "progress") {
-				watermark[p] += rapid.Int64Range(0, 3).Draw(t, "passes")
-				f.Progress = append(f.Progress, progress(int32(p), 2, watermark[p]))
+				w.watermark[p] += rapid.Int64Range(0, 3).Draw(t, "passes")
+				w.named[p] = max(w.named[p], rapid.Uint64Range(w.named[p], generation).Draw(t, "generation named"))
+				if w.watermark[p] > switched {
+					w.named[p] = generation
+				}
+				f.Progress = append(f.Progress, w.progress(p))
 			}
-			l.frames = append(l.frames, f)
+			put(f)
 		}
-		h := horizon(lateness)
-		for _, f := range l.frames {
-			for _, p := range f.Progress {
-				h.Observe(1, p)
+		end := &metric.Frame{} // each partition says how far it is again and again
+		for _, w := range routes {
+			for p := range w.watermark {
+				end.Progress = append(end.Progress, w.progress(p))
 			}
 		}
-		l.final, _ = h.FinalBefore()
+		put(end)
 		return l
 	})
 }
@@ -106,12 +189,17 @@ var errCrash = errors.New("crash")
 
 // Whatever happens between any two steps, and whichever safe point ever
 // committed a new life begins at, the store ends up with every final minute,
-// each with one value, the sum of all its deltas; and with no other.
+// each with one value, the sum of all its deltas; and with no other. So it does
+// with room for a few figures only, and where generations become known late.
 func TestCrashAnywhere(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := anyLog().Draw(t, "log")
 		store := memory{}
 		points := []metric.SafePoint{{Offset: 0, Horizon: metric.NoMinute}}
+		room := math.MaxInt
+		if rapid.Bool().Draw(t, "little room") {
+			room = rapid.IntRange(1, 6).Draw(t, "room")
+		}
 		const lives = 6
 		for life := range lives {
 			i := len(points) - 1
@@ -123,50 +211,17 @@ func TestCrashAnywhere(t *testing.T) {
 			if !last {
 				budget = rapid.IntRange(0, 40).Draw(t, "steps before the crash")
 			}
-			step := func() bool { budget--; return budget >= 0 }
 			// Metadata is how safe points travel.
 			at, err := metric.ParseSafePoint(points[i].Offset, points[i].Metadata())
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := NewShipper(at, horizon(lateness))
-			for n, f := range l.frames {
-				if l.offset(n) < at.Offset {
-					continue
+			for again := true; again; {
+				var s *Shipper
+				s, again = l.live(t, at, store, &points, &budget, room)
+				if again {
+					at, again = s.Behind()
 				}
-				if !step() {
-					break
-				}
-				if late := s.Observe(l.offset(n), f); late != 0 {
-					t.Fatalf("%d deltas after final", late)
-				}
-				if again := s.Observe(l.offset(n), f); again != 0 {
-					t.Fatal("a record seen twice counts twice")
-				}
-				s.Passed(l.offset(n) + 1)
-				if rapid.IntRange(0, 2).Draw(t, "look") > 0 && n < len(l.frames)-1 {
-					continue
-				}
-				err := s.Due(rapid.IntRange(1, 3).Draw(t, "batch"), func(samples []metric.Sample) error {
-					if !step() {
-						return errCrash
-					}
-					return store.write(samples)
-				})
-				if errors.Is(err, errCrash) {
-					break
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				s.Wrote()
-				if !step() {
-					break
-				}
-				points = append(points, s.Safe())
-			}
-			if now := s.Safe(); now.Offset < at.Offset || now.Horizon < at.Horizon {
-				t.Fatalf("a safe point goes back: %+v to %+v", at, now)
 			}
 			if last {
 				if err := store.has(&l.totals, 0, l.final); err != nil {
@@ -175,6 +230,93 @@ func TestCrashAnywhere(t *testing.T) {
 			}
 		}
 	})
+}
+
+// live is a life of a shipper, from a safe point until the budget of steps is spent,
+// the log ends, or it goes back for what it had no room for.
+func (l *log) live(t *rapid.T, at metric.SafePoint, store memory, points *[]metric.SafePoint, budget *int, room int) (s *Shipper, goesOn bool) {
+	step := func() bool { *budget--; return *budget >= 0 }
+	s = NewShipper(at, metric.NewHorizon(lateness*time.Minute))
+	untold := slices.Sorted(maps.Keys(l.generations))
+	tell := func(all bool) {
+		for len(untold) > 0 && (all || rapid.Bool().Draw(t, "a generation becomes known")) {
+			s.Use(untold[0], l.generations[untold[0]])
+			untold = untold[1:]
+		}
+	}
+	for n, f := range l.frames {
+		if l.offset(n) < at.Offset {
+			continue
+		}
+		if !step() {
+			return s, false
+		}
+		if late := s.Observe(l.offset(n), f); late != 0 {
+			t.Fatalf("%d deltas after final", late)
+		}
+		if again := s.Observe(l.offset(n), f); again != 0 {
+			t.Fatal("a record seen twice counts twice")
+		}
+		s.Passed(l.offset(n) + 1)
+		tell(n == len(l.frames)-1)
+		if rapid.IntRange(0, 2).Draw(t, "look") > 0 && n < len(l.frames)-1 {
+			continue
+		}
+		err := s.Due(rapid.IntRange(1, 3).Draw(t, "batch"), func(samples []metric.Sample) error {
+			if !step() {
+				return errCrash
+			}
+			return store.write(samples)
+		})
+		if errors.Is(err, errCrash) {
+			return s, false
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Wrote()
+		s.Shed(room)
+		if now := s.Safe(); now.Offset < at.Offset || now.Horizon < at.Horizon {
+			t.Fatalf("a safe point goes back: %+v to %+v", at, now)
+		}
+		if !step() {
+			return s, false
+		}
+		*points = append(*points, s.Safe())
+		if _, ok := s.Behind(); ok {
+			return s, true
+		}
+	}
+	return s, false
+}
+
+// A shipper holds what it may, and takes the rest later.
+func TestShipperHasLittleRoom(t *testing.T) {
+	s := NewShipper(metric.SafePoint{Horizon: metric.NoMinute}, horizon(lateness))
+	for m := range int64(100) {
+		s.Observe(m, &metric.Frame{Deltas: []metric.Delta{hits("a", m, 1), hits("b", m, 1)}})
+		s.Shed(10)
+	}
+	if s.Len() != 10 || s.Safe() != (metric.SafePoint{Offset: 0, Horizon: metric.NoMinute}) {
+		t.Errorf("%d figures are held, safe point %+v", s.Len(), s.Safe())
+	}
+	if _, ok := s.Behind(); ok {
+		t.Error("it goes back before anything is written")
+	}
+	s.Observe(100, &metric.Frame{Progress: []metric.Progress{progress(0, 1, 1000)}})
+	store := memory{}
+	if err := s.Due(100, store.write); err != nil || !s.Wrote() || len(store) != 10 {
+		t.Fatalf("%d figures are written, %v", len(store), err)
+	}
+	if at, ok := s.Behind(); !ok || at != (metric.SafePoint{Offset: 5, Horizon: 4}) {
+		t.Errorf("behind %+v, %v", at, ok)
+	}
+	one := NewShipper(metric.SafePoint{Horizon: metric.NoMinute}, horizon(lateness))
+	one.Observe(0, &metric.Frame{Deltas: []metric.Delta{hits("a", 1, 1), hits("b", 1, 1), hits("c", 1, 1)}})
+	one.Shed(1)
+	if one.Len() != 3 {
+		t.Errorf("%d figures of the oldest minute are held", one.Len())
+	}
 }
 
 // What is held, and with it the safe point's distance, is what is open.

@@ -388,3 +388,76 @@ func TestBeginningIsGone(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// With a watermark that stands still more figures are open than may be held: they
+// are written when it moves, all of them, in several passes.
+func TestLittleRoom(t *testing.T) {
+	b := newBench(t)
+	var s shelf
+	cfg := b.config(Store{"tsdb", &s})
+	cfg.MaxFigures, cfg.Registerer = 30, prometheus.NewRegistry()
+	stage, stop := b.start(cfg)
+	b.minutes(2)
+	for range 20 {
+		f := &metric.Frame{}
+		for i := range 15 {
+			f.Deltas = append(f.Deltas, hits(fmt.Sprintf("p%d", i), b.clock, 1))
+		}
+		for _, d := range f.Deltas {
+			b.totals.Add(d)
+		}
+		b.transaction(f, kgo.TryCommit)
+		b.clock++
+	}
+	b.eventually(func() error {
+		if st := stage.Status()[0]; !st.Crowded || st.Lag != 0 || st.Figures > 60 {
+			return fmt.Errorf("status %+v", st)
+		}
+		return nil
+	})
+	b.minutes(10)
+	b.complete(&s)
+	b.eventually(func() error {
+		if st := stage.Status()[0]; st.Crowded {
+			return fmt.Errorf("status %+v", st)
+		}
+		return nil
+	})
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// What names a generation that is not known waits for it.
+func TestUnknownGeneration(t *testing.T) {
+	b := newBench(t)
+	var s shelf
+	stage, stop := b.start(b.config(Store{"tsdb", &s}))
+	b.minutes(8)
+	b.complete(&s)
+	before := b.clock - lateness
+	next := progress(0, 1, b.clock)
+	next.Generation = 2
+	b.transaction(&metric.Frame{Progress: []metric.Progress{next}}, kgo.TryCommit)
+	b.minutes(8)
+	b.eventually(func() error {
+		if st := stage.Status()[0]; st.Waits != 2 || st.Lag != 0 {
+			return fmt.Errorf("status %+v", st)
+		}
+		return nil
+	})
+	if err := s.check(&b.totals, 0, before); err != nil {
+		t.Error(err)
+	}
+	stage.Use(2, []string{"web"})
+	b.complete(&s)
+	b.eventually(func() error {
+		if st := stage.Status()[0]; st.Waits != 0 {
+			return fmt.Errorf("status %+v", st)
+		}
+		return nil
+	})
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
