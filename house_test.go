@@ -50,6 +50,7 @@ var house = map[string]rule{
 	"sinks":              {[]string{"host/metric"}, []string{"github.com/prometheus/", "github.com/hashicorp/go-hclog"}, "a store knows figures, never a stage"},
 	"sdk":                {[]string{"abi", "sdk/"}, nil, "guests build without the host"},
 	"plugins":            {[]string{"abi", "sdk/"}, nil, "shipped plugins are guests like anybody's"},
+	"chaos":              {nil, nil, "tests only: what runs there is the binary, and what it is compared with is its replay"},
 	"cmd/bench": {[]string{"host/pipeline", "host/config", "host/generate", "host/kafka", "host/broker", "host/metric", "plugins"}, []string{"github.com/twmb/franz-go", "github.com/hashicorp/go-hclog"},
 		"the benchmark measures the pipeline as it is wired, beside bare clients"},
 	"cmd/pharos": {[]string{"host/pipeline", "host/config", "host/generate", "host/plugin", "host/kafka", "host/blob/cloud"}, []string{"github.com/spf13/cobra", "github.com/hashicorp/go-hclog", "github.com/klauspost/compress", "github.com/twmb/franz-go", "golang.org/x/term"}, "the command line is thin: it parses flags and calls the pipeline"},

@@ -1,0 +1,244 @@
+//go:build linux
+
+package chaos
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// world is hosts, what they work on, and who does them harm.
+type world struct {
+	*cluster
+	load  *load
+	hosts []*host // the first has all roles, the store and the figures
+	rng   *rand.Rand
+	said  time.Time
+}
+
+const (
+	roleDispatch = "dispatch"
+	roleSession  = "session"
+)
+
+// newHost lays out a host. Nothing runs yet.
+func (w *world) newHost(t *testing.T, name, roles string) *host {
+	t.Helper()
+	dir := filepath.Join(w.dir, name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	h := &host{name: name, dir: dir, config: filepath.Join(dir, "pharos.yaml"), roles: roles}
+	var brokers bytes.Buffer
+	for i, b := range w.brokers {
+		if i > 0 {
+			brokers.WriteString(", ")
+		}
+		fmt.Fprintf(&brokers, "%q", b)
+	}
+	writeFile(t, h.config, []byte(shopConfig(t, brokers.String(), filepath.Join(dir, "data"), filepath.Join(w.dir, "snapshots"))))
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("host %s said\n%.6000s\n…\n%s", h.name, h.errs.String(), h.errs.tail(20_000))
+		}
+	})
+	return h
+}
+
+// say notes what is done, with the time that it took.
+func (w *world) say(t *testing.T, format string, args ...any) {
+	t.Helper()
+	now := time.Now()
+	t.Logf("%s +%5.1fs  %s", now.Format("15:04:05"), now.Sub(w.said).Seconds(), fmt.Sprintf(format, args...))
+	w.said = now
+}
+
+// working waits until a host has partitions of both roles of every host, and all
+// partitions are somebody's.
+func (w *world) working(t *testing.T, h *host) {
+	t.Helper()
+	waitFor(t, "host "+h.name+" to work", func() error {
+		for _, role := range []string{roleDispatch, roleSession} {
+			n, _, err := h.partitions(role)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				return fmt.Errorf("it has no partition of %s", role)
+			}
+		}
+		return w.covered(t, nil)
+	})
+}
+
+// covered is nil if the hosts but one have all partitions.
+func (w *world) covered(t *testing.T, but *host) error {
+	t.Helper()
+	for role, all := range map[string]int{roleDispatch: len(w.load.queues), roleSession: routePartitions} {
+		sum := 0
+		for _, h := range w.hosts {
+			if h == but {
+				continue
+			}
+			n, _, err := h.partitions(role)
+			if err != nil {
+				return err
+			}
+			sum += n
+		}
+		if sum != all {
+			return fmt.Errorf("%d of %d partitions of %s are owned", sum, all, role)
+		}
+	}
+	return nil
+}
+
+// a moment passes, so that what follows hits a host at any point of its work.
+func (w *world) moment() { time.Sleep(time.Duration(w.rng.Int64N(int64(1500 * time.Millisecond)))) }
+
+// kill kills a host in the middle of its work and starts it again, at once or
+// after the others have taken its partitions over.
+func (w *world) kill(t *testing.T, beacons int) {
+	t.Helper()
+	h := w.hosts[w.rng.IntN(len(w.hosts))]
+	w.load.give(t, beacons)
+	w.moment()
+	h.kill(t)
+	late := w.rng.IntN(3) == 0
+	if late {
+		w.load.give(t, beacons)
+		waitFor(t, "the others to take over from "+h.name, func() error { return w.covered(t, h) })
+	}
+	h.start(t)
+	again := w.rng.IntN(3) == 0
+	if !again { // else the next harm comes before it works
+		w.working(t, h)
+	}
+	w.say(t, "killed %s; others took over before: %v, waited until it works: %v", h.name, late, !again)
+}
+
+// stop stops a host until the group has given its partitions to the others, and
+// lets it go on.
+func (w *world) stop(t *testing.T, beacons int) {
+	t.Helper()
+	h := w.hosts[w.rng.IntN(len(w.hosts))]
+	w.working(t, h)
+	w.load.give(t, beacons)
+	w.moment()
+	h.signal(t, syscall.SIGSTOP)
+	w.load.give(t, beacons)
+	waitFor(t, "the others to take over from "+h.name, func() error { return w.covered(t, h) })
+	w.load.give(t, beacons)
+	h.signal(t, syscall.SIGCONT)
+	w.working(t, h)
+	w.say(t, "stopped %s until the others had its partitions", h.name)
+}
+
+// joinAndLeave adds a host for a while.
+func (w *world) joinAndLeave(t *testing.T, beacons, n int) {
+	t.Helper()
+	h := w.newHost(t, fmt.Sprintf("guest-%d", n), "dispatch,session")
+	w.hosts = append(w.hosts, h)
+	w.load.give(t, beacons)
+	h.start(t)
+	w.working(t, h)
+	w.load.give(t, beacons)
+	w.moment()
+	h.terminate(t)
+	w.hosts = w.hosts[:len(w.hosts)-1]
+	w.say(t, "%s joined and left", h.name)
+}
+
+// leave ends a host well and starts it again.
+func (w *world) leave(t *testing.T, beacons int) {
+	t.Helper()
+	h := w.hosts[w.rng.IntN(len(w.hosts))]
+	w.load.give(t, beacons)
+	w.moment()
+	h.terminate(t)
+	w.load.give(t, beacons)
+	h.start(t)
+	w.working(t, h)
+	w.say(t, "%s left and came back", h.name)
+}
+
+// killBroker kills a broker and starts it again.
+func (w *world) killBroker(t *testing.T, beacons int) {
+	t.Helper()
+	node := 1 + w.rng.IntN(w.nodes)
+	w.load.give(t, beacons)
+	w.moment()
+	restart := w.killNode(t, node)
+	w.load.give(t, beacons)
+	w.moment()
+	restart()
+	waitFor(t, "all partitions to be owned", func() error { return w.covered(t, nil) })
+	w.say(t, "killed broker %d", node)
+}
+
+// settled waits until the figures and counts are the replay's.
+func (w *world) settled(t *testing.T, what string) {
+	t.Helper()
+	h := w.hosts[0]
+	waitFor(t, what+": the figures to be the replay's", func() error {
+		for _, h := range w.hosts {
+			if h.process != nil {
+				if err := h.running(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		got, err := h.get("api/v1/shop/figures")
+		if err != nil {
+			return err
+		}
+		return difference(got, w.load.figures)
+	})
+	waitFor(t, what+": the counts to be the replay's", func() error {
+		s, err := h.status()
+		if err != nil {
+			return err
+		}
+		got, err := json.Marshal(map[string]any{"tenants": s.Beacons, "undecodable": s.Undecodable, "bad_value": s.BadValue})
+		if err != nil {
+			return err
+		}
+		return difference(canonical(t, got), canonical(t, w.load.summary))
+	})
+	w.say(t, "%s: all figures and counts are right", what)
+}
+
+// difference tells the first lines that differ.
+func difference(got, want []byte) error {
+	if bytes.Equal(got, want) {
+		return nil
+	}
+	g, w := bytes.Split(got, []byte("\n")), bytes.Split(want, []byte("\n"))
+	for i := range min(len(g), len(w)) {
+		if !bytes.Equal(g[i], w[i]) {
+			return fmt.Errorf("of %d lines (wanted: %d) line %d is\n%s\nwanted:\n%s", len(g), len(w), i+1, g[i], w[i])
+		}
+	}
+	return fmt.Errorf("%d lines, wanted: %d", len(g), len(w))
+}
+
+// canonical is JSON with its keys sorted.
+func canonical(t *testing.T, text []byte) []byte {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	sorted, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sorted
+}
