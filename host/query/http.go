@@ -166,13 +166,15 @@ type KeyspaceList struct {
 
 // KeyspaceInfo says what can be asked of a keyspace.
 type KeyspaceInfo struct {
-	Name        string           `json:"name"`
-	Tenant      string           `json:"tenant"`
-	Timezone    string           `json:"timezone"`
-	Newest      *int64           `json:"newest"` // the newest minute known; null: none
-	Dimensions  []string         `json:"dimensions"`
-	Experiments []ExperimentInfo `json:"experiments"`
-	Formulas    []FormulaInfo    `json:"formulas"`
+	Name     string `json:"name"`
+	Tenant   string `json:"tenant"`
+	Timezone string `json:"timezone"`
+	Newest   *int64 `json:"newest"` // the newest minute known; null: none
+	// CompleteThrough is the last final minute of the tenant; null: none is known.
+	CompleteThrough *int64           `json:"complete_through"`
+	Dimensions      []string         `json:"dimensions"`
+	Experiments     []ExperimentInfo `json:"experiments"`
+	Formulas        []FormulaInfo    `json:"formulas"`
 }
 
 // ExperimentInfo is an experiment with its variants; the first is the one that
@@ -206,6 +208,9 @@ func (s *space) info(live *Live) KeyspaceInfo {
 	i := KeyspaceInfo{Name: s.Name, Tenant: s.Tenant, Timezone: s.location.String(), Dimensions: listed(s.Dimensions), Experiments: []ExperimentInfo{}, Formulas: []FormulaInfo{}}
 	if edge, ok := live.edge(s.Tenant); ok {
 		i.Newest = millis(edge)
+	}
+	if final, ok := live.FinalBeforeOf(s.Tenant); ok {
+		i.CompleteThrough = millis(final - 1)
 	}
 	for _, e := range s.Experiments {
 		i.Experiments = append(i.Experiments, ExperimentInfo{ID: e.ID, Variants: listed(e.Variants)})

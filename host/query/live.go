@@ -43,9 +43,10 @@ type Live struct {
 	parts    []livePart
 	groups   map[group]map[string]*liveSeries // by the series' key
 	figures  int
-	newest   map[string]int64 // by tenant: newest minute with a figure
-	complete int64            // first minute that is not final, never falls
-	final    bool             // something is final
+	newest   map[string]int64      // by tenant: newest minute with a figure
+	complete int64                 // first minute that is not final, never falls
+	final    bool                  // something is final
+	reach    map[string]*reachable // by tenant: those whose beacons can take some routes only
 	counts   metric.Counts
 	resumed  bool      // reading began at a safe point: what was there already is not counted
 	since    time.Time // append time of the first record counted
@@ -91,7 +92,7 @@ const unheld = math.MaxInt64
 
 // NewLive returns a view that has seen nothing.
 func NewLive(o LiveOptions) *Live {
-	l := &Live{keep: o.Keep, ahead: o.Ahead, limit: o.MaxFigures, now: o.Now, parts: make([]livePart, o.Partitions), groups: map[group]map[string]*liveSeries{}, newest: map[string]int64{}}
+	l := &Live{keep: o.Keep, ahead: o.Ahead, limit: o.MaxFigures, now: o.Now, parts: make([]livePart, o.Partitions), groups: map[group]map[string]*liveSeries{}, newest: map[string]int64{}, reach: map[string]*reachable{}}
 	if l.keep == 0 {
 		l.keep = 15 * time.Minute
 	}
@@ -120,7 +121,7 @@ func (l *Live) Use(generation uint64, routes []string) {
 	for i := range l.parts {
 		p := &l.parts[i]
 		p.horizon.Generation(generation, routes)
-		l.advance(p)
+		l.advance(i)
 	}
 }
 
@@ -139,7 +140,7 @@ func (l *Live) Start(partition int32, at metric.SafePoint, end int64) {
 	}
 	l.resumed = l.resumed || at.Offset > 0
 	p.from, p.final, p.shipped = at.Horizon+1, at.Horizon+1, at.Horizon
-	l.advance(p)
+	l.advance(int(partition))
 }
 
 // Cut says of a started partition that records before the first to come are
@@ -164,15 +165,19 @@ func (l *Live) Observe(partition int32, offset int64, appended time.Time, f *met
 	if p.cut {
 		p.cut, p.from = false, max(p.from, metric.WholeAfter(appended, l.ahead)+1)
 	}
+	var e *liveSeries // of the delta before: those of a series come together
 	for i := range f.Deltas {
-		l.book(partition, &f.Deltas[i])
+		if i > 0 && f.Deltas[i].Series != f.Deltas[i-1].Series {
+			e = nil
+		}
+		e = l.book(partition, &f.Deltas[i], e)
 	}
 	l.count(p, offset, appended, f.Counts)
 	for _, g := range f.Progress {
 		p.horizon.Observe(f.Generation, g)
 	}
 	if len(f.Progress) > 0 {
-		l.advance(p)
+		l.advance(int(partition))
 		l.expire(partition)
 	}
 }
@@ -291,23 +296,15 @@ func (l *Live) Counts() []metric.Count {
 	return l.counts.All()
 }
 
-func (l *Live) book(partition int32, d *metric.Delta) {
+// book books a delta of a series, which is e where that is known, and returns it.
+func (l *Live) book(partition int32, d *metric.Delta, e *liveSeries) *liveSeries {
 	p := &l.parts[partition]
 	if d.Minute < p.from {
-		return
+		return e
 	}
 	s := d.Series
-	g := group{s.Tenant, s.Experiment, s.Status, s.Point}
-	members := l.groups[g]
-	if members == nil {
-		members = map[string]*liveSeries{}
-		l.groups[g] = members
-	}
-	l.buf = s.AppendKey(l.buf[:0])
-	e := members[string(l.buf)]
 	if e == nil {
-		e = &liveSeries{series: s, partition: partition}
-		members[string(l.buf)] = e
+		e = l.find(partition, s)
 	}
 	at, found := slices.BinarySearchFunc(e.minutes, d.Minute, func(m minuteFigure, minute int64) int {
 		return int(m.minute - minute)
@@ -320,23 +317,38 @@ func (l *Live) book(partition int32, d *metric.Delta) {
 	if newest, ok := l.newest[s.Tenant]; !ok || d.Minute > newest {
 		l.newest[s.Tenant] = d.Minute
 	}
+	return e
+}
+
+// find finds a series, or begins it.
+func (l *Live) find(partition int32, s *metric.Series) *liveSeries {
+	g := group{s.Tenant, s.Experiment, s.Status, s.Point}
+	members := l.groups[g]
+	if members == nil {
+		members = map[string]*liveSeries{}
+		l.groups[g] = members
+	}
+	l.buf = s.AppendKey(l.buf[:0])
+	e := members[string(l.buf)]
+	if e == nil {
+		e = &liveSeries{series: s, partition: partition}
+		members[string(l.buf)] = e
+	}
+	return e
 }
 
 // advance takes note of what became final by the partition's progress.
-func (l *Live) advance(p *livePart) {
+func (l *Live) advance(partition int) {
+	p := &l.parts[partition]
 	if m, ok := p.horizon.FinalBefore(); ok && m > p.final {
 		p.final = m
 		p.became = append(p.became, finalSince{m, l.now()})
 	}
-	lowest := int64(math.MaxInt64)
-	for i := range l.parts {
-		if l.parts[i].final == metric.NoMinute {
-			return
-		}
-		lowest = min(lowest, l.parts[i].final)
+	if low, ok := l.lowest(); ok && (!l.final || low > l.complete) {
+		l.complete, l.final = low, true
 	}
-	if !l.final || lowest > l.complete {
-		l.complete, l.final = lowest, true
+	for _, r := range l.reach {
+		r.advance(p, partition)
 	}
 }
 
@@ -383,81 +395,4 @@ func (l *Live) expire(partition int32) {
 			delete(l.groups, g)
 		}
 	}
-}
-
-// look is one consistent look at the view.
-type look struct {
-	from      []int64 // by partition: minutes from there on are the view's
-	complete  int64   // first minute that is not final
-	final     bool    // complete is known
-	newest    int64   // newest minute with a figure of the tenant
-	hasNewest bool
-}
-
-// holds tells whether the look, not the store, has a series' minute.
-func (k *look) holds(s *metric.Series, minute int64) bool {
-	return minute >= k.from[metric.PartitionOf(s, int32(len(k.from)))]
-}
-
-// look gives each the figures that a selector with one experiment, its points
-// and its status takes.
-func (l *Live) look(sel *metric.Selector, each func(s *metric.Series, minute int64, f metric.Figure)) look {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	k := l.moment(sel.Tenant)
-	for _, experiment := range sel.Experiments {
-		for _, point := range sel.Points {
-			for _, e := range l.groups[group{sel.Tenant, experiment, sel.Status, point}] {
-				for i := range e.minutes {
-					if m := &e.minutes[i]; sel.Holds(m.minute) {
-						each(e.series, m.minute, m.figure)
-					}
-				}
-			}
-		}
-	}
-	return k
-}
-
-// lookAll gives each the figures of a selector's tenant and range.
-func (l *Live) lookAll(sel *metric.Selector, each func(s *metric.Series, minute int64, f metric.Figure)) look {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	for g, members := range l.groups {
-		if g.tenant != sel.Tenant {
-			continue
-		}
-		for _, e := range members {
-			for i := range e.minutes {
-				if m := &e.minutes[i]; sel.Holds(m.minute) {
-					each(e.series, m.minute, m.figure)
-				}
-			}
-		}
-	}
-	return l.moment(sel.Tenant)
-}
-
-// moment is what the view holds now; the lock is held.
-func (l *Live) moment(tenant string) look {
-	k := look{from: make([]int64, len(l.parts)), complete: l.complete, final: l.final}
-	for i := range l.parts {
-		if k.from[i] = l.parts[i].from; l.parts[i].cut {
-			k.from[i] = unheld
-		}
-	}
-	k.newest, k.hasNewest = l.newest[tenant]
-	return k
-}
-
-// edge returns the newest minute that is known for a tenant: with a figure, or
-// final.
-func (l *Live) edge(tenant string) (minute int64, ok bool) {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	minute, ok = l.newest[tenant]
-	if l.final && (!ok || l.complete-1 > minute) {
-		minute, ok = l.complete-1, true
-	}
-	return minute, ok
 }

@@ -311,7 +311,7 @@ func TestNotReadyBeforeTheEnd(t *testing.T) {
 	}
 }
 
-func TestReconfigureKeepsWhatIsFinal(t *testing.T) {
+func TestAnotherGenerationKeepsWhatIsFinal(t *testing.T) {
 	l := newTestLive(1, &clockAt{})
 	l.Start(0, metric.SafePoint{Horizon: metric.NoMinute}, 0)
 	l.Observe(0, 0, time.Unix(0, 0), &metric.Frame{Generation: 1, Progress: progress(1011 * minute)})

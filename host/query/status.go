@@ -1,6 +1,7 @@
 package query
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/seed-6a2d649b/pharos/host/metric"
@@ -21,7 +22,8 @@ type Status struct {
 	Stores           []StoreStatus  `json:"stores"`
 	Faults           []string       `json:"faults"` // what an operator should look at
 	// What follows is filled in by the API from the live view.
-	CompleteThrough *int64                           `json:"complete_through"` // the last final minute
+	CompleteThrough *int64                           `json:"complete_through"`         // the last final minute of all tenants
+	TenantsComplete map[string]*int64                `json:"tenants_complete_through"` // by tenant; null: none is known
 	LiveFigures     int                              `json:"live_figures"`
 	LiveReady       bool                             `json:"live_ready"`
 	BeaconsSince    *int64                           `json:"beacons_since"` // append time of the first record counted
@@ -49,6 +51,17 @@ type PartitionStatus struct {
 	Offset    int64  `json:"offset"`
 	Lag       *int64 `json:"lag"`       // records behind the end; null: unknown
 	Watermark *int64 `json:"watermark"` // null: none, or the role has none
+	// Of the role session: the generation in force, and from which offsets on the
+	// last ones were.
+	Generation uint64   `json:"generation,omitempty"`
+	Switches   []Switch `json:"switches,omitempty"`
+	Detail     string   `json:"detail,omitempty"` // what it does while it is not live
+}
+
+// Switch says that from an offset of a partition on a generation is in force.
+type Switch struct {
+	Offset     int64  `json:"offset"`
+	Generation uint64 `json:"generation"`
 }
 
 // PluginStatus is one plugin of the generation.
@@ -90,6 +103,16 @@ type StoreStatus struct {
 func (s *Status) complete(live *Live, tenants []string) {
 	if final, ok := live.FinalBefore(); ok {
 		s.CompleteThrough = millis(final - 1)
+	}
+	s.TenantsComplete = map[string]*int64{}
+	for _, tenant := range tenants {
+		s.TenantsComplete[tenant] = nil
+		if final, ok := live.FinalBeforeOf(tenant); ok {
+			s.TenantsComplete[tenant] = millis(final - 1)
+		}
+	}
+	if n := live.waits(); n > 0 {
+		s.Faults = append(s.Faults, fmt.Sprintf("the metrics topic names generation %d, which this host has not loaded: nothing more becomes final until it has", n))
 	}
 	if fault := live.crowded(); fault != "" {
 		s.Faults = append(s.Faults, fault)
