@@ -48,11 +48,7 @@ func (r *recovery) open(ctx context.Context, info snapshot.Info) (core *Partitio
 		core, err = r.stage.imaging.restore(in, r.route, r.Partition, in.configs)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	core.ledger.mute = true
-	return core, nil
+	return core, err
 }
 
 // read gives an image to use, and sees to it that it was read whole. What is

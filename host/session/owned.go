@@ -172,11 +172,15 @@ func (s *Stage) forget(which func(*part) bool) {
 	}
 }
 
-// discard lets go of the state, and of an image that waits for it to hold.
+// discard lets go of the state, and of an image that waits for it to hold. The
+// memory goes with it, or with the image that is still written.
 func (p *part) discard() {
 	if p.image != nil {
 		p.image.cancel()
 		p.image = nil
+	}
+	if p.writes == nil || p.writes.finished() {
+		_ = p.core.Close() // it fails at worst to give memory back
 	}
 	p.core = nil
 }

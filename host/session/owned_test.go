@@ -68,26 +68,42 @@ func (l *ledgerTx) letters() (n int) {
 }
 
 // memoryLog is a log that is read again.
-type memoryLog map[kafka.TopicPartition][]*kgo.Record
-
-func (m memoryLog) Read(_ context.Context, topic string, partition int32, from, to int64, each func([]*kgo.Record) error) error {
-	records := m[kafka.TopicPartition{Topic: topic, Partition: partition}]
-	return each(slices.Clone(records[from:to]))
+type memoryLog struct {
+	records map[kafka.TopicPartition][]*kgo.Record
+	starts  map[kafka.TopicPartition]int64
 }
 
-func (m memoryLog) Bounds(_ context.Context, topic string, partition int32) (kafka.Bounds, error) {
-	return kafka.Bounds{End: int64(len(m[kafka.TopicPartition{Topic: topic, Partition: partition}]))}, nil
+func newMemoryLog() *memoryLog {
+	return &memoryLog{map[kafka.TopicPartition][]*kgo.Record{}, map[kafka.TopicPartition]int64{}}
+}
+
+func (m *memoryLog) Read(_ context.Context, topic string, partition int32, from, to int64, each func([]*kgo.Record) error) error {
+	tp := kafka.TopicPartition{Topic: topic, Partition: partition}
+	if from < m.starts[tp] {
+		return kafka.ErrTrimmed
+	}
+	for records := range slices.Chunk(m.records[tp][from:to], 13) {
+		if err := each(slices.Clone(records)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *memoryLog) Bounds(_ context.Context, topic string, partition int32) (kafka.Bounds, error) {
+	tp := kafka.TopicPartition{Topic: topic, Partition: partition}
+	return kafka.Bounds{Start: m.starts[tp], End: int64(len(m.records[tp]))}, nil
 }
 
 // add appends a beacon to the log.
-func (m memoryLog) add(partition int32, line string) *kgo.Record {
+func (m *memoryLog) add(partition int32, line string) *kgo.Record {
 	r := log(line)[0]
 	tp := kafka.TopicPartition{Topic: routeTopic, Partition: partition}
 	k := &kgo.Record{
-		Topic: routeTopic, Partition: partition, Offset: int64(len(m[tp])), Value: r.Value,
+		Topic: routeTopic, Partition: partition, Offset: int64(len(m.records[tp])), Value: r.Value,
 		Headers: []kgo.RecordHeader{{Key: beacon.HeaderKey, Value: r.Header.Append(nil)}},
 	}
-	m[tp] = append(m[tp], k)
+	m.records[tp] = append(m.records[tp], k)
 	return k
 }
 
@@ -110,7 +126,7 @@ func TestStageSaysAgain(t *testing.T) {
 		{name: "another worker in between", other: true, start: 1, want: 4},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l, tx := memoryLog{}, newLedgerTx()
+			l, tx := newMemoryLog(), newLedgerTx()
 			hand := kafka.NewTx(tx)
 			s := NewStage(StageConfig{Config: testConfig(nil), Routes: map[string]string{routeTopic: "web"}, Log: l, Metrics: stageTopics[1], DeadLetters: stageTopics[2]})
 			defer s.Close()
@@ -149,7 +165,7 @@ func TestStageSaysAgain(t *testing.T) {
 			if c.other {
 				for _, tp := range tps {
 					o := tx.offsets[tp]
-					o.Metadata = metadata{TopicID: topicID([16]byte{7}), Generation: 1, Watermark: minute, Within: true, Switches: switches{{0, 1}}}.String()
+					o.Metadata = metadata{TopicID: topicID([16]byte{7}), Generation: 1, Watermark: minute, Switches: switches{{0, 1}}}.String()
 					tx.offsets[tp] = o
 				}
 			}
@@ -169,7 +185,7 @@ func TestStageSaysAgain(t *testing.T) {
 
 // A partition whose batch fails is made anew, the others go on as they are.
 func TestStageFailedBatch(t *testing.T) {
-	l, tx := memoryLog{}, newLedgerTx()
+	l, tx := newMemoryLog(), newLedgerTx()
 	hand := kafka.NewTx(tx)
 	extractor := &flaky{listExtractor: testPoints("view")}
 	s := NewStage(StageConfig{Config: testConfig(func(_ *Config, shop *Tenant) { shop.Extractor = extractor }), Routes: map[string]string{routeTopic: "web"}, Log: l, Metrics: stageTopics[1], DeadLetters: stageTopics[2]})

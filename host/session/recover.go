@@ -74,9 +74,9 @@ type recovered struct {
 }
 
 const (
-	recoverMoment      = 200 * time.Millisecond // Assign waits so long
-	recoverAgain       = 300 * time.Millisecond // between the first two tries
-	recoverAgainMost   = 10 * time.Second       // between any two
+	recoverMoment      = 200 * time.Millisecond
+	recoverAgain       = 300 * time.Millisecond
+	recoverAgainMost   = 32 // times that, between any two tries
 	generationPatience = time.Minute
 )
 
@@ -108,7 +108,7 @@ func topicID(id [16]byte) string { return fmt.Sprintf("%x", id) }
 // run works until there is a state, an error, or nobody who wants it.
 func (r *recovery) run() {
 	defer close(r.done)
-	wait := recoverAgain
+	wait := r.stage.pace.again
 	for {
 		result, err := r.try(r.ctx)
 		switch {
@@ -128,7 +128,7 @@ func (r *recovery) run() {
 		case <-r.ctx.Done():
 		case <-time.After(wait):
 		}
-		wait = min(2*wait, recoverAgainMost)
+		wait = min(2*wait, recoverAgainMost*r.stage.pace.again)
 		if b, err := r.stage.cfg.Log.Bounds(r.ctx, r.Topic, r.Partition); err == nil {
 			r.LogStart, r.LogEnd = b.Start, max(b.End, r.LogEnd)
 		}
@@ -152,7 +152,15 @@ func (r *recovery) publish(result recovered) {
 }
 
 // abandon ends a recovery that nobody wants any more.
-func (r *recovery) abandon() { r.cancel() }
+func (r *recovery) abandon() {
+	r.cancel()
+	go func() {
+		<-r.done
+		if r.result.core != nil {
+			_ = r.result.core.Close() // it fails at worst to give memory back
+		}
+	}()
+}
 
 // try makes the state once.
 func (r *recovery) try(ctx context.Context) (recovered, error) {
@@ -240,16 +248,26 @@ func (r *recovery) from(ctx context.Context, info snapshot.Info) (*Partition, er
 	if err != nil {
 		return nil, err
 	}
-	if g := core.Generation(); g != info.Generation || !r.left.Switches.held(info.Offset, g) {
-		return nil, fmt.Errorf("%w: it is of generation %d, and generation %d was in force", errUnusable, g, r.left.Switches.at(info.Offset))
-	}
-	if err := r.replay(ctx, core, info.Offset, r.Committed); err != nil {
+	if err := r.leadsTo(ctx, core, info); err != nil {
+		_ = core.Close() // it is of no more use either way
 		return nil, err
 	}
-	if w, within := core.Watermark(), !core.refused; w != r.left.Watermark || within != r.left.Within {
-		return nil, fmt.Errorf("%w: it leads to the watermark %d (%t), and %d (%t) is committed", errUnusable, w, within, r.left.Watermark, r.left.Within)
-	}
 	return core, nil
+}
+
+// leadsTo processes the log from a snapshot's state on; errUnusable if that does
+// not come to what is committed.
+func (r *recovery) leadsTo(ctx context.Context, core *Partition, info snapshot.Info) error {
+	if g := core.Generation(); g != info.Generation || !r.left.Switches.held(info.Offset, g) {
+		return fmt.Errorf("%w: it is of generation %d, and generation %d was in force", errUnusable, g, r.left.Switches.at(info.Offset))
+	}
+	if err := r.replay(ctx, core, info.Offset, r.Committed); err != nil {
+		return err
+	}
+	if w, within := core.Watermark(), !core.refused; w != r.left.Watermark || within != r.left.Within {
+		return fmt.Errorf("%w: it leads to the watermark %d (%t), and %d (%t) is committed", errUnusable, w, within, r.left.Watermark, r.left.Within)
+	}
+	return nil
 }
 
 // fromStart makes the state from the beginning of the log; errState if that
@@ -287,7 +305,6 @@ func (r *recovery) first(ctx context.Context, cfg *Config) (*Partition, error) {
 			return nil, err
 		}
 	}
-	core.ledger.mute = true
 	return core, nil
 }
 
@@ -371,7 +388,7 @@ func (s *Stage) generation(ctx context.Context, number uint64) (*Config, error) 
 	for until := time.Now().Add(generationPatience); ; {
 		newest, used := s.newest()
 		for _, c := range []*Config{newest, s.cfg.Config} {
-			if c.Generation == number {
+			if c != nil && c.Generation == number {
 				return c, nil
 			}
 		}

@@ -20,7 +20,7 @@ import (
 const (
 	imageTimeout  = 10 * time.Minute // for one to be written, and to hold
 	imageRetry    = time.Minute      // after a failure
-	releaseBudget = 5 * time.Second  // for all that are given up together
+	releaseBudget = 5 * time.Second  // for all that are given up together, by default
 )
 
 // image is a snapshot on its way.
@@ -183,7 +183,7 @@ func (s *Stage) written(p *part, i *image, now time.Time) {
 // need not read their logs again. What is not done in time goes on beside, or is
 // lost with the process.
 func (s *Stage) Release(ctx context.Context, parts []kafka.TopicPartition) {
-	ctx, cancel := context.WithTimeout(ctx, releaseBudget)
+	ctx, cancel := context.WithTimeout(ctx, s.pace.release)
 	defer cancel()
 	var going []*part
 	for _, tp := range parts {
@@ -213,7 +213,7 @@ func (s *Stage) Release(ctx context.Context, parts []kafka.TopicPartition) {
 			s.written(p, p.writes, time.Now())
 		case <-ctx.Done():
 			s.log.Warn("a partition goes before its snapshot is written: whoever gets it reads more of its log again", "topic", p.Topic, "partition", p.Partition,
-				"offset", p.writes.info.Offset, "waited", releaseBudget)
+				"offset", p.writes.info.Offset, "waited", s.pace.release)
 		}
 	}
 }

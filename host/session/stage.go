@@ -23,7 +23,7 @@ type StageConfig struct {
 	// one, it is asked again. It may be called at any time. nil: there are none.
 	Configs     func(generation uint64) (*Config, error)
 	Host        string            // as the frames of the metrics topic name it
-	Routes      map[string]string // route by topic: those that the loop consumes
+	Routes      map[string]string // route by topic, beside those of the generation in force
 	Metrics     kafka.Topic       // name and number of partitions
 	DeadLetters kafka.Topic       // likewise
 	Log         Log               // reads routes again
@@ -53,6 +53,8 @@ type Stage struct {
 	deltas  []metric.Delta // memory
 	counts  []metric.Count
 
+	pace pace
+
 	ctx   context.Context // of everything that goes on beside the loop
 	stop  context.CancelFunc
 	wg    sync.WaitGroup // the same
@@ -68,6 +70,13 @@ type Stage struct {
 	statusMu   sync.Mutex
 	status     []PartitionStatus
 	recoveries []*recovery // likewise; nil of those that are done
+}
+
+// pace is how long things may take.
+type pace struct {
+	moment  time.Duration // Assign waits so long for recoveries
+	again   time.Duration // between the first two tries of one
+	release time.Duration // Release waits so long for snapshots
 }
 
 var (
@@ -94,6 +103,10 @@ func NewStage(cfg StageConfig) *Stage {
 	s := &Stage{
 		cfg: cfg, log: cfg.Logger, parts: map[kafka.TopicPartition]*part{}, config: cfg.Config, next: cfg.Config,
 		used: make(chan struct{}), slots: make(chan struct{}, recoverAtOnce), kept: map[kafka.TopicPartition]*part{},
+		pace: pace{moment: recoverMoment, again: recoverAgain, release: releaseBudget},
+	}
+	if cfg.Configs != nil {
+		s.cfg.Config = nil // let go of once nothing is under it any more
 	}
 	if s.imaging = imaging; s.imaging == nil {
 		s.cfg.Snapshots = nil
@@ -148,7 +161,7 @@ func (s *Stage) Assign(_ context.Context, parts []*kafka.Assigned) error {
 		s.wg.Go(p.recovery.run)
 		select {
 		case <-p.recovery.done:
-		case <-time.After(recoverMoment / time.Duration(len(begun))):
+		case <-time.After(s.pace.moment / time.Duration(len(begun))):
 		}
 		if err := s.goLive(p); err != nil {
 			return err
@@ -168,7 +181,7 @@ func (s *Stage) Assign(_ context.Context, parts []*kafka.Assigned) error {
 
 // takeOn gives a partition that goes on as it was left, or begins its recovery.
 func (s *Stage) takeOn(a *kafka.Assigned) (*part, error) {
-	route, ok := s.cfg.Routes[a.Topic]
+	route, ok := s.routeOf(a.Topic)
 	if !ok {
 		return nil, fmt.Errorf("topic %s is of no route of the config", a.Topic)
 	}
@@ -181,6 +194,19 @@ func (s *Stage) takeOn(a *kafka.Assigned) (*part, error) {
 	p := &part{Assigned: *a, route: route, base: point{a.Committed, a.Metadata}, unmarked: a.Committed >= 0}
 	p.recovery = s.newRecovery(p)
 	return p, nil
+}
+
+// routeOf is the route that a topic is of, or was of.
+func (s *Stage) routeOf(topic string) (string, bool) {
+	if route, ok := s.cfg.Routes[topic]; ok {
+		return route, true
+	}
+	for route, t := range s.config.Routes {
+		if t.find(topic) != nil {
+			return route, true
+		}
+	}
+	return "", false
 }
 
 // fits is an error where a topic has not the partitions that the generation says:

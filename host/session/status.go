@@ -19,11 +19,12 @@ type PartitionStatus struct {
 	Doing        string // what it does while it is not live
 	Closed       bool   // all its sources have ended: a repartition goes on on another topic
 	Generation   uint64 // in force; 0: not known yet
-	Offset       int64  // the next to process
-	LiveFrom     int64  // it is live from this offset on
-	Lag          int64  // records behind; -1: not known
-	Watermark    int64  // epoch ms, or metric.NoWatermark
-	Sessions     int    // held
+	Switches     []Switch
+	Offset       int64 // the next to process
+	LiveFrom     int64 // it is live from this offset on
+	Lag          int64 // records behind; -1: not known
+	Watermark    int64 // epoch ms, or metric.NoWatermark
+	Sessions     int   // held
 	// Holder is the source partition that holds the watermark, as topic/number:
 	// one that has said nothing yet, or the lowest of those that are not idle.
 	// Empty: none does, all are idle, or their number is not known yet.
@@ -32,6 +33,12 @@ type PartitionStatus struct {
 	SnapshotOffset int64     // of the newest snapshot; meaningless where SnapshotTaken is zero
 	SnapshotTaken  time.Time // when it was taken; zero: there is none that this host knows of
 	SnapshotError  string    // why the last one failed; empty: it did not
+}
+
+// Switch says that from an offset on a generation is in force.
+type Switch struct {
+	Offset     int64
+	Generation uint64
 }
 
 // Status is how far all owned partitions are: the live ones after the last batch,
@@ -68,6 +75,9 @@ func (s *Stage) report(tx *kafka.Tx) {
 		st := PartitionStatus{
 			Route: p.route, Topic: p.Topic, Partition: p.Partition, Live: p.live(), Closed: p.closed, Offset: p.next, LiveFrom: p.Committed,
 			Lag: -1, Watermark: metric.NoWatermark, SnapshotOffset: p.snapshot.Offset, SnapshotTaken: p.snapshot.Taken,
+		}
+		for _, sw := range p.switches {
+			st.Switches = append(st.Switches, Switch{sw.offset, sw.generation})
 		}
 		if p.live() {
 			st.Generation, st.Watermark, st.Sessions, st.Holder = p.core.Generation(), p.core.Watermark(), p.core.Sessions(), p.core.watermark.holder()
