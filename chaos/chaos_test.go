@@ -65,6 +65,7 @@ func TestChaos(t *testing.T) {
 	for i, do := range harm {
 		do(w.load.left / (2 * (len(harm) - i)))
 	}
+	w.sayHolds(t)
 	w.load.giveAll(t)
 	w.settled(t, "after all harm")
 	for _, h := range w.hosts {

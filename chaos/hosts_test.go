@@ -4,6 +4,7 @@ package chaos
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -21,6 +22,7 @@ type world struct {
 	hosts []*host // the first has all roles, the store and the figures
 	rng   *rand.Rand
 	said  time.Time
+	holds []time.Duration // of the hosts that were killed
 }
 
 const (
@@ -111,6 +113,9 @@ func (w *world) kill(t *testing.T, beacons int) {
 	w.load.give(t, beacons)
 	w.moment()
 	h.kill(t)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	held := hold(ctx, w.load.cl)
 	late := w.rng.IntN(3) == 0
 	if late {
 		w.load.give(t, beacons)
@@ -121,7 +126,12 @@ func (w *world) kill(t *testing.T, beacons int) {
 	if !again { // else the next harm comes before it works
 		w.working(t, h)
 	}
-	w.say(t, "killed %s; others took over before: %v, waited until it works: %v", h.name, late, !again)
+	took, err := held()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.holds = append(w.holds, took)
+	w.say(t, "killed %s, which held up readers for %.1fs; others took over before: %v, waited until it works: %v", h.name, took.Seconds(), late, !again)
 }
 
 // stop stops a host until the group has given its partitions to the others, and
