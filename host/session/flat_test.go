@@ -48,10 +48,10 @@ func ended(unit string) func(i, n int) experiment.Experiment {
 // The log of BenchmarkExperiments: so many sessions at once, of so many beacons
 // each, a minute apart.
 const (
-	flatSessions = 1000
+	flatSessions = 10_000
 	flatBeacons  = 10
-	flatWarm     = 60_000 // beacons before those that are timed
-	flatLen      = 160_000
+	flatWarm     = 100_000 // beacons before those that are timed
+	flatLen      = 250_000
 )
 
 func flatLog(n int) []Record {
@@ -76,7 +76,7 @@ func flatLog(n int) []Record {
 
 // BenchmarkExperiments is the cost of a beacon of a tenant with so many
 // experiments, each session in five, as a stage has it: in batches of 1000 and
-// transactions of 20 batches. On a machine that does other things too, the
+// transactions of ten batches, a minute of the beacons' time. On a machine that does other things too, the
 // processor's time is what counts.
 func BenchmarkExperiments(b *testing.B) {
 	for _, c := range flatCases {
@@ -110,7 +110,7 @@ func benchFlat(b *testing.B, cfg *Config, records []Record) {
 				if err := p.take(b.Context(), records[from:from+size], out); err != nil {
 					b.Fatal(err)
 				}
-				if batch%20 == 0 {
+				if batch%10 == 0 {
 					p.flush(out)
 				}
 				out.Reset()

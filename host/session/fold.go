@@ -262,16 +262,26 @@ func (f *folding) measure(m *measure) {
 
 // spread books a change of an epoch's totals for all that use it.
 func (f *folding) spread(ep, point int32, g metric.Figure) {
-	if f.l.mute {
+	l := f.l
+	if l.mute || g.IsZero() {
 		return
 	}
+	if l.back {
+		g = g.Neg()
+	}
+	// First all cells are looked up, then all are added to: so the processor
+	// fetches those of many experiments at once.
+	l.spread = l.spread[:0]
 	for i := range f.s.tries {
 		e := &f.s.tries[i]
 		if e.assigned == ep {
-			f.book(e, point, assigned, g)
+			l.spread = append(l.spread, f.figures(e).cell(f.t, point, assigned))
 		}
 		if e.qualified == ep {
-			f.book(e, point, qualified, g)
+			l.spread = append(l.spread, f.figures(e).cell(f.t, point, qualified))
 		}
+	}
+	for _, c := range l.spread {
+		l.add(c, f.minute, &g)
 	}
 }

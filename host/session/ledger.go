@@ -8,6 +8,7 @@ type ledger struct {
 	mute    bool // books nothing
 	back    bool // books the opposite
 	touched []*cell
+	spread  []*cell   // memory of folding.spread
 	tenants []*tenant // whose counts changed
 	rare    metric.Counts
 	steps   int64 // beacons folded, muted and back too: the work done
@@ -16,12 +17,14 @@ type ledger struct {
 // block holds the cells of one trial's variant and one combination of
 // dimensions.
 type block struct {
-	series metric.Series // without status and point
-	// plain are the points without attributes, by 2*number + status; a later
-	// generation may have more.
-	plain  []*cell
-	tuples map[int32]*cell // those with, by 2*^number + status
+	near   [nearCells]*cell // the first of the points without attributes, by 2*number + status
+	far    []*cell          // the others
+	tuples map[int32]*cell  // the points with attributes, by 2*^number + status
+	series metric.Series    // without status and point
 }
+
+// nearCells are found with one access to memory less.
+const nearCells = 16
 
 // status is a figure's, as part of a cell's place.
 type status int32
@@ -33,10 +36,14 @@ const (
 
 var statusNames = [...]string{assigned: metric.Assigned, qualified: metric.Qualified}
 
-// cell gathers the changes of one series.
+// cell gathers the changes of one series by minute, in the order of booking.
+// Mostly there is one: it stands where the cell is, for among many experiments
+// looking for it costs more than the booking.
 type cell struct {
+	touched bool // there is first
+	first   change
+	more    []change
 	series  metric.Series
-	changes []change // by minute, in the order of booking; empty: not touched
 }
 
 type change struct {
@@ -52,30 +59,46 @@ func (l *ledger) book(t *tenant, b *block, point int32, st status, minute int64,
 	if l.back {
 		f = f.Neg()
 	}
-	c := b.cell(t, point, st)
-	for i := len(c.changes) - 1; i >= 0; i-- {
-		if c.changes[i].minute == minute {
-			c.changes[i].figure.Add(f)
+	l.add(b.cell(t, point, st), minute, &f)
+}
+
+// add adds a figure, which is not zero, to a cell.
+func (l *ledger) add(c *cell, minute int64, f *metric.Figure) {
+	switch {
+	case !c.touched:
+		l.touched = append(l.touched, c)
+		c.touched, c.first = true, change{minute, *f}
+		return
+	case c.first.minute == minute:
+		c.first.figure.Add(*f)
+		return
+	}
+	for i := len(c.more) - 1; i >= 0; i-- {
+		if c.more[i].minute == minute {
+			c.more[i].figure.Add(*f)
 			return
 		}
 	}
-	if len(c.changes) == 0 {
-		l.touched = append(l.touched, c)
-	}
-	c.changes = append(c.changes, change{minute, f})
+	c.more = append(c.more, change{minute, *f})
 }
 
 // cell finds or makes the cell of a point.
 func (b *block) cell(t *tenant, point int32, st status) *cell {
+	if i := 2*int(point) + int(st); point >= 0 && i < nearCells {
+		if b.near[i] == nil {
+			b.near[i] = b.newCell(t, point, st)
+		}
+		return b.near[i]
+	}
 	if point >= 0 {
-		i := 2*int(point) + int(st)
-		if i >= len(b.plain) {
-			b.plain = append(b.plain, make([]*cell, 2*len(t.points.names)-len(b.plain))...)
+		i := 2*int(point) + int(st) - nearCells
+		if i >= len(b.far) { // a later generation may have more
+			b.far = append(b.far, make([]*cell, 2*len(t.points.names)-nearCells-len(b.far))...)
 		}
-		if b.plain[i] == nil {
-			b.plain[i] = b.newCell(t, point, st)
+		if b.far[i] == nil {
+			b.far[i] = b.newCell(t, point, st)
 		}
-		return b.plain[i]
+		return b.far[i]
 	}
 	i := 2*^point + int32(st)
 	c := b.tuples[i]
@@ -131,12 +154,11 @@ func (l *ledger) countFor(tenant string, o metric.Outcome, reason string) {
 // were first touched, nothing that is zero.
 func (l *ledger) flush(out *Output) {
 	for i, c := range l.touched {
-		for _, ch := range c.changes {
-			if !ch.figure.IsZero() {
-				out.Deltas = append(out.Deltas, metric.Delta{Series: &c.series, Minute: ch.minute, Figure: ch.figure})
-			}
+		c.first.flush(c, out)
+		for j := range c.more {
+			c.more[j].flush(c, out)
 		}
-		c.changes = c.changes[:0]
+		c.touched, c.more = false, c.more[:0]
 		l.touched[i] = nil
 	}
 	l.touched = l.touched[:0]
@@ -152,4 +174,10 @@ func (l *ledger) flush(out *Output) {
 	l.tenants = l.tenants[:0]
 	out.Counts = append(out.Counts, l.rare.All()...)
 	l.rare = metric.Counts{}
+}
+
+func (ch *change) flush(c *cell, out *Output) {
+	if !ch.figure.IsZero() {
+		out.Deltas = append(out.Deltas, metric.Delta{Series: &c.series, Minute: ch.minute, Figure: ch.figure})
+	}
 }

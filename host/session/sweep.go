@@ -162,10 +162,7 @@ func (d *dimset) block(t *tenant, trial, variant int32) *block {
 	at := blockKey{trial, variant}
 	b := d.blocks[at]
 	if b == nil {
-		b = &block{
-			series: metric.Series{Tenant: t.name, Experiment: t.trials.names[trial], Variant: t.variants[trial][variant], Dims: d.labels},
-			plain:  make([]*cell, 2*len(t.points.names)),
-		}
+		b = &block{series: metric.Series{Tenant: t.name, Experiment: t.trials.names[trial], Variant: t.variants[trial][variant], Dims: d.labels}}
 		d.blocks[at] = b
 	}
 	return b
