@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -141,6 +142,9 @@ func sourceText(cfg *config.Config, topic string) string {
 func checkRestart(running, next *config.Config) (faults config.Faults) {
 	for _, key := range config.RestartKeys() {
 		if !bytes.Equal(running.Section(key), next.Section(key)) {
+			if key == "stores" && running.Data != next.Data {
+				continue // they lie below data where nothing is said
+			}
 			faults = append(faults, next.Faultf([]string{key}, "a change of it needs a restart of the host: put it back, or restart the host with it, then reload"))
 		}
 	}
@@ -160,14 +164,7 @@ func (j *journal) follows(ctx context.Context, current *generationRecord, cfg *c
 	if len(cfg.Stores) == 0 && len(before.Stores) > 0 {
 		faults = append(faults, cfg.Faultf([]string{"stores"}, "this file names no store, and the running generation has %v: publish from a file that has them", before.Stores.Names()))
 	}
-	known := identities{}
-	err = j.each(ctx, func(r *generationRecord) error {
-		old, err := r.parse("")
-		if err == nil {
-			known.add(old, r.Number)
-		}
-		return err
-	})
+	known, err := j.identities(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -175,4 +172,22 @@ func (j *journal) follows(ctx context.Context, current *generationRecord, cfg *c
 		return nil, faults
 	}
 	return routes, nil
+}
+
+// identities are those of all generations so far.
+func (j *journal) identities(ctx context.Context) (identities, error) {
+	j.idMu.Lock()
+	defer j.idMu.Unlock()
+	if j.ids == nil {
+		j.ids = identities{}
+	}
+	err := j.each(ctx, j.idOf+1, func(r *generationRecord) error {
+		cfg, err := r.parse("")
+		if err == nil {
+			j.ids.add(cfg, r.Number)
+			j.idOf = r.Number
+		}
+		return err
+	})
+	return maps.Clone(j.ids), err
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/blob"
@@ -22,9 +23,18 @@ import (
 // in the blob store, and what this host needs below its data directory.
 type files struct {
 	store *snapshot.Store
-	label string            // of the store, for errors
-	dir   string            // the data directory
-	own   map[string]string // path by digest: what this host's config names
+	label string // of the store, for errors
+	dir   string // the data directory
+
+	mu  sync.Mutex
+	own map[string]string // path by digest: what this host's config names
+}
+
+// learn notes what this host's config names.
+func (f *files) learn(paths map[string]string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.own = paths
 }
 
 // moduleFolder is where modules and data files are, below the data directory and in
@@ -167,7 +177,10 @@ func (f *files) find(ctx context.Context, digest string) ([]byte, error) {
 	if err == nil {
 		return content, nil
 	}
-	if path, ok := f.own[digest]; ok {
+	f.mu.Lock()
+	path, ok := f.own[digest]
+	f.mu.Unlock()
+	if ok {
 		if own, ownErr := readBounded(path, max(abi.MaxModuleBytes, abi.MaxDataBytes)); ownErr == nil && fmt.Sprintf("sha256:%x", sha256.Sum256(own)) == digest {
 			return own, nil
 		}

@@ -7,10 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
-
-	"github.com/seed-6a2d649b/pharos/host/kafka"
+	"github.com/seed-6a2d649b/pharos/host/session"
 	"github.com/seed-6a2d649b/pharos/host/snapshot"
 )
 
@@ -36,28 +33,9 @@ func (h *handed) add(topic string) {
 	h.topics[topic] = true
 }
 
-// handedOver tells whether every partition of the topic that a route has left is
-// closed, and its sessions are in the store.
-func handedOver(ctx context.Context, cl *kgo.Client, store *snapshot.Store, r *route) (bool, error) {
-	old := r.Replaces
-	infos, err := kafka.Topics(ctx, cl, old.Topic)
-	var all []snapshot.Info
-	switch {
-	case err == nil:
-		all, err = store.Handovers(ctx, r.Name, old.Topic, infos[old.Topic].ID)
-	case errors.Is(err, kerr.UnknownTopicOrPartition): // somebody has tidied up
-		all, err = store.All(ctx)
-	}
-	if err != nil {
-		return false, fmt.Errorf("whether the topic %s is handed over: %w", old.Topic, err)
-	}
-	done := map[int32]bool{}
-	for _, i := range all {
-		if i.Handover && i.Route == r.Name && i.Topic == old.Topic {
-			done[i.Partition] = true
-		}
-	}
-	return len(done) >= int(old.Partitions), nil
+// handedOver tells whether the topic that a route has left is handed over.
+func handedOver(ctx context.Context, store *snapshot.Store, r *route) (bool, error) {
+	return session.HandedOver(ctx, store, r.Name, *r.Replaces.sessionTopic())
 }
 
 // lookAtHandovers looks which routes have moved whole since the last look. It gives
@@ -70,7 +48,7 @@ func (h *host) lookAtHandovers(ctx context.Context) (left int, err error) {
 		if r.Replaces == nil || h.handed.is(r.Replaces.Topic) {
 			continue
 		}
-		ok, lookErr := handedOver(ctx, h.client, h.gens.files.store, r)
+		ok, lookErr := handedOver(ctx, h.gens.files.store, r)
 		if err = errors.Join(err, lookErr); !ok {
 			left++
 			continue

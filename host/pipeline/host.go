@@ -100,7 +100,7 @@ func newHost(ctx context.Context, file *config.Config, k kafka.Config, o hostOpt
 	if err := h.buildStages(); err != nil {
 		return nil, err
 	}
-	h.registry.MustRegister(pluginCollector{h.gens}, generationCollector{h.gens})
+	h.registry.MustRegister(pluginCollector{h.gens}, generationCollector{h.gens}, h.gens.files.store)
 	h.server = newServer(listener, h.pages(), h.registry, h.ready, h.serveReload, o.log.Named("http"))
 	return h, nil
 }
@@ -144,13 +144,10 @@ func (h *host) buildStages() error {
 		if err != nil {
 			return err
 		}
-		routes := map[string]string{}
-		for _, r := range g.routes {
-			routes[r.Topic] = r.Name
-		}
 		h.session = session.NewStage(session.StageConfig{
-			Config: g.sessions, Host: h.id, Routes: routes, Metrics: metrics, DeadLetters: letters,
-			Log: kafka.LogReader{Config: h.kafka}, Counters: counters, Logger: h.log.Named("session"),
+			Config: g.sessions, Configs: h.gens.config, Host: h.id, Metrics: metrics, DeadLetters: letters,
+			Log: kafka.LogReader{Config: h.kafka}, Snapshots: h.gens.files.store, Every: h.file.Snapshots.Every, AcceptLoss: h.acceptsLoss,
+			Counters: counters, Logger: h.log.Named("session"),
 		})
 	}
 	if h.has(Ship) {
@@ -183,6 +180,9 @@ func (h *host) use(g *Generation) error {
 			return err
 		}
 		h.dispatch.Use(core)
+	}
+	if h.session != nil {
+		h.session.Use(g.sessions)
 	}
 	if h.ship != nil {
 		h.ship.Use(g.Number, g.routeNames())
@@ -268,6 +268,9 @@ func (h *host) close() error {
 	var err error
 	if h.server != nil && h.server.http == nil {
 		err = h.server.listener.Close()
+	}
+	if h.session != nil {
+		h.session.Close()
 	}
 	if h.gens != nil {
 		err = errors.Join(err, h.gens.shelf.close(context.Background()))

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,6 +27,10 @@ type journal struct {
 	held []holding // of the generations 1, 2, …
 	last *generationRecord
 	bad  error // a record of another format, which may be one that holds
+
+	idMu sync.Mutex
+	ids  identities // of the generations up to idOf
+	idOf uint64
 }
 
 func newJournal(k kafka.Config, cfg *config.Config, log hclog.Logger) *journal {
@@ -174,18 +177,18 @@ func (j *journal) fetch(ctx context.Context, number uint64) (found *generationRe
 	return found, err
 }
 
-// each gives every generation that holds, in order.
-func (j *journal) each(ctx context.Context, give func(*generationRecord) error) error {
+// each gives the generations that hold, from a number on, in order.
+func (j *journal) each(ctx context.Context, from uint64, give func(*generationRecord) error) error {
 	ctx, cancel := context.WithTimeout(ctx, journalTimeout)
 	defer cancel()
 	j.mu.Lock()
 	held := slices.Clone(j.held)
 	j.mu.Unlock()
-	if len(held) == 0 {
+	if from > uint64(len(held)) {
 		return nil
 	}
 	var failed error
-	err := j.read(ctx, held[0].offset, held[len(held)-1].offset+1, func(offset int64, r *generationRecord) {
+	err := j.read(ctx, held[from-1].offset, held[len(held)-1].offset+1, func(offset int64, r *generationRecord) {
 		if r.Number <= uint64(len(held)) && held[r.Number-1].offset == offset && failed == nil {
 			failed = give(r)
 		}
@@ -195,9 +198,9 @@ func (j *journal) each(ctx context.Context, give func(*generationRecord) error) 
 
 // publish adds a generation, and reads back whether it holds.
 func (j *journal) publish(ctx context.Context, r *generationRecord) error {
-	value, err := json.Marshal(r)
+	value, err := r.encode()
 	if err != nil {
-		return fmt.Errorf("generation %d: %w", r.Number, err)
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, journalTimeout)
 	defer cancel()

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -108,7 +107,7 @@ func TestForeignRecords(t *testing.T) {
 	k := testBroker(t)
 	j := testJournal(t, k, cfg)
 	text := func(r *generationRecord) string {
-		b, err := json.Marshal(r)
+		b, err := r.encode()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +137,7 @@ func TestForeignRecords(t *testing.T) {
 		t.Errorf("generation 3: %v", err)
 	}
 	var ids []string
-	if err := other.each(t.Context(), func(r *generationRecord) error { ids = append(ids, r.ID); return nil }); err != nil || !slices.Equal(ids, []string{first.ID, second.ID}) {
+	if err := other.each(t.Context(), 1, func(r *generationRecord) error { ids = append(ids, r.ID); return nil }); err != nil || !slices.Equal(ids, []string{first.ID, second.ID}) {
 		t.Errorf("%v %v", err, ids)
 	}
 
@@ -190,6 +189,24 @@ func TestLostBeginning(t *testing.T) {
 	deleteRecords(t, k, j.topic, 1)
 	if _, err := testJournal(t, k, cfg).catchUp(t.Context()); err == nil || !strings.Contains(err.Error(), "the first 1 records of pharos.generations are gone") {
 		t.Errorf("%v", err)
+	}
+}
+
+// What is published is what comes back, whatever stands in it.
+func TestRecordKeepsTheConfig(t *testing.T) {
+	cfg := parsed(t, edited(t, shop, `type == "order"`, `a < b && c > "\u2028é\\" || d == "$${x}"`))
+	r := recordOf(t, cfg, 0, "a")
+	text, err := r.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := parseRecord(text)
+	if err != nil || string(again.Config) != string(cfg.Shared()) {
+		t.Fatalf("%v\n%s\n%s", err, again.Config, cfg.Shared())
+	}
+	theirs, err := again.parse(t.TempDir())
+	if err != nil || string(theirs.Shared()) != string(cfg.Shared()) {
+		t.Errorf("%v\n%s\n%s", err, theirs.Shared(), cfg.Shared())
 	}
 }
 

@@ -77,7 +77,7 @@ func (h *host) status(context.Context) Status {
 
 func (h *host) roleStatus(r Role) query.RoleStatus {
 	s := query.RoleStatus{Name: string(r), State: "running"}
-	add := func(topic string, partition int32, offset, lag, watermark int64) {
+	add := func(topic string, partition int32, offset, lag, watermark int64) *query.PartitionStatus {
 		p := query.PartitionStatus{Topic: topic, Partition: partition, Offset: offset}
 		if lag >= 0 {
 			p.Lag = &lag
@@ -86,6 +86,7 @@ func (h *host) roleStatus(r Role) query.RoleStatus {
 			p.Watermark = &watermark
 		}
 		s.Partitions = append(s.Partitions, p)
+		return &s.Partitions[len(s.Partitions)-1]
 	}
 	switch r {
 	case Dispatch:
@@ -94,10 +95,16 @@ func (h *host) roleStatus(r Role) query.RoleStatus {
 		}
 	case Session:
 		for _, p := range h.session.Status() {
-			add(p.Topic, p.Partition, p.Offset, p.Lag, p.Watermark)
+			one := add(p.Topic, p.Partition, p.Offset, p.Lag, p.Watermark)
+			one.Generation, one.Detail = p.Generation, p.Doing
+			for _, sw := range p.Switches {
+				one.Switches = append(one.Switches, query.Switch{Offset: sw.Offset, Generation: sw.Generation})
+			}
 		}
 		if err := h.session.Ready(); err != nil {
 			s.State, s.Detail = "starting", err.Error()
+		} else {
+			s.Detail = h.moving()
 		}
 	case Ship:
 		s.Detail = shipDetail(h.ship.Status())

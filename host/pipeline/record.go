@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -54,6 +55,17 @@ func newRecord(cfg *config.Config, parent uint64, routes []route, host string) (
 		r.Plugins[name] = "sha256:" + hex.EncodeToString(sum[:])
 	}
 	return r, nil
+}
+
+// encode writes the record so that the config in it stays as it is, byte by byte.
+func (r *generationRecord) encode() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(r); err != nil {
+		return nil, fmt.Errorf("generation %d: %w", r.Number, err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // parseRecord reads a record. One of another format is an error that names it.

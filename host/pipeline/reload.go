@@ -90,6 +90,7 @@ func (h *host) adopt(ctx context.Context) error {
 }
 
 func (h *host) take(ctx context.Context, r *generationRecord) error {
+	file, fault := h.readFile(ctx)
 	next, err := h.gens.load(ctx, r)
 	if err != nil {
 		return err
@@ -102,23 +103,29 @@ func (h *host) take(ctx context.Context, r *generationRecord) error {
 	}
 	h.gens.put(next)
 	h.topicsChanged()
-	h.compareFile(ctx)
+	if file != nil {
+		fault = h.fileDiffers(file)
+	}
+	h.differs.Store(&fault)
 	h.log.Info("a generation is in force", "generation", r.Number, "published by", r.Host)
 	return nil
 }
 
-// compareFile notes what this host's file has otherwise than the generation in
-// force.
-func (h *host) compareFile(ctx context.Context) {
-	var text string
-	if h.Load != nil {
-		if file, err := h.Load(ctx); err != nil {
-			text = fmt.Sprintf("this host's config file can not be read any more: %v", err)
-		} else {
-			text = h.fileDiffers(file)
-		}
+// readFile reads the host's file anew, for what it has itself of a generation; nil
+// where it has none, or, with a fault, where that can not be read.
+func (h *host) readFile(ctx context.Context) (file *packed, fault string) {
+	if h.Load == nil {
+		return nil, ""
 	}
-	h.differs.Store(&text)
+	cfg, err := h.Load(ctx)
+	if err == nil {
+		file, err = pack(cfg)
+	}
+	if err != nil {
+		return nil, fmt.Sprintf("this host's config file can not be read any more: %v", err)
+	}
+	h.gens.files.learn(file.files)
+	return file, ""
 }
 
 // fileFault is what compareFile noted.
@@ -130,13 +137,9 @@ func (h *host) fileFault() string {
 }
 
 // fileDiffers says what a file has otherwise than the generation in force.
-func (h *host) fileDiffers(file *config.Config) string {
-	p, err := pack(file)
-	if err != nil {
-		return fmt.Sprintf("this host's config file can not be compared: %v", err)
-	}
+func (h *host) fileDiffers(file *packed) string {
 	g := h.gens.inForce()
-	changes, err := differs(g.record, p)
+	changes, err := differs(g.record, file)
 	if err != nil {
 		return err.Error()
 	}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"weak"
 
-	_ "github.com/seed-6a2d649b/pharos/host/blob/cloud" // what snapshots.url may name
 	"github.com/seed-6a2d649b/pharos/host/config"
 	"github.com/seed-6a2d649b/pharos/host/kafka"
 	"github.com/seed-6a2d649b/pharos/host/session"
@@ -48,9 +47,14 @@ func (h *host) begin(ctx context.Context) error {
 	if _, err := h.lookAtHandovers(ctx); err != nil {
 		return err
 	}
-	if text := h.fileDiffers(h.file); text != "" {
-		h.differs.Store(&text)
-		h.log.Warn(text)
+	fault := ""
+	if p, err := pack(h.file); err != nil {
+		fault = fmt.Sprintf("this host's config file names what can not be read: %v", err)
+	} else {
+		fault = h.fileDiffers(p)
+	}
+	if h.differs.Store(&fault); fault != "" {
+		h.log.Warn(fault)
 	}
 	return nil
 }
@@ -66,7 +70,7 @@ func (h *host) newGenerations() (*generations, error) {
 	}
 	f := &files{store: snapshot.New(h.bucket, h.file.Group, h.file.Snapshots.Keep), label: h.bucket.String(), dir: dir}
 	if p, err := pack(h.file); err == nil { // else it is said where the file is compared or published
-		f.own = p.files
+		f.learn(p.files)
 	}
 	return &generations{
 		journal: newJournal(h.kafka, h.file, h.log), files: f, shelf: s, own: h.file, readers: h.stores.readers(),
@@ -77,7 +81,7 @@ func (h *host) newGenerations() (*generations, error) {
 // settle gives the generation that the host is to run: that of the group, and with
 // a broker of its own that of its file.
 func (h *host) settle(ctx context.Context) (*generationRecord, error) {
-	for {
+	for range settleAttempts {
 		current, err := h.gens.journal.catchUp(ctx)
 		if err != nil {
 			return nil, err
@@ -109,7 +113,12 @@ func (h *host) settle(ctx context.Context) (*generationRecord, error) {
 			h.log.Info("published a generation", "generation", p.record.Number, "changes", len(p.changes))
 		}
 	}
+	return nil, fmt.Errorf("%s: other hosts publish generations all the time: start again when they are done", h.gens.journal.topic)
 }
+
+// settleAttempts is how often a starting host tries to publish its file where others
+// publish theirs.
+const settleAttempts = 10
 
 // sameGroup refuses a host that would take part in another group's generations.
 func sameGroup(r *generationRecord, file *config.Config) error {

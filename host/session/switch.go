@@ -3,6 +3,8 @@ package session
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 )
 
@@ -52,6 +54,9 @@ func (p *Partition) Named() uint64 { return p.named }
 func (p *Partition) use(cfg *Config) {
 	p.cfg = cfg
 	for _, t := range p.tenants {
+		if t.view != nil && t.view.latest == math.MinInt64 { // no beacon came under it
+			maps.DeleteFunc(t.views, func(_ uint64, w *view) bool { return w == t.view })
+		}
 		t.view, t.shapes = nil, shared[*shape]{}
 	}
 	for order, plan := range cfg.prepared.tenants {

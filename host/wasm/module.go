@@ -35,8 +35,15 @@ func (m *Module) Golden() []byte { return m.golden }
 // Limits returns the limits of each instance.
 func (m *Module) Limits() Limits { return m.limits }
 
-// Close closes all instances and lets the module go.
-func (m *Module) Close(ctx context.Context) error { return m.runtime.Close(ctx) }
+// Close closes all instances and lets the module go, its compiled code too: that
+// is shared, and a runtime does not let go of it.
+func (m *Module) Close(ctx context.Context) error {
+	err := m.runtime.Close(ctx)
+	if m.compiled != nil {
+		err = errors.Join(err, m.compiled.Close(ctx))
+	}
+	return err
+}
 
 // readManifest asks an instance that is thrown away.
 func (m *Module) readManifest(ctx context.Context) (*abi.Manifest, error) {
