@@ -71,13 +71,12 @@ func (c *cluster) Left(ctx context.Context) (map[kafka.TopicPartition]Left, erro
 type gate struct {
 	closed bool
 	until  time.Time
-	asked  time.Time
 }
 
 const (
-	gateFor   = 30 * time.Second // then it opens whatever the others say
-	gateEvery = 500 * time.Millisecond
-	gateAsks  = 2 * time.Second // for an answer
+	gateFor   = 30 * time.Second       // then it opens whatever the others say
+	gateAsks  = 2 * time.Second        // for an answer when partitions are assigned,
+	gateAgain = 500 * time.Millisecond // and at a tick: what else is owned waits
 )
 
 // close closes the gate if there is what to wait for, and holds partitions.
@@ -92,8 +91,7 @@ func (s *Stage) close(ctx context.Context, parts []*kafka.Assigned) {
 	if err == nil && !unsaid {
 		return
 	}
-	now := s.cfg.Now()
-	s.gate = gate{closed: true, until: now.Add(gateFor), asked: now}
+	s.gate = gate{closed: true, until: s.cfg.Now().Add(gateFor)}
 	for _, a := range parts {
 		a.Hold = true
 		s.parts[kafka.TopicPartition{Topic: a.Topic, Partition: a.Partition}].held = true
@@ -116,17 +114,13 @@ func (s *Stage) unsaid(left map[kafka.TopicPartition]Left) (kafka.TopicPartition
 	return kafka.TopicPartition{}, false
 }
 
-// open tells whether the gate is open, or opens by now.
-func (g *gate) open(ctx context.Context, s *Stage, now time.Time) bool {
-	if !g.closed {
-		return true
+// open tells whether the gate is open; at a tick it may open.
+func (g *gate) open(ctx context.Context, s *Stage, tick bool, now time.Time) bool {
+	if !g.closed || !tick {
+		return !g.closed
 	}
 	if now.Before(g.until) {
-		if now.Sub(g.asked) < gateEvery {
-			return false
-		}
-		g.asked = now
-		asking, cancel := context.WithTimeout(ctx, gateAsks)
+		asking, cancel := context.WithTimeout(ctx, gateAgain)
 		defer cancel()
 		left, err := s.cfg.Cluster.Left(asking)
 		if err != nil {

@@ -41,9 +41,9 @@ func (s *Stage) swap() *Core {
 
 // resume goes on with partitions whose generation has come. One for which it does
 // not come is an ErrStop in the end: another host may have what this one cannot load.
-func (s *Stage) resume(ctx context.Context, core *Core, tx *kafka.Tx) error {
+func (s *Stage) resume(ctx context.Context, core *Core, tx *kafka.Tx, tick bool) error {
 	now := s.cfg.Now()
-	open := s.gate.open(ctx, s, now)
+	open := s.gate.open(ctx, s, tick, now)
 	for _, p := range s.sorted() {
 		if p.waits && p.needs <= core.Generation() {
 			p.waits, s.fresh = false, true

@@ -112,7 +112,7 @@ func (s *Stage) Revoke(parts []kafka.TopicPartition) {
 func (s *Stage) Batch(ctx context.Context, records []*kgo.Record, tx *kafka.Tx) error {
 	core := s.swap()
 	s.out.drop() // of a batch that failed
-	if err := s.resume(ctx, core, tx); err != nil {
+	if err := s.resume(ctx, core, tx, len(records) == 0); err != nil {
 		return err
 	}
 	if err := s.advance(ctx, core, tx); err != nil {
