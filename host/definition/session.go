@@ -154,7 +154,7 @@ func (r *Result) experiment(id string, key Key, beacons []counted) {
 			b.book("assigned", "visit", "", one, t)
 		case b == nil:
 			continue
-		case !crossed && carried != "" && carried != variant && e.phase(t) == phase:
+		case !crossed && carried != "" && carried != variant && e.phase(t) == phase && !(e.Hash && e.Unit == ""):
 			crossed = true
 			if e.Exclude {
 				b.retract(t)

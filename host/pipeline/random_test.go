@@ -55,7 +55,11 @@ func (w *world) check(t *testing.T, to reporter, files []file) (same bool) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, w.yaml.String())
 	}
-	want := definition.Compute(w.def, w.linesOf(files))
+	return compareWith(to, out, summary, definition.Compute(w.def, w.linesOf(files)))
+}
+
+// compareWith compares what a replay wrote with the definition.
+func compareWith(to reporter, out, summary []byte, want *definition.Result) (same bool) {
 	found := &faults{}
 	compareFigures(found, out, want)
 	compareSummary(found, summary, want)
@@ -184,8 +188,8 @@ func beaconsOf(content []byte, s *definition.Source, offset int) (lines []defini
 	return lines
 }
 
-// replay runs files through the world's config.
-func (w *world) replay(t *testing.T, dir string, files []file) (out, summary []byte, err error) {
+// replay runs files through the world's config, and those that it changes to.
+func (w *world) replay(t *testing.T, dir string, files []file, changes ...change) (out, summary []byte, err error) {
 	t.Helper()
 	write := func(name string, content []byte) string {
 		path := filepath.Join(dir, name)
@@ -202,6 +206,14 @@ func (w *world) replay(t *testing.T, dir string, files []file) (out, summary []b
 		Out: filepath.Join(dir, "out"), Summary: filepath.Join(dir, "summary"), Now: time.UnixMilli(w.def.Now),
 		Stdout: io.Discard, Stderr: io.Discard, Progress: func(string, ...any) {}, Log: hclog.NewNullLogger(),
 	}
+	var changed []pipeline.Change
+	for i, c := range changes {
+		cfg, err := config.Load(write(fmt.Sprintf("pharos%d.yaml", i), []byte(c.to.yaml.String())))
+		if err != nil {
+			return nil, nil, err
+		}
+		changed = append(changed, pipeline.Change{At: int64(c.at), Dispatch: c.dispatch, Config: cfg})
+	}
 	for i, f := range files {
 		name, content := fmt.Sprintf("in%d", i), f.content
 		if f.packed {
@@ -217,7 +229,12 @@ func (w *world) replay(t *testing.T, dir string, files []file) (out, summary []b
 		}
 		o.Inputs = append(o.Inputs, pipeline.Input{Source: f.source, Path: write(name, content)})
 	}
-	if err := pipeline.Replay(t.Context(), cfg, o); err != nil {
+	if len(changes) == 0 {
+		err = pipeline.Replay(t.Context(), cfg, o)
+	} else {
+		err = pipeline.ReplayChanges(t.Context(), cfg, changed, w.IntN(50)+1, o)
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	if out, err = os.ReadFile(o.Out); err != nil {

@@ -19,9 +19,10 @@ type world struct {
 	sources    []worldSource
 	tenants    []string
 	routes     []string
-	partitions []int // of the routes
-	base       int64 // the time about which everything happens
-	span       int64 // how long
+	partitions []int  // of the routes
+	head       string // of the text: what no later generation changes
+	base       int64  // the time about which everything happens
+	span       int64  // how long
 	moments    []int64
 	params     params
 }
@@ -29,6 +30,7 @@ type world struct {
 // params narrow what is generated.
 type params struct {
 	tidy       bool // nothing depends on the order of arrival
+	evolving   bool // there are later generations: an experiment keeps its variants
 	partitions int  // of each route; 0: random
 	steps      int  // how many steps of time there are to one at each boundary; 0: random
 }
@@ -91,13 +93,46 @@ func newWorld(seed uint64, p params) *world {
 	}
 	w.line(0, "session: {%s}", session)
 	w.sourceList()
+	w.head = w.yaml.String()
+	for range w.routes {
+		partitions := 1 + r.IntN(4)
+		if p.partitions > 0 {
+			partitions = p.partitions
+		}
+		w.partitions = append(w.partitions, partitions)
+	}
+	w.rest()
+	return w
+}
+
+// next is a later generation: other filters, routing, tenants, whose extractors,
+// dimensions, pairs and experiments have changed.
+func (w *world) next(seed uint64) *world {
+	n := &world{
+		Rand: rand.New(rand.NewPCG(seed, 3)), def: w.def, sources: w.sources, routes: w.routes, partitions: w.partitions, head: w.head,
+		base: w.base, span: w.span, moments: w.moments, params: w.params,
+	}
+	n.def.Tenants, n.def.Split = map[string]definition.Tenant{}, nil
+	n.tenants = slices.DeleteFunc([]string{"shop", "b", "C-3"}, func(name string) bool {
+		fixed := slices.ContainsFunc(w.sources, func(s worldSource) bool { return s.def.Tenant.Const == name })
+		return !fixed && chance(n.Rand, 4)
+	})
+	if len(n.tenants) == 0 {
+		n.tenants = w.tenants
+	}
+	n.yaml.WriteString(w.head)
+	n.rest()
+	return n
+}
+
+// rest writes what generations change.
+func (w *world) rest() {
 	var plugins strings.Builder
 	w.dispatch(&plugins)
 	w.tenantList(&plugins)
 	if plugins.Len() > 0 {
 		w.yaml.WriteString("plugins:\n" + plugins.String())
 	}
-	return w
 }
 
 func locator(l definition.Locator) string {
@@ -230,12 +265,8 @@ func (w *world) dispatch(plugins *strings.Builder) {
 	w.line(1, "filters: %s", list(filters))
 	w.line(1, "default: %s", w.def.Default)
 	w.line(1, "routes:")
-	for _, route := range w.routes {
-		partitions := 1 + r.IntN(4)
-		if w.params.partitions > 0 {
-			partitions = w.params.partitions
-		}
-		w.line(2, "%s: {topic: out-%s, partitions: %d}", route, route, partitions)
+	for i, route := range w.routes {
+		w.line(2, "%s: {topic: out-%s, partitions: %d}", route, route, w.partitions[i])
 	}
 	if chance(r, 2) {
 		w.line(1, "split: splitter")
@@ -400,6 +431,9 @@ func (w *world) experiment(id string, points []string) definition.Experiment {
 		return "{" + strings.Join(texts, ", ") + "}"
 	}
 	names := []string{"a", "b", "1", "1.50"}[:1+r.IntN(4)]
+	if w.params.evolving {
+		names = []string{"a", "b", "1", "1.50"}[:2+int(id[1]-'0')%3]
+	}
 	e.Variants = variants(names)
 	w.line(4, "variants: %s", shares(e.Variants))
 	buckets := func() *[2]int64 {

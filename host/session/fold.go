@@ -167,7 +167,7 @@ func (f *folding) qualify() {
 		if e.qualified >= 0 || e.assigned < 0 {
 			continue
 		}
-		if x := f.w.trial(e.trial); x != nil && f.b.has(x.qualify) {
+		if x := f.w.trial(e.trial); x != nil && (x.qualify < 0 || f.b.has(x.qualify)) {
 			f.s.pending--
 			f.qualifyNow(e)
 		}
