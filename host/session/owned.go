@@ -179,7 +179,7 @@ func (p *part) discard() {
 		p.image.cancel()
 		p.image = nil
 	}
-	if p.writes == nil || p.writes.finished() {
+	if p.core != nil && (p.writes == nil || p.writes.finished()) {
 		_ = p.core.Close() // it fails at worst to give memory back
 	}
 	p.core = nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -80,9 +79,6 @@ const (
 	generationPatience = time.Minute
 )
 
-// recoverAtOnce is how many recoveries work at the same time.
-var recoverAtOnce = runtime.GOMAXPROCS(0)
-
 // errUnusable is a snapshot that this state cannot be had from.
 var errUnusable = errors.New("of no use")
 
@@ -154,12 +150,12 @@ func (r *recovery) publish(result recovered) {
 // abandon ends a recovery that nobody wants any more.
 func (r *recovery) abandon() {
 	r.cancel()
-	go func() {
+	r.stage.wg.Go(func() {
 		<-r.done
 		if r.result.core != nil {
 			_ = r.result.core.Close() // it fails at worst to give memory back
 		}
-	}()
+	})
 }
 
 // try makes the state once.
@@ -385,7 +381,7 @@ func (r *recovery) slot(ctx context.Context) (free func()) {
 // generation gives the config of a generation. One that is not known yet is
 // waited for, but not for ever.
 func (s *Stage) generation(ctx context.Context, number uint64) (*Config, error) {
-	for until := time.Now().Add(generationPatience); ; {
+	for until := time.Now().Add(s.pace.unknown); ; {
 		newest, used := s.newest()
 		for _, c := range []*Config{newest, s.cfg.Config} {
 			if c != nil && c.Generation == number {
@@ -400,7 +396,7 @@ func (s *Stage) generation(ctx context.Context, number uint64) (*Config, error) 
 			}
 		}
 		if time.Now().After(until) {
-			return nil, fmt.Errorf("session: %w: generation %d is needed, and could not be loaded for %v: %w", kafka.ErrStop, number, generationPatience, err)
+			return nil, fmt.Errorf("session: %w: generation %d is needed, and could not be loaded for %v: %w", kafka.ErrStop, number, s.pace.unknown, err)
 		}
 		select {
 		case <-ctx.Done():

@@ -111,8 +111,11 @@ func (s *Stage) imagesDue(now time.Time) {
 		if !s.writing.writes.finished() {
 			return
 		}
+		s.keptMu.Lock() // it may be one that is kept, and lapse
 		s.written(s.writing, s.writing.writes, now)
-		s.writing.writes, s.writing = nil, nil
+		s.writing.writes = nil
+		s.keptMu.Unlock()
+		s.writing = nil
 	}
 	var due *part
 	for _, p := range s.parts {
@@ -172,6 +175,7 @@ func (s *Stage) written(p *part, i *image, now time.Time) {
 	s.cfg.Counters.snapshots.Inc()
 	if i.info.Handover {
 		p.handed = true
+		p.discard() // whoever takes the sessions over has them from there
 		s.log.Info("a partition is closed, its sessions are handed over", append(args, "bytes", i.bytes)...)
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -29,6 +30,7 @@ type StageConfig struct {
 	Log         Log               // reads routes again
 	Snapshots   Snapshots         // nil: none, a partition starts at the beginning of its log
 	Every       time.Duration     // between two snapshots of a partition; default 5m
+	AtOnce      int               // partitions that are recovered at the same time; default GOMAXPROCS
 	// AcceptLoss says whether a partition may go on although something of it is
 	// lost. nil: none may.
 	AcceptLoss func(topic string, partition int32) bool
@@ -77,6 +79,7 @@ type pace struct {
 	moment  time.Duration // Assign waits so long for recoveries
 	again   time.Duration // between the first two tries of one
 	release time.Duration // Release waits so long for snapshots
+	unknown time.Duration // a generation that is not known is waited for so long
 }
 
 var (
@@ -94,6 +97,9 @@ func NewStage(cfg StageConfig) *Stage {
 	if cfg.Counters == nil {
 		cfg.Counters = newCounters()
 	}
+	if cfg.AtOnce <= 0 {
+		cfg.AtOnce = runtime.GOMAXPROCS(0)
+	}
 	if cfg.Every <= 0 {
 		cfg.Every = 5 * time.Minute
 	}
@@ -102,8 +108,8 @@ func NewStage(cfg StageConfig) *Stage {
 	}
 	s := &Stage{
 		cfg: cfg, log: cfg.Logger, parts: map[kafka.TopicPartition]*part{}, config: cfg.Config, next: cfg.Config,
-		used: make(chan struct{}), slots: make(chan struct{}, recoverAtOnce), kept: map[kafka.TopicPartition]*part{},
-		pace: pace{moment: recoverMoment, again: recoverAgain, release: releaseBudget},
+		used: make(chan struct{}), slots: make(chan struct{}, cfg.AtOnce), kept: map[kafka.TopicPartition]*part{},
+		pace: pace{moment: recoverMoment, again: recoverAgain, release: releaseBudget, unknown: generationPatience},
 	}
 	if cfg.Configs != nil {
 		s.cfg.Config = nil // let go of once nothing is under it any more
@@ -121,6 +127,11 @@ func (s *Stage) Close() {
 	s.stop()
 	s.wg.Wait()
 	s.forget(func(*part) bool { return true })
+	for _, p := range s.parts {
+		if p.live() {
+			p.discard()
+		}
+	}
 }
 
 // Use makes cfg, of a later generation, that in force: each partition is switched
