@@ -21,6 +21,7 @@ type load struct {
 	config           string
 	lines            [][]byte // with their \n
 	figures, summary []byte
+	define           *definition.Config
 }
 
 // newLoad generates beacons for a shop with carried and engine-made assignments,
@@ -42,6 +43,7 @@ func newLoad(t *testing.T, beacons int) *load {
 		ID: "free-shipping", Exclude: true, Variants: []definition.Variant{{Name: "off", Weight: 1}, {Name: "on", Weight: 1}, {Name: "over-50", Weight: 1}},
 	})
 	define.Tenants["shop"] = shop
+	l.define = &define
 
 	file := generated(t, beacons)
 	for line := range bytes.Lines(read(t, file)) {
