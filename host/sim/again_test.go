@@ -18,8 +18,9 @@ import (
 // run every time, each of their steps waits until the scheduler lets it happen,
 // and has it fail if that is to be.
 type beside struct {
-	s    *simulation
-	name string
+	s       *simulation
+	name    string
+	current func() bool // the host has all generations
 
 	mu      sync.Mutex
 	free    bool // steps happen at once: the scheduler's own thread waits for them

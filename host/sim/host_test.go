@@ -40,13 +40,14 @@ func (h *host) start() {
 	newest := s.world.newest().number
 	h.loaded.Store(max(1, newest-uint64(s.IntN(2))))
 	g := s.world.generation(h.loaded.Load())
-	h.beside = &beside{s: s, name: name}
+	h.beside = &beside{s: s, name: name, current: func() bool { return h.loaded.Load() == s.world.newest().number }}
 	h.dispatch = dispatch.NewStage(dispatch.StageConfig{
 		Core: s.world.core(g), Host: name, Metrics: s.world.metrics(), DeadLetters: s.world.deadLetters(), Idle: s.world.idle,
 		Started: &s.marks, Newest: s.newestGeneration, Cluster: asked{s}, Patience: time.Hour,
 	})
 	h.session = session.NewStage(session.StageConfig{
 		Config: g.session, Configs: h.config, Host: name, Routes: s.world.routesByTopic(), Metrics: s.world.metrics(), DeadLetters: s.world.deadLetters(), Log: h.beside,
+		AtOnce: 100, // who waits for whom would be luck
 	})
 	h.shipping = s.newShipping(name+" ship", s.store, g.number)
 	h.workers = []stepper{

@@ -25,33 +25,63 @@ type mutant struct {
 // mutants are the planted bugs that no wrapper around a stage can make.
 var mutants = []mutant{
 	{
-		name: "retraction missed", file: "host/session/fold.go",
-		old: "\tbook := func(point int32, g metric.Figure) {", new: "\tbook := func(point int32, g metric.Figure) {\n\t\tif planted(%q) {\n\t\t\treturn\n\t\t}\n",
+		"retraction missed", "host/session/fold.go",
+		`book := func(point int32, g metric.Figure) {`,
+		`book := func(point int32, g metric.Figure) { if planted(%q) { return };`,
 	},
 	{
-		name: "order of arrival booked", file: "host/session/key.go",
-		old: "\tl.back = true\n", new: "\tl.back = !planted(%q)\n",
+		"order of arrival booked", "host/session/key.go",
+		`l.back = true`, `l.back = !planted(%q)`,
 	},
 	{
-		name: "watermark by maximum", file: "host/session/watermark.go",
-		old: "if !active || s.value < low {", new: "if !active || (s.value < low) != planted(%q) {",
+		"prefix folded too early", "host/session/key.go",
+		`n := len(k.tail) - k.within(limit)`,
+		`if planted(%q) { limit += p.lateness / 2 }; n := len(k.tail) - k.within(limit)`,
 	},
 	{
-		name: "idle not asked for", file: "host/session/watermark.go",
-		old: "\t\t\tif s.idle {\n", new: "\t\t\tif s.idle && !planted(%q) {\n",
+		"ids pruned too early", "host/session/ids.go",
+		`s.prune(t - gap)`, `if planted(%q) { gap /= 2 }; s.prune(t - gap)`,
 	},
 	{
-		name: "watermark after the beacon", file: "host/dispatch/core.go",
-		old: "h.Offset, h.Watermark = c.records[i].Offset, c.src.Watermark\n",
-		new: "h.Offset, h.Watermark = c.records[i].Offset, c.src.Watermark\n\t\tif planted(%q) {\n\t\t\th.Watermark = max(h.Watermark, r.Time)\n\t\t}\n",
+		"watermark by maximum", "host/session/watermark.go",
+		`if !active || s.value < low {`, `if !active || (s.value < low) != planted(%q) {`,
 	},
 	{
-		name: "prefix folded too early", file: "host/session/key.go",
-		old: "\tn := len(k.tail) - k.within(limit)\n", new: "\tif planted(%q) {\n\t\tlimit += p.lateness / 2\n\t}\n\tn := len(k.tail) - k.within(limit)\n",
+		"idle not asked for", "host/session/watermark.go",
+		`			if s.idle {`, `			if s.idle && !planted(%q) {`,
 	},
 	{
-		name: "ids pruned too early", file: "host/session/ids.go",
-		old: "\t\ts.prune(t - gap)\n", new: "\t\tif planted(%q) {\n\t\t\tgap /= 2\n\t\t}\n\t\ts.prune(t - gap)\n",
+		"generation not replayed", "host/session/recover.go",
+		`core.Generation() < g; {`, `core.Generation() < g && !planted(%q); {`,
+	},
+	{
+		"state kept though another had the partition", "host/session/owned.go",
+		`case committed == p.base:`, `case committed == p.base, planted(%q):`,
+	},
+	{
+		"aborted deltas forgotten", "host/session/owned.go",
+		`p.sent.on, p.sent.image = false, nil`, `if planted(%q) { p.sent.out.Reset() }; p.sent.on, p.sent.image = false, nil`,
+	},
+	{
+		"committed deltas said again", "host/session/owned.go",
+		"p.sent.point, false\n\tp.sent.out.Reset()", "p.sent.point, false\n\tif !planted(%q) { p.sent.out.Reset() }",
+	},
+	{
+		"watermark after the beacon", "host/dispatch/core.go",
+		`h.Offset, h.Watermark = c.records[i].Offset, c.src.Watermark`,
+		`h.Offset, h.Watermark = c.records[i].Offset, c.src.Watermark; if planted(%q) { h.Watermark = max(h.Watermark, r.Time) }`,
+	},
+	{
+		"back to an older generation", "host/dispatch/assign.go",
+		`if p.needs > s.core.Generation() {`, `if p.needs > s.core.Generation() && !planted(%q) {`,
+	},
+	{
+		"idle although it lags", "host/dispatch/generation.go",
+		`tx.Lag(p.Topic, p.Partition) == 0`, `(tx.Lag(p.Topic, p.Partition) == 0 || planted(%q))`,
+	},
+	{
+		"final by the highest watermark", "host/metric/horizon.go",
+		`if !ok || w < ms {`, `if !ok || (w < ms) != planted(%q) {`,
 	},
 }
 
@@ -68,11 +98,12 @@ func TestMutants(t *testing.T) {
 			cmd := exec.CommandContext(ctx, binary, "-test.run", "^TestSeeds$", "-until-fault", "-seeds", fmt.Sprint(*tries))
 			cmd.Env = append(os.Environ(), plantedEnv+"="+m.name)
 			out, err := cmd.CombinedOutput()
-			caught := regexp.MustCompile(`seed \d+: \d+ faults:\n.*`).Find(out)
+			seed := regexp.MustCompile(`seed \d+ runs`).FindAllString(string(out), -1)
+			caught := regexp.MustCompile(`(: \d+ faults:\n.*|panic: .*)`).Find(out)
 			if err == nil || caught == nil {
 				t.Fatalf("not caught by %d seeds: %v\n%s", *tries, err, out)
 			}
-			t.Logf("caught by %s", strings.Join(strings.Fields(string(caught)), " "))
+			t.Logf("caught by %s%s", strings.TrimSuffix(seed[len(seed)-1], " runs"), strings.Join(strings.Fields(string(caught)), " "))
 		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -73,7 +74,7 @@ func (s *simulation) oracle() *oracle {
 func (o *oracle) route(r dispatch.Route, p int32) {
 	tp := kafka.TopicPartition{Topic: r.Topic, Partition: p}
 	w, in := newWatermark(o.s.world.topics()), o.switches(tp)
-	last := map[kafka.TopicPartition]int64{}
+	last, idle := map[kafka.TopicPartition]int64{}, map[kafka.TopicPartition]time.Time{}
 	for _, record := range o.s.cluster.log(tp).committed() {
 		if len(record.Headers) == 0 {
 			o.s.fault("%v@%d: no header", tp, record.Offset)
@@ -86,6 +87,11 @@ func (o *oracle) route(r dispatch.Route, p int32) {
 				o.s.fault("%v@%d: %v", tp, record.Offset, err)
 			}
 			w.mark(m)
+			for _, e := range m.Entries {
+				if from := (kafka.TopicPartition{Topic: e.Topic, Partition: e.Partition}); e.Idle {
+					idle[from] = record.Timestamp
+				}
+			}
 		case beacon.HeaderKey:
 			head, err := beacon.ParseHeader(h.Value)
 			if err != nil {
@@ -96,6 +102,9 @@ func (o *oracle) route(r dispatch.Route, p int32) {
 				o.s.fault("%v@%d: %v@%d comes behind offset %d", tp, record.Offset, from, head.Offset, before)
 			}
 			last[from] = head.Offset
+			if sent := o.s.cluster.log(from).entries[head.Offset].record.Timestamp; o.s.modelled && idle[from].Sub(sent) > staleAfter {
+				o.s.fault("%v@%d: %v was said to be idle %v after a beacon was there", tp, record.Offset, from, idle[from].Sub(sent))
+			}
 			at := position{from, head.Offset}
 			if o.routed[at] != nil {
 				o.s.fault("%v@%d: %v@%d was routed before", tp, record.Offset, from, head.Offset)

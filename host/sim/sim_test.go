@@ -20,6 +20,7 @@ var (
 func TestSeeds(t *testing.T) {
 	for seed := *firstSeed; seed < *firstSeed+*seeds; seed++ {
 		if *until {
+			fmt.Printf("seed %d runs\n", seed)
 			if s := simulate(t, seed, ""); len(s.faults) > 0 {
 				t.Fatal(s.report(*lines))
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing/synctest"
@@ -33,6 +34,7 @@ type simulation struct {
 	now      func() time.Time
 
 	batching       bool // a stage is in Batch
+	modelled       bool // the cluster is the model, not only a copy of what there was
 	marks          marks
 	sessions, most int // of the traffic; records of a fetch
 	risks          int // how much fails: 0 nothing, 1 usual, more is less
@@ -78,6 +80,7 @@ func newRun(seed uint64, plant string) *simulation {
 
 func newSimulation(seed uint64, plant string) *simulation {
 	s := newRun(seed, plant)
+	s.modelled = true
 	for i := range 1 + s.IntN(3) {
 		s.newHost(fmt.Sprint("host", i))
 	}
@@ -164,7 +167,7 @@ func (s *simulation) next() {
 		}
 	case n < 1995 && s.world.newest().number < 12:
 		g := s.world.reload(s.Rand)
-		s.said("generation %d: %+v", g.number, g.tenants)
+		s.said("%v is published", g)
 	case n < 1997 && len(s.hosts) < 4:
 		s.newHost(fmt.Sprint("host", len(s.hosts)))
 	}
@@ -369,8 +372,8 @@ func (s *simulation) horizon(newest uint64) *metric.Horizon {
 func (s *simulation) report(last int) string {
 	story := s.story[max(0, len(s.story)-last):]
 	faults := s.faults[:min(len(s.faults), 20)]
-	return fmt.Sprintf("seed %d: %d faults:\n\t%s\nthe last of what happened:\n\t%s\nrun it again with: go test ./host/sim -run 'TestSeeds$' -seed %d -seeds 1",
-		s.seed, len(s.faults), strings.Join(faults, "\n\t"), strings.Join(story, "\n\t"), s.seed)
+	return fmt.Sprintf("seed %d: %d faults:\n\t%s\nthe last of what happened:\n\t%s\nrun it again with: GOMAXPROCS=%d go test ./host/sim -run 'TestSeeds$' -seed %d -seeds 1",
+		s.seed, len(s.faults), strings.Join(faults, "\n\t"), strings.Join(story, "\n\t"), runtime.GOMAXPROCS(0), s.seed)
 }
 
 func (s *simulation) began() time.Time { return s.world.began }

@@ -54,8 +54,12 @@ const (
 // place is how far an owned partition is read, and was known to reach.
 type place struct {
 	next, end int64
-	hold      bool // nothing is read until Resume
+	known     time.Time // when end was learnt
+	hold      bool      // nothing is read until Resume
 }
+
+// staleAfter is how long it is worth something to know where a log ended.
+const staleAfter = 15 * time.Second
 
 var errFault = errors.New("fault")
 
@@ -230,15 +234,16 @@ func (w *worker) assign(parts []kafka.TopicPartition) error {
 		if a.Start < a.LogStart || a.Start > a.LogEnd {
 			w.sim.fault("%s: %s/%d is to be read from offset %d of %d to %d", w.name, a.Topic, a.Partition, a.Start, a.LogStart, a.LogEnd)
 		}
-		w.owned[kafka.TopicPartition{Topic: a.Topic, Partition: a.Partition}] = &place{next: a.Start, end: a.LogEnd, hold: a.Hold}
+		w.owned[kafka.TopicPartition{Topic: a.Topic, Partition: a.Partition}] = &place{next: a.Start, end: a.LogEnd, known: time.Now(), hold: a.Hold}
 	}
 	return nil
 }
 
 // waiting runs a call of the stage that may wait for what goes on beside: that
-// happens at once, or later than the call waits.
+// happens at once, or later than the call waits. At once it does only where
+// nothing else is waited for: what gets further than what would be luck.
 func (w *worker) waiting(call func()) {
-	if w.sim.healing || w.sim.chance(2) {
+	if w.beside.current() && (w.sim.healing || w.sim.chance(2)) {
 		w.beside.freely(call)
 		return
 	}
@@ -279,7 +284,7 @@ func (w *worker) fetch() {
 			continue
 		}
 		records, next := l.read(p.next, 1+w.sim.IntN(w.sim.most))
-		p.next, p.end = next, l.stable()
+		p.next, p.end, p.known = next, l.stable(), time.Now()
 		batch = append(batch, records...)
 	}
 	if len(batch) > 0 {
@@ -294,7 +299,7 @@ func (w *worker) tick() {
 	}
 	if w.sim.healing || w.sim.chance(2) {
 		for tp, p := range w.owned {
-			p.end = w.sim.cluster.log(tp).stable()
+			p.end, p.known = w.sim.cluster.log(tp).stable(), time.Now()
 			w.counts[tp.Topic] = int32(len(w.sim.cluster.topics[tp.Topic].parts))
 		}
 	}
@@ -474,7 +479,7 @@ func (w *worker) Commit(topic string, partition int32, next int64, metadata stri
 
 func (w *worker) Lag(topic string, partition int32) int64 {
 	p := w.owned[kafka.TopicPartition{Topic: topic, Partition: partition}]
-	if p == nil {
+	if p == nil || time.Since(p.known) > staleAfter {
 		return -1
 	}
 	return max(0, p.end-p.next)

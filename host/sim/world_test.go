@@ -132,6 +132,20 @@ func (w *world) generation(number uint64) *generation { return w.generations[num
 
 func (w *world) newest() *generation { return w.generations[len(w.generations)-1] }
 
+// String says what there is in a generation.
+func (g *generation) String() string {
+	text := fmt.Sprintf("generation %d with", g.number)
+	for _, name := range slices.Sorted(maps.Keys(g.tenants)) {
+		t := g.tenants[name]
+		text += fmt.Sprintf(" %s (factor %v, fewer points %v, all traffic %v, pairs %v, %d dimensions", name, t.plugin.factor, t.plugin.fewer, t.allTraffic, t.pairs, len(t.dimensions))
+		for _, e := range t.experiments {
+			text += ", " + e.ID
+		}
+		text += ")"
+	}
+	return text
+}
+
 func (g *generation) routeNames() (names []string) {
 	for _, r := range g.routes {
 		names = append(names, r.Name)
