@@ -28,7 +28,7 @@ type Shipper struct {
 	final   int64           // minutes before it are final, as the records since the start say; NoMinute: none
 	next    int64           // offset behind the last record seen
 	cut     int64           // minutes from it on are not held; allHeld: there is room for all
-	behind  int64           // offset of the first record with a delta of a minute from cut on
+	behind  int64           // offset of the first record with a delta of a minute from cut on, or one before it
 }
 
 // allHeld is a cut that no minute reaches.
@@ -71,8 +71,7 @@ func (s *Shipper) Observe(offset int64, f *metric.Frame) (afterFinal int) {
 			continue
 		}
 		if d.Minute >= s.cut {
-			s.behind = min(s.behind, offset)
-			continue
+			continue // it lies behind s.behind
 		}
 		s.totals.Add(d)
 		if _, ok := s.first[d.Minute]; !ok {

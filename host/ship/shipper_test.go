@@ -311,6 +311,11 @@ func TestShipperHasLittleRoom(t *testing.T) {
 	if at, ok := s.Behind(); !ok || at != (metric.SafePoint{Offset: 5, Horizon: 4}) {
 		t.Errorf("behind %+v, %v", at, ok)
 	}
+	final := NewShipper(metric.SafePoint{Horizon: metric.NoMinute}, horizon(lateness))
+	final.Observe(0, &metric.Frame{Deltas: []metric.Delta{hits("a", 1, 1), hits("a", 2, 1), hits("a", 3, 1)}, Progress: []metric.Progress{progress(0, 1, 3+lateness)}})
+	if final.Shed(1); final.Len() != 2 {
+		t.Errorf("%d figures are held, two are final and one is open", final.Len())
+	}
 	one := NewShipper(metric.SafePoint{Horizon: metric.NoMinute}, horizon(lateness))
 	one.Observe(0, &metric.Frame{Deltas: []metric.Delta{hits("a", 1, 1), hits("b", 1, 1), hits("c", 1, 1)}})
 	one.Shed(1)
