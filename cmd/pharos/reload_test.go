@@ -315,11 +315,11 @@ func TestReloadIsRefused(t *testing.T) {
 	rewrite(t, config, small, replaced(t, "gap: 30m", "gap: 40m"), replaced(t, `type == "purchase"`, `type = "purchase"`))
 	for _, args := range [][]string{{}, {"--dry-run"}} {
 		_, errs, code := run(t, append([]string{"reload", "--addr", h.url}, args...)...)
-		said(t, errs, code, 2, "the config is refused, the host goes on as before:\n"+config+":12:", "plugins.points.rules.extract.0.when")
+		said(t, errs, code, 2, "the config is refused, the host goes on as before:\n"+config, "session.gap: it is 30m", "plugins.points.rules.extract.0.when")
 	}
-	rewrite(t, config, small, replaced(t, "gap: 30m", "gap: 40m"), replaced(t, "sources:", "http: {listen: '127.0.0.1:1234'}\nsources:"))
+	rewrite(t, config, small, replaced(t, "gap: 30m", "gap: 40m"), replaced(t, "sources:", "snapshots: {every: 1h}\nsources:"))
 	_, errs, code := run(t, "reload", "--addr", h.url)
-	said(t, errs, code, 2, "session.gap: it is 30m in the running generation", "http: a change of it needs a restart of the host")
+	said(t, errs, code, 2, "session.gap: it is 30m in the running generation", "snapshots: a change of it needs a restart of the host")
 	rewrite(t, config, small, replaced(t, "orders / visitors", "visitors / orders"))
 	if out := mustRun(t, "reload", "--dry-run", "--addr", h.url); out != "~ keyspaces.shop.formulas.conversion.expr: \"orders / visitors\" -> \"visitors / orders\"\nwould become generation 2\n" {
 		t.Errorf("dry run: %s", out)

@@ -149,37 +149,33 @@ func (g *generations) propose(ctx context.Context, file *config.Config, host str
 	if p.packed, err = pack(file); err != nil {
 		return nil, err
 	}
+	routes, parent := firstRoutes(file), uint64(0)
 	if current == nil {
-		p.record, err = newRecord(p.packed.Config, 0, firstRoutes(file), host)
 		p.changes = []change{{Path: "generation", After: "the first"}}
-		return p, orElse(err, func() error { return try(ctx, file, p.record) })
+	} else {
+		if p.changes, err = differs(current, p.packed); err != nil || len(p.changes) == 0 {
+			return p, err
+		}
+		parent = current.Number
+		if routes, err = g.journal.follows(ctx, current, file); err != nil {
+			return nil, withFaults(err, try(ctx, file, firstRoutes(file)))
+		}
 	}
-	if p.changes, err = differs(current, p.packed); err != nil || len(p.changes) == 0 {
-		return p, err
-	}
-	routes, err := g.journal.follows(ctx, current, file)
-	if err != nil {
+	if err := try(ctx, file, routes); err != nil {
 		return nil, err
 	}
-	p.record, err = newRecord(p.packed.Config, current.Number, routes, host)
-	return p, orElse(err, func() error { return try(ctx, file, p.record) })
-}
-
-func orElse(err error, then func() error) error {
-	if err != nil {
-		return err
-	}
-	return then()
+	p.record, err = newRecord(p.packed.Config, parent, routes, host)
+	return p, err
 }
 
 // try builds the generation from the host's own files, golden vectors and all, and
 // lets it go.
-func try(ctx context.Context, file *config.Config, r *generationRecord) (err error) {
+func try(ctx context.Context, file *config.Config, routes []route) (err error) {
 	g, err := Build(ctx, file)
 	if err != nil {
 		return err
 	}
-	g.routes = r.Routes
+	g.routes = routes
 	_, err = g.sessionConfig(false)
 	if err == nil {
 		_, err = dispatch.NewCore(g.dispatchConfig(func(string) bool { return false }))

@@ -36,7 +36,10 @@ func (h *host) reload(ctx context.Context, dry bool) (*ReloadAnswer, error) {
 		return nil, err
 	}
 	p, err := h.gens.propose(ctx, file, h.id)
-	if err = withFaults(checkRestart(h.file, file), err); err != nil {
+	if restart := checkRestart(h.file, file); len(restart) > 0 {
+		err = withFaults(err, restart)
+	}
+	if err != nil {
 		return nil, err
 	}
 	answer := &ReloadAnswer{Generation: h.gens.journal.wanted(), Changes: p.changes}
@@ -57,21 +60,23 @@ func (h *host) reload(ctx context.Context, dry bool) (*ReloadAnswer, error) {
 	return answer, nil
 }
 
-// withFaults is everything that is wrong, each place once.
-func withFaults(faults config.Faults, err error) error {
-	var more config.Faults
-	if err != nil && !errors.As(err, &more) {
+// withFaults is everything that is wrong with a file, each key once; err is nil or
+// what is wrong already.
+func withFaults(err, more error) error {
+	var all, others config.Faults
+	switch {
+	case err != nil && !errors.As(err, &all):
 		return err
+	case more == nil || !errors.As(more, &others):
+		return errors.Join(err, more)
 	}
-	for _, f := range faults {
-		if !slices.ContainsFunc(more, func(m config.Fault) bool { return strings.HasPrefix(m.Message, strings.SplitN(f.Message, ":", 2)[0]) }) {
-			more = append(more, f)
+	for _, f := range others {
+		key, _, _ := strings.Cut(f.Message, ":")
+		if !slices.ContainsFunc(all, func(a config.Fault) bool { return strings.HasPrefix(a.Message, key) }) {
+			all = append(all, f)
 		}
 	}
-	if len(more) == 0 {
-		return nil
-	}
-	return more
+	return all
 }
 
 // adopt puts the generation that holds in force on this host, if it is not. On an
