@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/seed-6a2d649b/pharos/host/kafka"
 	"github.com/seed-6a2d649b/pharos/host/session"
+	"github.com/seed-6a2d649b/pharos/host/snapshot"
 )
 
 // beside is what goes on beside the loops of a host, in threads of the session
@@ -34,7 +36,10 @@ type turn struct {
 	allow chan error
 }
 
-var _ session.Log = (*beside)(nil)
+var (
+	_ session.Log       = (*beside)(nil)
+	_ session.Snapshots = (*beside)(nil)
+)
 
 // turn waits for the scheduler.
 func (b *beside) turn(ctx context.Context, what string) error {
@@ -137,4 +142,70 @@ func (b *beside) Bounds(ctx context.Context, topic string, partition int32) (kaf
 		return kafka.Bounds{}, err
 	}
 	return kafka.Bounds{End: b.s.cluster.log(tp).stable()}, nil
+}
+
+// Put is session.Snapshots', as are the methods below: the host may crash, and
+// anything fail, before a snapshot is written, between that and when it is there,
+// and after.
+func (b *beside) Put(ctx context.Context, info snapshot.Info, write func(io.Writer) error) error {
+	return b.put(ctx, b.s.snapshots.Put, info, write)
+}
+
+func (b *beside) PutHandover(ctx context.Context, info snapshot.Info, write func(io.Writer) error) error {
+	return b.put(ctx, b.s.snapshots.PutHandover, info, write)
+}
+
+func (b *beside) put(ctx context.Context, put func(context.Context, snapshot.Info, func(io.Writer) error) error, info snapshot.Info, write func(io.Writer) error) error {
+	what := fmt.Sprintf("snapshot of %s at %d", info.Key, info.Offset)
+	if err := b.turn(ctx, what); err != nil {
+		return err
+	}
+	if b.s.plants("snapshot off by one") {
+		info.Offset++
+	}
+	err := put(ctx, info, func(w io.Writer) error {
+		if err := write(w); err != nil {
+			return err
+		}
+		return b.turn(ctx, what+" is written")
+	})
+	if err != nil {
+		return err
+	}
+	return b.turn(ctx, what+" is there")
+}
+
+func (b *beside) List(ctx context.Context, key snapshot.Key) ([]snapshot.Info, error) {
+	if err := b.turn(ctx, "list of "+key.String()); err != nil {
+		return nil, err
+	}
+	return b.s.snapshots.List(ctx, key)
+}
+
+func (b *beside) All(ctx context.Context) ([]snapshot.Info, error) {
+	if err := b.turn(ctx, "list of all"); err != nil {
+		return nil, err
+	}
+	return b.s.snapshots.All(ctx)
+}
+
+func (b *beside) Open(ctx context.Context, info snapshot.Info) (io.ReadCloser, error) {
+	if err := b.turn(ctx, "open "+info.Key.String()); err != nil {
+		return nil, err
+	}
+	return b.s.snapshots.Open(ctx, info)
+}
+
+func (b *beside) Mark(ctx context.Context, name string) error {
+	if err := b.turn(ctx, "mark "+name); err != nil {
+		return err
+	}
+	return b.s.snapshots.Mark(ctx, name)
+}
+
+func (b *beside) Marks(ctx context.Context, below string) ([]string, error) {
+	if err := b.turn(ctx, "marks below "+below); err != nil {
+		return nil, err
+	}
+	return b.s.snapshots.Marks(ctx, below)
 }

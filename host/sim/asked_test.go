@@ -39,16 +39,3 @@ func (a asked) Left(context.Context) (map[kafka.TopicPartition]dispatch.Left, er
 func (s *simulation) newestGeneration(context.Context) (uint64, error) {
 	return s.world.newest().number, asked{s}.fails("generations")
 }
-
-// marks are those that a bucket keeps.
-type marks struct{ set map[string]bool }
-
-func (m *marks) Mark(_ context.Context, name string) error {
-	if m.set == nil {
-		m.set = map[string]bool{}
-	}
-	m.set[name] = true
-	return nil
-}
-
-func (m *marks) Marked(_ context.Context, name string) (bool, error) { return m.set[name], nil }

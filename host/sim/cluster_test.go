@@ -212,8 +212,9 @@ type commit struct {
 
 // member is a worker as its group sees it.
 type member struct {
-	gone bool // the group has removed it
-	seen time.Time
+	topics []string
+	gone   bool // the group has removed it
+	seen   time.Time
 }
 
 func (c *cluster) group(name string) *group {
@@ -242,8 +243,8 @@ func (g *group) unsettled(tp kafka.TopicPartition) bool {
 	})
 }
 
-func (g *group) join() *member {
-	m := &member{seen: time.Now()}
+func (g *group) join(topics []string) *member {
+	m := &member{topics: topics, seen: time.Now()}
 	g.members = append(g.members, m)
 	return m
 }
@@ -270,19 +271,22 @@ func (g *group) expire() (changed bool) {
 	return changed
 }
 
-// rebalance says anew whose the partitions of topics are to be. pick chooses
-// among so many members; who has a partition keeps it where keep says so.
-func (g *group) rebalance(topics []string, keep func() bool, pick func(n int) int) {
+// rebalance says anew whose the partitions are to be. pick chooses among so many
+// members that read a topic; who has a partition keeps it where keep says so.
+func (g *group) rebalance(keep func() bool, pick func(n int) int) {
 	g.targets = map[kafka.TopicPartition]*member{}
-	if len(g.members) == 0 {
-		return
+	var topics []string
+	for _, m := range g.members {
+		topics = append(topics, m.topics...)
 	}
-	for _, tp := range g.c.partitions(topics...) {
-		if o := g.owners[tp]; o != nil && keep() {
+	slices.Sort(topics)
+	for _, tp := range g.c.partitions(slices.Compact(topics)...) {
+		readers := slices.DeleteFunc(slices.Clone(g.members), func(m *member) bool { return !slices.Contains(m.topics, tp.Topic) })
+		if o := g.owners[tp]; slices.Contains(readers, o) && keep() {
 			g.targets[tp] = o
 			continue
 		}
-		g.targets[tp] = g.members[pick(len(g.members))]
+		g.targets[tp] = readers[pick(len(readers))]
 	}
 }
 

@@ -14,8 +14,9 @@ type host struct {
 	s      *simulation
 	name   string
 	lives  int
-	down   time.Time     // until then, if it has no workers
-	loaded atomic.Uint64 // the newest generation that it has
+	down   time.Time       // until then, if it has no workers
+	loaded atomic.Uint64   // the newest generation that it has
+	handed map[string]bool // topics that it knows to be handed over
 
 	workers  []stepper
 	beside   *beside
@@ -40,19 +41,20 @@ func (h *host) start() {
 	newest := s.world.newest().number
 	h.loaded.Store(max(1, newest-uint64(s.IntN(2))))
 	g := s.world.generation(h.loaded.Load())
+	h.handed = map[string]bool{}
 	h.beside = &beside{s: s, name: name, current: func() bool { return h.loaded.Load() == s.world.newest().number }}
 	h.dispatch = dispatch.NewStage(dispatch.StageConfig{
-		Core: s.world.core(g), Host: name, Metrics: s.world.metrics(), DeadLetters: s.world.deadLetters(), Idle: s.world.idle,
-		Started: &s.marks, Newest: s.newestGeneration, Cluster: asked{s}, Patience: time.Hour,
+		Core: s.world.core(g, h.handed), Host: name, Metrics: s.world.metrics(), DeadLetters: s.world.deadLetters(), Idle: s.world.idle,
+		Started: s.snapshots, Newest: s.newestGeneration, Cluster: asked{s}, Patience: time.Hour,
 	})
 	h.session = session.NewStage(session.StageConfig{
-		Config: g.session, Configs: h.config, Host: name, Routes: s.world.routesByTopic(), Metrics: s.world.metrics(), DeadLetters: s.world.deadLetters(), Log: h.beside,
+		Config: g.session, Configs: h.config, Host: name, Metrics: s.world.metrics(), DeadLetters: s.world.deadLetters(), Log: h.beside, Snapshots: h.beside, Every: s.every,
 		AtOnce: 100, // who waits for whom would be luck
 	})
 	h.shipping = s.newShipping(name+" ship", s.store, g.number)
 	h.workers = []stepper{
 		s.newWorker(name+" dispatch", "dispatch", s.world.topics(), h.dispatch, h.beside),
-		s.newWorker(name+" session", "session", g.routeTopics(), h.session, h.beside),
+		s.newWorker(name+" session", "session", h.reads(), h.session, h.beside),
 		h.shipping,
 	}
 	s.said("%s is up, with generation %d of %d", name, g.number, newest)
@@ -71,7 +73,9 @@ func (h *host) step() {
 	switch n := h.s.IntN(20); {
 	case n == 0:
 		h.load()
-	case n < 5:
+	case n == 1:
+		h.look()
+	case n < 6:
 		h.beside.step()
 	default:
 		h.workers[h.s.IntN(len(h.workers))].step()
@@ -87,9 +91,36 @@ func (h *host) load() {
 	g := h.s.world.generation(next)
 	h.loaded.Store(next)
 	h.s.said("%s loads generation %d", h.name, next)
-	h.dispatch.Use(h.s.world.core(g))
+	h.dispatch.Use(h.s.world.core(g, h.handed))
 	h.session.Use(g.session)
 	h.shipping.use(g)
+}
+
+// reads are the topics that the session role is to read: of a route that moves the
+// one that it leaves, until that is handed over.
+func (h *host) reads() (topics []string) {
+	for _, r := range h.s.world.generation(h.loaded.Load()).routes {
+		if old := r.replaces; old != nil && !h.handed[old.topic] {
+			topics = append(topics, old.topic)
+			continue
+		}
+		topics = append(topics, r.topic)
+	}
+	return topics
+}
+
+// look looks whether routes have moved whole.
+func (h *host) look() {
+	g := h.s.world.generation(h.loaded.Load())
+	for _, r := range g.routes {
+		if r.replaces == nil || h.handed[r.replaces.topic] || !h.s.handedOver(r) {
+			continue
+		}
+		h.handed[r.replaces.topic] = true
+		h.s.said("%s: %s is handed over", h.name, r.replaces.topic)
+		h.dispatch.Use(h.s.world.core(g, h.handed))
+	}
+	h.workers[1].(*worker).read(h.reads())
 }
 
 // crash ends the host without a word.

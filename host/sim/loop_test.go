@@ -190,20 +190,20 @@ func (b *bench) loop(group string, topics []string, stage kafka.Stage) *runner {
 
 func (b *bench) dispatch() *runner {
 	return b.loop("dispatch", b.world.topics(), dispatch.NewStage(dispatch.StageConfig{
-		Core: b.world.core(b.world.newest()), Host: "dispatch", Metrics: b.world.metrics(), DeadLetters: b.world.deadLetters(), Idle: b.world.idle, Now: b.clock,
+		Core: b.world.core(b.world.newest(), nil), Host: "dispatch", Metrics: b.world.metrics(), DeadLetters: b.world.deadLetters(), Idle: b.world.idle, Now: b.clock,
 	}))
 }
 
 func (b *bench) session() *runner {
 	stage := session.NewStage(session.StageConfig{
-		Config: b.world.newest().session, Host: "session", Routes: b.world.routesByTopic(), Metrics: b.world.metrics(), DeadLetters: b.world.deadLetters(), Log: kafka.LogReader{Config: b.kafka},
+		Config: b.world.newest().session, Host: "session", Metrics: b.world.metrics(), DeadLetters: b.world.deadLetters(), Log: kafka.LogReader{Config: b.kafka},
 	})
 	r := b.loop("session", b.routes(), stage)
 	b.Cleanup(stage.Close) // after the loop
 	return r
 }
 
-func (b *bench) routes() []string { return b.world.newest().routeTopics() }
+func (b *bench) routes() []string { return b.world.newest().topics() }
 
 func (b *bench) ship() *runner {
 	stage, err := ship.New(ship.Config{

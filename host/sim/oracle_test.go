@@ -13,7 +13,6 @@ import (
 
 	"github.com/seed-6a2d649b/pharos/host/beacon"
 	"github.com/seed-6a2d649b/pharos/host/definition"
-	"github.com/seed-6a2d649b/pharos/host/dispatch"
 	"github.com/seed-6a2d649b/pharos/host/kafka"
 	"github.com/seed-6a2d649b/pharos/host/metric"
 )
@@ -37,13 +36,14 @@ type routed struct {
 // oracle says what must have come of a run, from the raw topics and the routes'
 // logs alone.
 type oracle struct {
-	s        *simulation
-	routed   map[position]*routed
-	letters  map[string]int    // expected, as text
-	got      map[string]int    // dead letters that there are
-	lettered map[position]bool // the same, by their beacons
-	counts   metric.Counts     // of tenants, expected
-	want     map[string]string
+	s          *simulation
+	routed     map[position]*routed
+	watermarks map[kafka.TopicPartition]*watermark // of partitions of routes, at the end of their logs
+	letters    map[string]int                      // expected, as text
+	got        map[string]int                      // dead letters that there are
+	lettered   map[position]bool                   // the same, by their beacons
+	counts     metric.Counts                       // of tenants, expected
+	want       map[string]string
 }
 
 // check compares all that is there in the end with the definition.
@@ -54,15 +54,19 @@ func (s *simulation) check() {
 
 // oracle reads what has come to the routes, and says what must have come of it.
 func (s *simulation) oracle() *oracle {
-	o := &oracle{s: s, routed: map[position]*routed{}, letters: map[string]int{}, got: map[string]int{}, lettered: map[position]bool{}}
+	o := &oracle{s: s, watermarks: map[kafka.TopicPartition]*watermark{}, routed: map[position]*routed{}, letters: map[string]int{}, got: map[string]int{}, lettered: map[position]bool{}}
 	for _, tp := range s.cluster.partitions(deadTopic) {
 		for _, record := range s.cluster.log(tp).committed() {
 			o.addLetter(record)
 		}
 	}
 	for _, r := range s.world.newest().routes {
-		for p := range r.Partitions {
-			o.route(r, p)
+		topics := r.all()
+		slices.Reverse(topics) // the first first
+		for _, t := range topics {
+			for p := range t.partitions {
+				o.route(t, p)
+			}
 		}
 	}
 	o.define()
@@ -71,9 +75,11 @@ func (s *simulation) oracle() *oracle {
 
 // route reads one partition of a route and judges its beacons by its own
 // watermark.
-func (o *oracle) route(r dispatch.Route, p int32) {
-	tp := kafka.TopicPartition{Topic: r.Topic, Partition: p}
-	w, in := newWatermark(o.s.world.topics()), o.switches(tp)
+func (o *oracle) route(t *routeTopic, p int32) {
+	tp := kafka.TopicPartition{Topic: t.topic, Partition: p}
+	w, in := o.begin(t), o.switches(tp)
+	o.watermarks[tp] = w
+	ended := map[kafka.TopicPartition]bool{}
 	last, idle := map[kafka.TopicPartition]int64{}, map[kafka.TopicPartition]time.Time{}
 	for _, record := range o.s.cluster.log(tp).committed() {
 		if len(record.Headers) == 0 {
@@ -88,6 +94,9 @@ func (o *oracle) route(r dispatch.Route, p int32) {
 			}
 			w.mark(m)
 			for _, e := range m.Entries {
+				if ended[kafka.TopicPartition{Topic: e.Topic, Partition: e.Partition}] {
+					o.s.fault("%v@%d: a mark of %s/%d, which has ended", tp, record.Offset, e.Topic, e.Partition)
+				}
 				if from := (kafka.TopicPartition{Topic: e.Topic, Partition: e.Partition}); e.Idle {
 					idle[from] = record.Timestamp
 				}
@@ -98,6 +107,9 @@ func (o *oracle) route(r dispatch.Route, p int32) {
 				o.s.fault("%v@%d: %v", tp, record.Offset, err)
 			}
 			from := kafka.TopicPartition{Topic: head.Topic, Partition: head.Partition}
+			if ended[from] {
+				o.s.fault("%v@%d: %v@%d comes behind its end", tp, record.Offset, from, head.Offset)
+			}
 			if before, ok := last[from]; ok && before >= head.Offset {
 				o.s.fault("%v@%d: %v@%d comes behind offset %d", tp, record.Offset, from, head.Offset, before)
 			}
@@ -122,6 +134,17 @@ func (o *oracle) route(r dispatch.Route, p int32) {
 			}
 			w.say(from, b.Time, false)
 			o.routed[at] = &routed{at: tp, offset: record.Offset, key: string(record.Key), header: head, late: late, generation: in.at(record.Offset)}
+		case beacon.EndKey:
+			e, err := beacon.ParseEnd(record.Value)
+			if err != nil {
+				o.s.fault("%v@%d: %v", tp, record.Offset, err)
+			}
+			from := kafka.TopicPartition{Topic: e.Topic, Partition: e.Partition}
+			if ended[from] {
+				o.s.fault("%v@%d: %v ends twice", tp, record.Offset, from)
+			}
+			ended[from] = true
+			w.end(from, e)
 		default:
 			o.s.fault("%v@%d: header %s", tp, record.Offset, h.Key)
 		}
@@ -243,7 +266,8 @@ func (o *oracle) placed(at position, b definition.Beacon, route string, got *rou
 		o.s.fault("%v@%d: its header has the watermark %d before it, which was %d", at.TopicPartition, at.offset, got.header.Watermark, watermark)
 	}
 	for _, r := range o.s.world.newest().routes {
-		if r.Name == route && (got.at != kafka.TopicPartition{Topic: r.Topic, Partition: kafka.PartitionOf([]byte(b.Session), r.Partitions)}) {
+		t := r.under(got.header.Generation)
+		if r.name == route && (got.at != kafka.TopicPartition{Topic: t.topic, Partition: kafka.PartitionOf([]byte(b.Session), t.partitions)}) {
 			o.s.fault("%v@%d: session %s of route %s went to %v", at.TopicPartition, at.offset, b.Session, route, got.at)
 		}
 	}
@@ -464,6 +488,45 @@ func (w *watermark) mark(m beacon.Mark) {
 		w.note(kafka.TopicPartition{Topic: e.Topic, Partition: e.Partition}, e.Watermark, e.Idle)
 	}
 	w.recompute()
+}
+
+// end is a mark of one source partition, the last there: it is idle or not as it
+// was.
+func (w *watermark) end(from kafka.TopicPartition, e beacon.End) {
+	w.count[e.Topic] = max(w.count[e.Topic], e.Partitions)
+	w.note(from, e.Watermark, w.said[from] != nil && w.said[from].idle)
+	w.recompute()
+}
+
+// begin is the watermark with which the partitions of a topic begin: of the topic
+// that it took the place of, the lowest that all partitions have of each source
+// partition in the end.
+func (o *oracle) begin(t *routeTopic) *watermark {
+	w := newWatermark(o.s.world.topics())
+	if t.replaces == nil {
+		return w
+	}
+	for p := range t.replaces.partitions {
+		old := o.watermarks[kafka.TopicPartition{Topic: t.replaces.topic, Partition: p}]
+		if old == nil {
+			continue
+		}
+		for topic, n := range old.count {
+			w.count[topic] = max(w.count[topic], n)
+		}
+		for from, s := range old.said {
+			kept := *s
+			if have := w.said[from]; have != nil {
+				kept.value, kept.idle = min(kept.value, have.value), kept.idle && have.idle
+				kept.slept = kept.slept || have.slept
+			}
+			w.said[from] = &kept
+		}
+		if p == 0 || !old.known || old.value < w.value {
+			w.value, w.known = old.value, old.known && (p == 0 || w.known)
+		}
+	}
+	return w
 }
 
 func (w *watermark) say(tp kafka.TopicPartition, value int64, idle bool) {

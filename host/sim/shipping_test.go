@@ -82,12 +82,12 @@ func (w *shipping) use(g *generation) {
 
 func (w *shipping) client() {
 	w.parts, w.late = map[int32]*shipped{}, map[kafka.TopicPartition]kafka.Committed{}
-	w.member = w.group.join()
+	w.member = w.group.join([]string{metricsTopic})
 	w.rebalance()
 }
 
 func (w *shipping) rebalance() {
-	w.group.rebalance([]string{metricsTopic}, func() bool { return w.sim.chance(2) }, w.sim.IntN)
+	w.group.rebalance(func() bool { return w.sim.chance(2) }, w.sim.IntN)
 }
 
 func (w *shipping) step() {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -12,8 +13,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-6a2d649b/pharos/host/blob"
 	"github.com/seed-6a2d649b/pharos/host/kafka"
 	"github.com/seed-6a2d649b/pharos/host/metric"
+	"github.com/seed-6a2d649b/pharos/host/snapshot"
 )
 
 // simulation is one run. Its clock is that of a synctest bubble, and nothing in
@@ -35,9 +38,11 @@ type simulation struct {
 
 	batching       bool // a stage is in Batch
 	modelled       bool // the cluster is the model, not only a copy of what there was
-	marks          marks
-	sessions, most int // of the traffic; records of a fetch
-	risks          int // how much fails: 0 nothing, 1 usual, more is less
+	bucket         *blob.Bucket
+	snapshots      *snapshot.Store
+	every          time.Duration // between snapshots of a partition
+	sessions, most int           // of the traffic; records of a fetch
+	risks          int           // how much fails: 0 nothing, 1 usual, more is less
 
 	steps, commits, aborts, failures, crashes int
 	before                                    int // samples in the store before everything came to rest
@@ -70,8 +75,13 @@ func newRun(seed uint64, plant string) *simulation {
 		s.cluster.create(topic, s.world.sources[topic])
 	}
 	for _, route := range s.world.newest().routes {
-		s.cluster.create(route.Topic, route.Partitions)
+		s.cluster.create(route.topic, route.partitions)
 	}
+	var err error
+	if s.bucket, err = blob.Open(context.Background(), "mem://"); err != nil {
+		panic(err)
+	}
+	s.snapshots, s.every = snapshot.New(s.bucket, "sim", 2), pick(r, 10*time.Second, time.Minute, 5*time.Minute)
 	s.cluster.create(metricsTopic, s.world.metricsPartitions)
 	s.cluster.create(deadTopic, s.world.deadPartitions)
 	s.store = &store{sim: s, samples: map[spot]metric.Sample{}}
@@ -168,7 +178,18 @@ func (s *simulation) next() {
 	case n < 1995 && s.world.newest().number < 12:
 		g := s.world.reload(s.Rand)
 		s.said("%v is published", g)
-	case n < 1997 && len(s.hosts) < 4:
+	case n < 1996 && *moves && s.world.newest().number < 12:
+		r := s.world.newest().routes[s.IntN(2)]
+		if n := 1 + s.Int32N(5); n != r.partitions && (r.replaces == nil || s.handedOver(r)) {
+			g := s.world.repartition(r.name, n)
+			for _, r := range g.routes {
+				if s.cluster.topics[r.topic] == nil {
+					s.cluster.create(r.topic, r.partitions)
+				}
+			}
+			s.said("%v is published: %s moves", g, r.name)
+		}
+	case n < 1998 && len(s.hosts) < 4:
 		s.newHost(fmt.Sprint("host", len(s.hosts)))
 	}
 }
@@ -252,11 +273,7 @@ func (s *simulation) heal() {
 		s.rebalance(name) // of source partitions that have been added
 	}
 	s.settle("dispatch", s.world.topics())
-	var routes []string
-	for _, r := range s.world.newest().routes {
-		routes = append(routes, r.Topic)
-	}
-	s.settle("session", routes)
+	s.settle("session", s.world.newest().topics())
 	s.settleShip()
 }
 
@@ -285,6 +302,10 @@ func (s *simulation) settle(group string, topics []string) {
 			}
 			h.beside.step()
 			synctest.Wait()
+			if h.up() && s.chance(20) {
+				h.look()
+				synctest.Wait()
+			}
 		}
 		s.pass(100 * time.Millisecond)
 		if s.consumed(group, topics) {
@@ -357,6 +378,20 @@ func (s *simulation) settleShip() {
 		}
 	}
 	s.fault("ship does not come to rest")
+}
+
+// handedOver tells whether all sessions of the topic that a route has left are
+// handed over.
+func (s *simulation) handedOver(r route) bool {
+	all, err := s.snapshots.Handovers(context.Background(), r.name, r.replaces.topic, s.cluster.topics[r.replaces.topic].id)
+	if err != nil {
+		panic(err)
+	}
+	done := map[int32]bool{}
+	for _, info := range all {
+		done[info.Partition] = true
+	}
+	return len(done) == int(r.replaces.partitions)
 }
 
 // horizon is a new one of a reader that knows the generations up to one.

@@ -75,12 +75,12 @@ func (w *worker) client() {
 	w.owned, w.wants, w.commits = map[kafka.TopicPartition]*place{}, nil, map[kafka.TopicPartition]kafka.Committed{}
 	w.former = w.tx
 	w.phase, w.tx, w.dirty, w.failed, w.held = working, nil, false, nil, nil
-	w.member = w.group.join()
+	w.member = w.group.join(w.topics)
 	w.rebalance()
 }
 
 func (w *worker) rebalance() {
-	w.group.rebalance(w.topics, func() bool { return w.sim.chance(2) }, w.sim.IntN)
+	w.group.rebalance(func() bool { return w.sim.chance(2) }, w.sim.IntN)
 }
 
 func (w *worker) wanted() bool { return w.tx != nil || w.dirty || w.failed != nil }
@@ -111,6 +111,21 @@ func (w *worker) step() {
 	default:
 		w.fetch()
 	}
+}
+
+// read has the worker read other topics, as another loop of the same stage.
+func (w *worker) read(topics []string) {
+	if slices.Equal(topics, w.topics) || time.Now().Before(w.wakes) {
+		return
+	}
+	w.sim.said("%s: reads %v, not %v", w.name, topics, w.topics)
+	w.finish()
+	parts := sortedParts(maps.Keys(w.owned))
+	w.leave(parts)
+	w.revoke(parts)
+	w.group.remove(w.member)
+	w.topics = topics
+	w.client()
 }
 
 // finish ends the transaction in hand, one way or the other.

@@ -37,10 +37,47 @@ type world struct {
 // generation is one config, as the stages and as the definition want it.
 type generation struct {
 	number  uint64
-	routes  []dispatch.Route
+	routes  []route
 	tenants map[string]tenant
 	session *session.Config
 	defined *definition.Config // see world.definition
+}
+
+// route is a route with the topic that it has in a generation.
+type route struct {
+	name string
+	routeTopic
+}
+
+// routeTopic is a topic of a route, and the one that it took the place of.
+type routeTopic struct {
+	topic      string
+	partitions int32
+	since      uint64 // generation
+	replaces   *routeTopic
+}
+
+// all are the topics that the route has had, this one first.
+func (t *routeTopic) all() (topics []*routeTopic) {
+	for ; t != nil; t = t.replaces {
+		topics = append(topics, t)
+	}
+	return topics
+}
+
+// under is the topic that a generation writes to.
+func (t *routeTopic) under(generation uint64) *routeTopic {
+	for t.since > generation {
+		t = t.replaces
+	}
+	return t
+}
+
+func (t *routeTopic) session() *session.RouteTopic {
+	if t == nil {
+		return nil
+	}
+	return &session.RouteTopic{Topic: t.topic, Partitions: t.partitions, Replaces: t.replaces.session()}
 }
 
 // tenant is a tenant of a generation.
@@ -66,8 +103,9 @@ func newWorld(seed uint64, broken func() error) *world {
 	w.pools = map[string][]definition.Experiment{"shop": w.experiments(), "blog": w.experiments()[:2]}
 	g := &generation{
 		number: 1,
-		routes: []dispatch.Route{
-			{Name: "web", Topic: "pharos.web", Partitions: 1 + r.Int32N(4)}, {Name: "app", Topic: "pharos.app", Partitions: 1 + r.Int32N(2)},
+		routes: []route{
+			{"web", routeTopic{topic: "pharos.web", partitions: 1 + r.Int32N(4), since: 1}},
+			{"app", routeTopic{topic: "pharos.app", partitions: 1 + r.Int32N(2), since: 1}},
 		},
 		tenants: map[string]tenant{
 			"shop": {
@@ -86,6 +124,22 @@ func newWorld(seed uint64, broken func() error) *world {
 func (w *world) add(g *generation) {
 	g.session = w.sessionConfig(g)
 	w.generations = append(w.generations, g)
+}
+
+// repartition makes a generation in which a route has another topic.
+func (w *world) repartition(name string, partitions int32) *generation {
+	old := w.newest()
+	g := &generation{number: old.number + 1, routes: slices.Clone(old.routes), tenants: old.tenants}
+	for i, r := range g.routes {
+		if r.name == name {
+			before := r.routeTopic
+			g.routes[i].routeTopic = routeTopic{
+				topic: fmt.Sprintf("pharos.%s-v%d", name, len(r.all())+1), partitions: partitions, since: g.number, replaces: &before,
+			}
+		}
+	}
+	w.add(g)
+	return g
 }
 
 // reload makes a generation in which a tenant has changed.
@@ -135,6 +189,9 @@ func (w *world) newest() *generation { return w.generations[len(w.generations)-1
 // String says what there is in a generation.
 func (g *generation) String() string {
 	text := fmt.Sprintf("generation %d with", g.number)
+	for _, r := range g.routes {
+		text += fmt.Sprintf(" %s of %d,", r.topic, r.partitions)
+	}
 	for _, name := range slices.Sorted(maps.Keys(g.tenants)) {
 		t := g.tenants[name]
 		text += fmt.Sprintf(" %s (factor %v, fewer points %v, all traffic %v, pairs %v, %d dimensions", name, t.plugin.factor, t.plugin.fewer, t.allTraffic, t.pairs, len(t.dimensions))
@@ -148,27 +205,19 @@ func (g *generation) String() string {
 
 func (g *generation) routeNames() (names []string) {
 	for _, r := range g.routes {
-		names = append(names, r.Name)
+		names = append(names, r.name)
 	}
 	return names
 }
 
-func (g *generation) routeTopics() (topics []string) {
+// topics are all that routes have or had.
+func (g *generation) topics() (topics []string) {
 	for _, r := range g.routes {
-		topics = append(topics, r.Topic)
-	}
-	return topics
-}
-
-// routesByTopic says which route a topic is of, in any generation.
-func (w *world) routesByTopic() map[string]string {
-	all := map[string]string{}
-	for _, g := range w.generations {
-		for _, r := range g.routes {
-			all[r.Topic] = r.Name
+		for _, t := range r.all() {
+			topics = append(topics, t.topic)
 		}
 	}
-	return all
+	return topics
 }
 
 // experiments are those that generations choose from: an id never means
@@ -213,11 +262,19 @@ var definitionSource = func() definition.Source {
 
 func (w *world) topics() []string { return slices.Sorted(keys(w.sources)) }
 
-// core compiles a generation's dispatch.
-func (w *world) core(g *generation) *dispatch.Core {
+// core compiles a generation's dispatch. Nobody reads topics any more that are
+// handed over.
+func (w *world) core(g *generation, handed map[string]bool) *dispatch.Core {
 	cfg := dispatch.Config{
 		Generation: g.number, Fields: beacon.NewFields("bot", "shopbot", "app"), Tenants: map[string]dispatch.Tenant{},
-		Filters: []dispatch.Filter{filter{"bot", w.broken}}, Splitter: splitter{}, Routes: g.routes, Default: "web", Ahead: w.ahead,
+		Filters: []dispatch.Filter{filter{"bot", w.broken}}, Splitter: splitter{}, Default: "web", Ahead: w.ahead,
+	}
+	for _, r := range g.routes {
+		to := dispatch.Route{Name: r.name, Topic: r.topic, Partitions: r.partitions}
+		if old := r.replaces; old != nil && !handed[old.topic] {
+			to.Replaces = &dispatch.Replaced{Topic: old.topic, Partitions: old.partitions, Generation: r.since}
+		}
+		cfg.Routes = append(cfg.Routes, to)
 	}
 	for _, topic := range w.topics() {
 		cfg.Sources = append(cfg.Sources, source(topic))
@@ -234,7 +291,10 @@ func (w *world) core(g *generation) *dispatch.Core {
 }
 
 func (w *world) sessionConfig(g *generation) *session.Config {
-	cfg := &session.Config{Generation: g.number, Gap: w.gap, Lateness: w.lateness, Tenants: map[string]session.Tenant{}}
+	cfg := &session.Config{Generation: g.number, Gap: w.gap, Lateness: w.lateness, Tenants: map[string]session.Tenant{}, Routes: map[string]session.RouteTopic{}}
+	for _, r := range g.routes {
+		cfg.Routes[r.name] = *r.session()
+	}
 	for _, topic := range w.topics() {
 		cfg.Sources = append(cfg.Sources, session.Source{Source: source(topic)})
 	}
