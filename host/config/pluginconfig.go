@@ -60,8 +60,8 @@ type Dispatch struct {
 
 // Route is the topic of a route.
 type Route struct {
-	Topic      string `key:"topic" absent:"pharos. and the route's name" doc:"Its topic in Kafka." example:"pharos.web"`
-	Partitions int32  `key:"partitions" default:"4" min:"1" max:"10000" doc:"Its number of partitions; it bounds how many hosts share the work." example:"8"`
+	Topic      string `key:"topic" absent:"pharos. and the route's name" doc:"Its topic in Kafka; fixed once it exists. Where the route has grown, its present topic has a number behind this name: pharos.web-v2." example:"pharos.web"`
+	Partitions int32  `key:"partitions" default:"4" min:"1" max:"10000" doc:"Its number of partitions; it bounds how many hosts share the work. Only pharos repartition changes it; then write the new number here." example:"8"`
 }
 
 // Session cuts and bounds sessions.

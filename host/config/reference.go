@@ -22,7 +22,7 @@ One YAML file describes a whole pipeline. 'pharos check -c FILE' says what it me
 - **Secrets**: a value of type secret takes '${NAME}' and '${file:PATH}', the content of a file without a newline at its end. Secrets are never printed or published; all other values are, so a credential belongs into a secret only.
 - **Durations**: '30d', '1h30m', '10s', '500ms'; a day is 24 hours. **Sizes**: '16MiB', '64KiB', plain bytes. **Times**: RFC 3339, '2026-01-31T00:00:00Z'.
 - **Paths into a beacon**: names joined by dots, an element of an array by its index: 'product.price', 'exp.0.id'. A **locator** is such a path, a list of paths whose texts are joined by '|', or '{const: value}'.
-- **Changes**: what stands below a section marked *live* can change while Pharos runs, as one generation; everything else needs a restart.
+- **Changes**: what stands below a section marked *live* can change while Pharos runs: 'pharos reload' publishes the file as the next generation, whole or not at all. Everything else needs a restart. As long as a group lives, some of it stays as it is: 'group', 'topics', 'session.gap' and 'session.lateness', where a source's beacons hold their fields, an experiment's variants, weights, salt, unit, layer, buckets and qualifying point under its id (phases change shares), routes and their topics. 'pharos repartition' gives a route another number of partitions.
 - **Not yet**: keys so marked are known and refused.
 
 In the tables NAME stands for a name of your choice, and [] for each element of a list.

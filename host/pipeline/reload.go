@@ -166,7 +166,7 @@ func (h *host) fileDiffers(file *packed) string {
 func (h *host) restartPending() string {
 	var keys []string
 	g := h.gens.inForce()
-	for _, key := range []string{"session"} {
+	for _, key := range []string{"sources", "session"} {
 		if string(h.cfg.Section(key)) != string(g.Config.Section(key)) {
 			keys = append(keys, key)
 		}

@@ -18,13 +18,17 @@ type Status = query.Status
 // WriteStatus writes a status for people.
 func WriteStatus(out io.Writer, s *Status) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "host\t%s, version %s, generation %d, since %s\n", s.Host, s.Version, s.Generation, moment(s.Started))
+	generation := fmt.Sprint(s.Generation)
+	if s.GenerationWanted > s.Generation {
+		generation += fmt.Sprintf(" (%d is wanted)", s.GenerationWanted)
+	}
+	fmt.Fprintf(w, "host\t%s, version %s, generation %s, since %s\n", s.Host, s.Version, generation, moment(s.Started))
 	fmt.Fprintf(w, "complete through\t%s\n", moment(s.CompleteThrough))
 	for _, fault := range s.Faults {
 		fmt.Fprintf(w, "FAULT\t%s\n", fault)
 	}
 	if len(s.Roles) > 0 {
-		fmt.Fprintln(w, "\nROLE\tSTATE\tTOPIC\tPARTITION\tOFFSET\tLAG\tWATERMARK")
+		fmt.Fprintln(w, "\nROLE\tSTATE\tTOPIC\tPARTITION\tOFFSET\tLAG\tWATERMARK\tGENERATION")
 	}
 	for _, r := range s.Roles {
 		state := r.State
@@ -32,14 +36,18 @@ func WriteStatus(out io.Writer, s *Status) error {
 			state += " (" + r.Detail + ")"
 		}
 		if len(r.Partitions) == 0 {
-			fmt.Fprintf(w, "%s\t%s\t\t\t\t\t\n", r.Name, state)
+			fmt.Fprintf(w, "%s\t%s\t\t\t\t\t\t\n", r.Name, state)
 		}
 		for _, p := range r.Partitions {
 			lag := "?"
 			if p.Lag != nil {
 				lag = fmt.Sprint(*p.Lag)
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", r.Name, state, p.Topic, p.Partition, p.Offset, lag, moment(p.Watermark))
+			under := ""
+			if p.Generation > 0 {
+				under = fmt.Sprint(p.Generation)
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\n", r.Name, state, p.Topic, p.Partition, p.Offset, lag, moment(p.Watermark), under)
 		}
 	}
 	if len(s.Plugins) > 0 {
