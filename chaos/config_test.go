@@ -7,15 +7,27 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/seed-6a2d649b/pharos/host/definition"
+	"github.com/seed-6a2d649b/pharos/host/definition/examples"
 )
 
-// routePartitions is of both routes.
-const routePartitions = 4 + 2
+// setup is what differs between the configs of a test.
+type setup struct {
+	brokers         []string // none: for a replay
+	data, snapshots string   // directories
+	web             int      // partitions of the route; 0: webPartitions
+	version         int      // 1: with another experiment and another point
+}
 
-// shopConfig is docs/examples/shop.yaml with more partitions and with what
-// reordering can go wrong with: carried assignments, exclusion, dimensions.
-// Without brokers it is for a replay.
-func shopConfig(t *testing.T, brokers, data, snapshots string) string {
+const (
+	webPartitions    = 4
+	mobilePartitions = 2
+)
+
+// config is docs/examples/shop.yaml with more partitions and with what reordering
+// can go wrong with: carried assignments, exclusion, dimensions.
+func (s setup) config(t *testing.T) string {
 	t.Helper()
 	text := string(readFile(t, "../docs/examples/shop.yaml"))
 	root, err := filepath.Abs("..")
@@ -23,8 +35,11 @@ func shopConfig(t *testing.T, brokers, data, snapshots string) string {
 		t.Fatal(err)
 	}
 	text = strings.ReplaceAll(text, "../../plugins/", root+"/plugins/")
-	for _, change := range [][2]string{
-		{"web: {topic: pharos.web, partitions: 2}", "web: {topic: pharos.web, partitions: 4}"},
+	if s.web == 0 {
+		s.web = webPartitions
+	}
+	changes := [][2]string{
+		{"web: {topic: pharos.web, partitions: 2}", fmt.Sprintf("web: {topic: pharos.web, partitions: %d}", s.web)},
 		{"tenants:\n", "session: {idle: 24h}\n\ntenants:\n  closer: {extract: shop-points}\n"},
 		{"    experiments:\n", `    dimensions:
       platform: {path: platform, values: [web, ios, android], default: web}
@@ -33,14 +48,47 @@ func shopConfig(t *testing.T, brokers, data, snapshots string) string {
         variants: {"off": 1, "on": 1, over-50: 1}
         crossover: exclude
 `},
-	} {
+	}
+	if s.version == 1 {
+		changes = append(changes,
+			[2]string{"    experiments:\n", "    experiments:\n      checkout-button: {variants: {control: 1, blue: 1}}\n"},
+			[2]string{"      points:\n", "      points:\n        - {point: any_view, is: view}\n"})
+	}
+	for _, change := range changes {
 		if strings.Count(text, change[0]) != 1 {
 			t.Fatalf("there is no %q, or more than one, in\n%s", change[0], text)
 		}
 		text = strings.Replace(text, change[0], change[1], 1)
 	}
-	if brokers == "" {
+	if s.brokers == nil {
 		return text
 	}
-	return fmt.Sprintf("kafka: {brokers: [%s]}\ndata: %s\nsnapshots: {url: 'file://%s', every: 2s}\n%s", brokers, data, snapshots, text)
+	return fmt.Sprintf("kafka: {brokers: [%q]}\ndata: %s\nsnapshots: {url: 'file://%s', every: 2s}\n%s",
+		strings.Join(s.brokers, `", "`), s.data, s.snapshots, text)
+}
+
+// define is the same in plain Go.
+func (s setup) define() definition.Config {
+	c := examples.Shop()
+	shop := c.Tenants["shop"]
+	shop.Dimensions = []definition.Dimension{{Name: "platform", Path: "platform", Default: "web", Values: []string{"web", "ios", "android"}}}
+	shop.Experiments = append(shop.Experiments, definition.Experiment{
+		ID: "free-shipping", Exclude: true, Variants: []definition.Variant{{Name: "off", Weight: 1}, {Name: "on", Weight: 1}, {Name: "over-50", Weight: 1}},
+	})
+	if s.version == 1 {
+		shop.Experiments = append(shop.Experiments, definition.Experiment{
+			ID: "checkout-button", Variants: []definition.Variant{{Name: "control", Weight: 1}, {Name: "blue", Weight: 1}},
+		})
+		extract := shop.Extract
+		shop.Extract = func(b definition.Beacon) []definition.Measurement {
+			m := extract(b)
+			if b.Field("type").Text() == "view" {
+				m = append(m, definition.Measurement{Point: "any_view", Value: 1})
+			}
+			return m
+		}
+	}
+	c.Tenants["shop"] = shop
+	c.Tenants["closer"] = definition.Tenant{Extract: func(definition.Beacon) []definition.Measurement { return nil }}
+	return c
 }

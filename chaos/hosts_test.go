@@ -3,9 +3,7 @@
 package chaos
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -23,6 +21,8 @@ type world struct {
 	rng   *rand.Rand
 	said  time.Time
 	holds []time.Duration // of the hosts that were killed
+	web   int             // partitions of the route
+	topic string          // of the route
 }
 
 const (
@@ -38,20 +38,20 @@ func (w *world) newHost(t *testing.T, name, roles string) *host {
 		t.Fatal(err)
 	}
 	h := &host{name: name, dir: dir, config: filepath.Join(dir, "pharos.yaml"), roles: roles}
-	var brokers bytes.Buffer
-	for i, b := range w.brokers {
-		if i > 0 {
-			brokers.WriteString(", ")
-		}
-		fmt.Fprintf(&brokers, "%q", b)
-	}
-	writeFile(t, h.config, []byte(shopConfig(t, brokers.String(), filepath.Join(dir, "data"), filepath.Join(w.dir, "snapshots"))))
+	w.configure(t, h)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("host %s said\n%.6000s\n…\n%s", h.name, h.errs.String(), h.errs.tail(20_000))
 		}
 	})
 	return h
+}
+
+// configure writes a host's config as it should be now.
+func (w *world) configure(t *testing.T, h *host) {
+	t.Helper()
+	s := setup{brokers: w.brokers, data: filepath.Join(h.dir, "data"), snapshots: filepath.Join(w.dir, "snapshots"), web: w.web, version: w.load.version}
+	writeFile(t, h.config, []byte(s.config(t)))
 }
 
 // say notes what is done, with the time that it took.
@@ -83,7 +83,7 @@ func (w *world) working(t *testing.T, h *host) {
 // covered is nil if the hosts but one have all partitions.
 func (w *world) covered(t *testing.T, but *host) error {
 	t.Helper()
-	for role, all := range map[string]int{roleDispatch: len(w.load.queues), roleSession: routePartitions} {
+	for role, all := range map[string]int{roleDispatch: len(w.load.queues), roleSession: w.web + mobilePartitions} {
 		sum := 0
 		for _, h := range w.hosts {
 			if h == but {
@@ -191,64 +191,4 @@ func (w *world) killBroker(t *testing.T, beacons int) {
 	restart()
 	waitFor(t, "all partitions to be owned", func() error { return w.covered(t, nil) })
 	w.say(t, "killed broker %d", node)
-}
-
-// settled waits until the figures and counts are the replay's.
-func (w *world) settled(t *testing.T, what string) {
-	t.Helper()
-	h := w.hosts[0]
-	waitFor(t, what+": the figures to be the replay's", func() error {
-		for _, h := range w.hosts {
-			if h.process != nil {
-				if err := h.running(); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		got, err := h.get("api/v1/shop/figures")
-		if err != nil {
-			return err
-		}
-		return difference(got, w.load.figures)
-	})
-	waitFor(t, what+": the counts to be the replay's", func() error {
-		s, err := h.status()
-		if err != nil {
-			return err
-		}
-		got, err := json.Marshal(map[string]any{"tenants": s.Beacons, "undecodable": s.Undecodable, "bad_value": s.BadValue})
-		if err != nil {
-			return err
-		}
-		return difference(canonical(t, got), canonical(t, w.load.summary))
-	})
-	w.say(t, "%s: all figures and counts are right", what)
-}
-
-// difference tells the first lines that differ.
-func difference(got, want []byte) error {
-	if bytes.Equal(got, want) {
-		return nil
-	}
-	g, w := bytes.Split(got, []byte("\n")), bytes.Split(want, []byte("\n"))
-	for i := range min(len(g), len(w)) {
-		if !bytes.Equal(g[i], w[i]) {
-			return fmt.Errorf("of %d lines (wanted: %d) line %d is\n%s\nwanted:\n%s", len(g), len(w), i+1, g[i], w[i])
-		}
-	}
-	return fmt.Errorf("%d lines, wanted: %d", len(g), len(w))
-}
-
-// canonical is JSON with its keys sorted.
-func canonical(t *testing.T, text []byte) []byte {
-	t.Helper()
-	var v any
-	if err := json.Unmarshal(text, &v); err != nil {
-		t.Fatalf("%v in %s", err, text)
-	}
-	sorted, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sorted
 }

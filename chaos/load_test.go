@@ -14,65 +14,88 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/seed-6a2d649b/pharos/host/definition"
 	"github.com/seed-6a2d649b/pharos/host/generate"
 	"github.com/seed-6a2d649b/pharos/host/kafka"
 )
 
 // load is the beacons of a test, where each goes, and what they come to.
 type load struct {
-	config           string // without brokers: what replay takes
-	lines            [][]byte
-	figures, summary []byte
+	beacons []*sent // in the order of their happening
+	summary []byte  // of a replay
+	figures []byte  // of a replay under the first version of the config
 
-	queues [][][]byte // what is not given yet, by source partition
-	left   int
-	cl     *kgo.Client
-	rng    *rand.Rand
+	queues  [][]*sent // what is not given yet, by source partition
+	left    int
+	version int // of the config in force
+	cl      *kgo.Client
+	rng     *rand.Rand
+}
+
+// sent is a beacon and its place.
+type sent struct {
+	raw       []byte
+	partition int32
+	offset    int64
+	version   int // of the config in force when it was given
 }
 
 const sourceTopic = "shop-events"
 
-// closers end all sessions: beacons long after all others, of a tenant without
-// figures, one for each source partition.
-const closer = `{"id":"closer-%d","ts":%d,"tenant":"closer","sid":"closer-%d"}` + "\n"
+// closer is a beacon long after all others, of a tenant without figures: one in
+// each source partition ends all sessions.
+const closer = `{"id":"closer-%d","ts":%d,"tenant":"closer","sid":"closer-%d"}`
 
 // eventRate is how many beacons of the load happen in a second.
 const eventRate = 20
 
 // newLoad generates beacons, about a twentieth of them out of order and some
-// twice, and lets replay say what they come to. The closers are the last lines.
+// twice, and lets replay say what they come to.
 func newLoad(t *testing.T, beacons, partitions int, seed uint64) *load {
 	t.Helper()
-	l := &load{config: filepath.Join(t.TempDir(), "pharos.yaml"), rng: rand.New(rand.NewPCG(seed, 1)), queues: make([][][]byte, partitions)}
-	writeFile(t, l.config, []byte(shopConfig(t, "", "", "")))
+	l := &load{rng: rand.New(rand.NewPCG(seed, 1)), queues: make([][]*sent, partitions), left: beacons}
 	began := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 	g := generate.New(generate.Options{Seed: seed, Start: began, Rate: eventRate, Delayed: 0.05, Doubled: 0.02})
+	add := func(raw []byte, partition int) {
+		s := &sent{raw: raw, partition: int32(partition), offset: int64(len(l.queues[partition]))}
+		l.beacons = append(l.beacons, s)
+		l.queues[partition] = append(l.queues[partition], s)
+	}
 	var end time.Time
 	for range beacons {
 		raw, at := g.Next()
-		l.lines = append(l.lines, raw)
 		if at.After(end) {
 			end = at
 		}
-		p := l.rng.IntN(partitions)
-		l.queues[p] = append(l.queues[p], raw)
-	}
-	l.left = beacons
-	var file bytes.Buffer
-	for _, raw := range l.lines {
-		file.Write(append(raw, '\n'))
+		add(raw, l.rng.IntN(partitions))
 	}
 	for p := range partitions {
-		raw := fmt.Appendf(nil, closer, p, end.Add(24*time.Hour).UnixMilli(), p)
-		file.Write(raw)
-		l.queues[p] = append(l.queues[p], bytes.TrimSpace(raw))
+		add(fmt.Appendf(nil, closer, p, end.Add(24*time.Hour).UnixMilli(), p), p)
+	}
+	var file bytes.Buffer
+	for _, b := range l.beacons {
+		file.Write(b.raw)
+		file.WriteByte('\n')
 	}
 	dir := t.TempDir()
-	in, out, summary := filepath.Join(dir, "in"), filepath.Join(dir, "out"), filepath.Join(dir, "summary")
+	config, in, out, summary := filepath.Join(dir, "pharos.yaml"), filepath.Join(dir, "in"), filepath.Join(dir, "out"), filepath.Join(dir, "summary")
+	writeFile(t, config, []byte(setup{}.config(t)))
 	writeFile(t, in, file.Bytes())
-	pharos(t, "replay", "-c", l.config, "--in", in, "--out", out, "--summary", summary)
+	pharos(t, "replay", "-c", config, "--in", in, "--out", out, "--summary", summary)
 	l.figures, l.summary = readFile(t, out), readFile(t, summary)
 	return l
+}
+
+// defined is what the definition says of the beacons, each under the version of
+// the config that was in force.
+func (l *load) defined() *definition.Result {
+	versions := []definition.Config{setup{}.define(), setup{version: 1}.define()}
+	var lines []definition.Line
+	for _, b := range l.beacons {
+		cfg := &versions[b.version]
+		lines = append(lines, definition.Line{Topic: sourceTopic, Partition: b.partition, Offset: b.offset, Raw: b.raw, Dispatch: cfg, Session: cfg})
+	}
+	return definition.Compute(versions[0], lines)
 }
 
 // send makes the source topic and a client that fills it.
@@ -120,8 +143,9 @@ func (l *load) giveAll(t *testing.T) {
 }
 
 func (l *load) produce(partition, n int) {
-	for _, raw := range l.queues[partition][:n] {
-		l.cl.Produce(context.Background(), &kgo.Record{Topic: sourceTopic, Partition: int32(partition), Value: raw}, nil)
+	for _, b := range l.queues[partition][:n] {
+		b.version = l.version
+		l.cl.Produce(context.Background(), &kgo.Record{Topic: sourceTopic, Partition: b.partition, Value: b.raw}, nil)
 	}
 	l.queues[partition] = l.queues[partition][n:]
 }
