@@ -115,6 +115,7 @@ func (h *host) sourceTopics() (topics []string) {
 	for _, s := range h.gens.inForce().sources {
 		topics = append(topics, s.Topic)
 	}
+	slices.Sort(topics)
 	return topics
 }
 
@@ -128,6 +129,7 @@ func (h *host) routeTopics() (topics []string) {
 		}
 		topics = append(topics, r.Topic)
 	}
+	slices.Sort(topics)
 	return topics
 }
 
