@@ -141,7 +141,7 @@ func (b *beside) Bounds(ctx context.Context, topic string, partition int32) (kaf
 	if err := b.turn(ctx, fmt.Sprint("bounds of ", tp)); err != nil {
 		return kafka.Bounds{}, err
 	}
-	return kafka.Bounds{End: b.s.cluster.log(tp).stable()}, nil
+	return kafka.Bounds{Start: b.s.cluster.log(tp).start, End: b.s.cluster.log(tp).stable()}, nil
 }
 
 // Put is session.Snapshots', as are the methods below: the host may crash, and

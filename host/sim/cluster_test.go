@@ -31,7 +31,8 @@ type topic struct {
 // log is one partition.
 type log struct {
 	entries []entry
-	settled int // no entry before it is of an open transaction
+	start   int64 // what is before it is gone for the stages; the oracle still reads it
+	settled int   // no entry before it is of an open transaction
 }
 
 // entry takes one offset of a log.
@@ -177,6 +178,13 @@ func (l *log) last() int64 {
 // read gives at most so many committed records from an offset on, and the
 // offset behind what was looked at.
 func (l *log) read(from int64, most int) (records []*kgo.Record, next int64) {
+	if from < l.start {
+		panic(fmt.Sprintf("read from offset %d of a log that begins at %d", from, l.start))
+	}
+	return l.scan(from, most)
+}
+
+func (l *log) scan(from int64, most int) (records []*kgo.Record, next int64) {
 	end := l.stable()
 	for next = from; next < end && len(records) < most; next++ {
 		if e := &l.entries[next]; e.holds() {
@@ -189,7 +197,7 @@ func (l *log) read(from int64, most int) (records []*kgo.Record, next int64) {
 
 // committed are all records of a log that hold.
 func (l *log) committed() []*kgo.Record {
-	records, _ := l.read(0, len(l.entries))
+	records, _ := l.scan(0, len(l.entries))
 	return records
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -49,13 +50,13 @@ func (s *shelf) Write(_ context.Context, samples []metric.Sample) error {
 
 // TestLoop is the simulation with kafka.Loop and ship's stage in it.
 func TestLoop(t *testing.T) {
-	for seed := *firstSeed; seed < *firstSeed+3; seed++ {
+	for seed := *firstSeed; seed < *firstSeed+min(3, *seeds); seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, seed)
 			b.run()
 			if len(b.simulation.faults) > 0 {
-				t.Error(b.report(*lines))
+				t.Error(b.report("TestLoop", *lines))
 			}
 		})
 	}
@@ -94,6 +95,9 @@ func newBench(t *testing.T, seed uint64) *bench {
 			}
 			return nil, nil, false
 		})
+	}
+	for _, key := range []kmsg.Key{kmsg.EndTxn, kmsg.TxnOffsetCommit} { // done, and told not
+		c.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: kerr.RequestTimedOut, Count: -1, When: func(r kmsg.Request) bool { return b.fails(key, r) }})
 	}
 	return b
 }
@@ -319,7 +323,7 @@ func (b *bench) eventually(what string, is func() bool) {
 	b.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); !is(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			b.Fatalf("not within two minutes: %s\n%s", what, b.report(*lines))
+			b.Fatalf("not within two minutes: %s\n%s", what, b.report("TestLoop", *lines))
 		}
 	}
 }

@@ -23,7 +23,7 @@ func TestSeeds(t *testing.T) {
 		if *until {
 			fmt.Printf("seed %d runs\n", seed)
 			if s := simulate(t, seed, ""); len(s.faults) > 0 {
-				t.Fatal(s.report(*lines))
+				t.Fatal(s.report("TestSeeds", *lines))
 			}
 			continue
 		}
@@ -32,7 +32,7 @@ func TestSeeds(t *testing.T) {
 			s := simulate(t, seed, "")
 			t.Log(s)
 			if len(s.faults) > 0 {
-				t.Error(s.report(*lines))
+				t.Error(s.report("TestSeeds", *lines))
 			}
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"runtime"
@@ -40,6 +41,7 @@ type simulation struct {
 	modelled       bool // the cluster is the model, not only a copy of what there was
 	bucket         *blob.Bucket
 	snapshots      *snapshot.Store
+	spoilt         map[snapshot.Key]bool
 	every          time.Duration // between snapshots of a partition
 	sessions, most int           // of the traffic; records of a fetch
 	risks          int           // how much fails: 0 nothing, 1 usual, more is less
@@ -62,7 +64,7 @@ type stepper interface {
 func newRun(seed uint64, plant string) *simulation {
 	r := rand.New(rand.NewPCG(seed, 0))
 	s := &simulation{
-		Rand: r, seed: seed, plant: plant, now: time.Now, cluster: newCluster(), senders: map[kafka.TopicPartition]*sender{},
+		Rand: r, seed: seed, plant: plant, now: time.Now, cluster: newCluster(), senders: map[kafka.TopicPartition]*sender{}, spoilt: map[snapshot.Key]bool{},
 		sessions: pick(r, 2, 5, 12), most: pick(r, 3, 10, 40), risks: pick(r, 0, 1, 1, 1, 4),
 	}
 	s.world = newWorld(seed, func() error {
@@ -189,7 +191,11 @@ func (s *simulation) next() {
 			}
 			s.said("%v is published: %s moves", g, r.name)
 		}
-	case n < 1998 && len(s.hosts) < 4:
+	case n < 1997:
+		s.retain()
+	case n < 1998:
+		s.spoil()
+	case n < 1999 && len(s.hosts) < 4:
 		s.newHost(fmt.Sprint("host", len(s.hosts)))
 	}
 }
@@ -200,6 +206,99 @@ func (s *simulation) loadAll() {
 		for h.up() && h.loaded.Load() < s.world.newest().number {
 			h.load()
 		}
+	}
+}
+
+// retain lets go of what nobody needs any more at the beginning of a log: of a
+// source what is dispatched, of a route what its second snapshot holds, of the
+// metrics what is shipped.
+func (s *simulation) retain() {
+	all := s.cluster.partitions(slices.Collect(maps.Keys(s.cluster.topics))...)
+	tp := all[s.IntN(len(all))]
+	l := s.cluster.log(tp)
+	switch group := s.cluster.groups[s.reader(tp.Topic)]; {
+	case group == nil:
+		return
+	case group.name == "session":
+		for _, r := range s.world.newest().routes {
+			for _, t := range r.all() {
+				if t.topic != tp.Topic {
+					continue
+				}
+				list, err := s.snapshots.List(context.Background(), snapshot.Key{Route: r.name, Topic: t.topic, TopicID: s.cluster.topics[t.topic].id, Partition: tp.Partition})
+				if err != nil {
+					panic(err)
+				}
+				if len(list) < 2 {
+					return
+				}
+				l.start = max(l.start, list[1].Offset)
+			}
+		}
+	default:
+		if c, ok := group.offsets[tp]; ok {
+			l.start = max(l.start, c.Offset)
+		}
+	}
+	s.said("%v begins at %d", tp, l.start)
+}
+
+// reader is the group that reads a topic; empty: none.
+func (s *simulation) reader(topic string) string {
+	switch {
+	case topic == metricsTopic:
+		return "ship"
+	case topic == deadTopic:
+		return ""
+	case s.world.sources[topic] > 0:
+		return "dispatch"
+	}
+	return "session"
+}
+
+// spoil loses or breaks a partition's newest snapshot, if there is another.
+func (s *simulation) spoil() {
+	all, err := s.snapshots.All(context.Background())
+	if err != nil || len(all) == 0 {
+		return
+	}
+	info := all[s.IntN(len(all))]
+	if list, err := s.snapshots.List(context.Background(), info.Key); err != nil || info.Handover || len(list) < 2 || list[0].Offset != info.Offset || s.spoilt[info.Key] {
+		return
+	}
+	s.spoilt[info.Key] = true // once: what the log has lost, the others must have
+	entries, err := s.bucket.List(context.Background(), "")
+	if err != nil {
+		panic(err)
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name, fmt.Sprintf("/%x/%05d/%019d-g%d", info.TopicID, info.Partition, info.Offset, info.Generation)) {
+			continue
+		}
+		s.said("%s is spoilt", e.Name)
+		if s.chance(2) {
+			s.must(s.bucket.Delete(context.Background(), e.Name))
+			return
+		}
+		r, err := s.bucket.Read(context.Background(), e.Name)
+		s.must(err)
+		content, err := io.ReadAll(r)
+		s.must(err)
+		content[s.IntN(len(content))] ^= 1 << s.IntN(8)
+		if s.chance(3) {
+			content = content[:s.IntN(len(content))]
+		}
+		s.must(s.bucket.Write(context.Background(), e.Name, func(w io.Writer) error {
+			_, err := w.Write(content)
+			return err
+		}))
+		return
+	}
+}
+
+func (s *simulation) must(err error) {
+	if err != nil {
+		panic(err)
 	}
 }
 
@@ -404,11 +503,11 @@ func (s *simulation) horizon(newest uint64) *metric.Horizon {
 }
 
 // report is what to print of a run that failed.
-func (s *simulation) report(last int) string {
+func (s *simulation) report(test string, last int) string {
 	story := s.story[max(0, len(s.story)-last):]
 	faults := s.faults[:min(len(s.faults), 20)]
-	return fmt.Sprintf("seed %d: %d faults:\n\t%s\nthe last of what happened:\n\t%s\nrun it again with: GOMAXPROCS=%d go test ./host/sim -run 'TestSeeds$' -seed %d -seeds 1",
-		s.seed, len(s.faults), strings.Join(faults, "\n\t"), strings.Join(story, "\n\t"), runtime.GOMAXPROCS(0), s.seed)
+	return fmt.Sprintf("seed %d: %d faults:\n\t%s\nthe last of what happened:\n\t%s\nrun it again with: GOMAXPROCS=%d go test ./host/sim -run '%s$' -seed %d -seeds 1",
+		s.seed, len(s.faults), strings.Join(faults, "\n\t"), strings.Join(story, "\n\t"), runtime.GOMAXPROCS(0), test, s.seed)
 }
 
 func (s *simulation) began() time.Time { return s.world.began }

@@ -231,7 +231,8 @@ func (w *worker) assign(parts []kafka.TopicPartition) error {
 	for _, tp := range parts {
 		t, l := w.sim.cluster.topics[tp.Topic], w.sim.cluster.log(tp)
 		a := &kafka.Assigned{
-			Topic: tp.Topic, TopicID: t.id, Partition: tp.Partition, Partitions: int32(len(t.parts)), Committed: -1, LogEnd: l.stable(),
+			Topic: tp.Topic, TopicID: t.id, Partition: tp.Partition, Partitions: int32(len(t.parts)), Committed: -1,
+			LogStart: l.start, LogEnd: l.stable(), Start: l.start,
 		}
 		if c, ok := w.group.offsets[tp]; ok {
 			a.Committed, a.Metadata, a.Start = c.Offset, c.Metadata, c.Offset
