@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"cmp"
+	"slices"
 
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/beacon"
@@ -31,6 +32,10 @@ type shape struct {
 	// units are the values of the view's units, appended by appendValue, where
 	// any experiment of one does not run.
 	units []byte
+}
+
+func (s *shape) equal(w *view, dims, units []byte, assigns []assign) bool {
+	return s.view == w && bytes.Equal(s.dims, dims) && bytes.Equal(s.units, units) && slices.Equal(s.assigns, assigns)
 }
 
 // assign is a known variant of an experiment that a beacon carries or its unit

@@ -96,6 +96,17 @@ type frozen interface {
 	Close()
 }
 
-// imaging is nil until partitions can be made images of: then there are no
-// snapshots.
-var imaging imager
+// imaging is how stages make images.
+var imaging imager = images{}
+
+type images struct{}
+
+func (images) freeze(p *Partition) frozen { return p.Freeze() }
+
+func (images) restore(r io.Reader, route string, partition int32, configs func(generation uint64) (*Config, error)) (*Partition, error) {
+	return Restore(r, route, partition, configs)
+}
+
+func (images) absorb(p *Partition, r io.Reader, configs func(generation uint64) (*Config, error), keep func(session []byte) bool) error {
+	return p.Absorb(r, configs, keep)
+}

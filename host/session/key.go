@@ -21,6 +21,7 @@ type key struct {
 	hash   uint64 // of at
 	next   *key   // another open one of the same hash
 
+	last   int64 // time of the session's last beacon, when it was unpacked
 	head   state
 	behind bool // there are pending beacons in the tail
 	tail   []entry

@@ -207,18 +207,29 @@ func (t *tenant) tuple(w *view, decl int32, attributes []byte, over func(attribu
 		t.labels = append(t.labels, metric.Label{Name: name, Value: text})
 	}
 	slices.SortFunc(t.labels, func(a, b metric.Label) int { return compareText(a.Name, b.Name) })
-	point := w.points[decl]
-	t.resolved = binary.AppendUvarint(t.resolved[:0], uint64(point))
-	for _, l := range t.labels {
-		t.resolved = appendValue(appendValue(t.resolved, l.Name), l.Value)
-	}
-	if n, ok := t.tupleOf[string(t.resolved)]; ok {
+	y := tuple{w.points[decl], t.labels}
+	if n, ok := t.tupleOf[string(t.tupleKey(&y))]; ok {
 		return n
 	}
+	y.labels = slices.Clone(y.labels)
+	return t.addTuple(y)
+}
+
+// addTuple gives a tuple, which has none, a number.
+func (t *tenant) addTuple(y tuple) int32 {
 	n := ^int32(len(t.tuples))
-	t.tuples = append(t.tuples, tuple{point, slices.Clone(t.labels)})
-	t.tupleOf[string(t.resolved)] = n
+	t.tuples = append(t.tuples, y)
+	t.tupleOf[string(t.tupleKey(&y))] = n
 	return n
+}
+
+// tupleKey is what a tuple is found by, until the memory is used otherwise.
+func (t *tenant) tupleKey(y *tuple) []byte {
+	t.resolved = binary.AppendUvarint(t.resolved[:0], uint64(y.point))
+	for _, l := range y.labels {
+		t.resolved = appendValue(appendValue(t.resolved, l.Name), l.Value)
+	}
+	return t.resolved
 }
 
 // attribute gives the values of a point's attribute: one set, however many

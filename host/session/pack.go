@@ -2,7 +2,6 @@ package session
 
 import (
 	"encoding/binary"
-	"math"
 	"slices"
 )
 
@@ -45,7 +44,9 @@ func (m *summary) append(dst []byte) []byte {
 }
 
 func (u *unpacker) summary() (m summary) {
-	m.base = u.varint()
+	if m.base = u.varint(); m.base > maxSpan || m.base < -maxSpan {
+		u.fail()
+	}
 	m.last = m.base + u.span()
 	head := u.uvarint()
 	m.flags, m.tail = byte(head&(1<<tailShift-1)), u.count(head>>tailShift)
@@ -70,10 +71,8 @@ func (k *key) pack(dst []byte, last int64) []byte {
 
 // unpack reads a record into a blank key and folds beacons before limit into the
 // prefix. The head is then the prefix; all the tail is to be put on top of it.
-// It gives the time of the session's last beacon.
-func (p *Partition) unpack(k *key, record []byte, limit int64) (last int64) {
-	last, ok := p.tryUnpack(k, record)
-	if !ok {
+func (p *Partition) unpack(k *key, record []byte, limit int64) {
+	if !p.tryUnpack(k, record) {
 		panic("session: a record is broken")
 	}
 	if n := len(k.tail) - k.within(limit); n > 0 {
@@ -81,12 +80,11 @@ func (p *Partition) unpack(k *key, record []byte, limit int64) (last int64) {
 		k.packPrefix(&k.head, limit-p.gap)
 		k.tail = slices.Delete(k.tail, 0, n)
 	}
-	return last
 }
 
 // tryUnpack reads a record into a blank key, the prefix as its head, and tells
 // whether it is one.
-func (p *Partition) tryUnpack(k *key, record []byte) (last int64, ok bool) {
+func (p *Partition) tryUnpack(k *key, record []byte) bool {
 	k.text = append(k.text, record...)
 	u := unpacker{text: k.text}
 	m := u.summary()
@@ -97,7 +95,8 @@ func (p *Partition) tryUnpack(k *key, record []byte) (last int64, ok bool) {
 	}
 	k.enrol(&k.head)
 	u.tail(p, k, m.tail, m.first)
-	return m.last, !u.bad && len(u.text) == 0 && (m.tail > 0 || m.flags&packedOpen != 0)
+	k.last = m.last
+	return !u.bad && len(u.text) == 0 && (m.tail > 0 || m.flags&packedOpen != 0)
 }
 
 // packPrefix makes s the prefix, but for ids before a time.
@@ -161,9 +160,9 @@ func (u *unpacker) varint() int64 {
 	return int64(v>>1) ^ -int64(v&1)
 }
 
-// maxSpan bounds how far times of a record are apart, so that nothing overflows
-// that is computed with them, ms.
-const maxSpan = math.MaxInt64 / 16
+// maxSpan bounds times, and how far they are apart, ms: far beyond the year
+// 9999, the last that beacons have, and far from what overflows.
+const maxSpan = 1 << 53
 
 // span is a time behind another.
 func (u *unpacker) span() int64 {

@@ -121,6 +121,9 @@ func (u *unpacker) state(t *tenant, s *state, last int64) {
 	next := 0
 	for range u.count(u.uvarint()) {
 		next += int(u.below(len(t.variants) - next))
+		if u.bad {
+			break
+		}
 		s.tries = append(s.tries, enrolment{trial: int32(next)})
 		u.enrolment(t, s, &s.tries[len(s.tries)-1])
 		next++

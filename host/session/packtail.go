@@ -47,7 +47,7 @@ func (k *key) packEntry(dst []byte, before, b *entry) []byte {
 			flags |= flag
 		}
 	}
-	set(sameShape, before != nil && b.sameShape(before))
+	set(sameShape, before != nil && (b.shape == before.shape || b.shape.equal(before.view, before.dims, before.units, before.assigns)))
 	set(sameSource, before != nil && b.source == before.source && b.part == before.part)
 	set(isCounted, b.counted)
 	set(hasID, len(b.id) > 0)
@@ -84,10 +84,6 @@ func (k *key) packEntry(dst []byte, before, b *entry) []byte {
 		dst = b.packMore(dst)
 	}
 	return dst
-}
-
-func (b *entry) sameShape(o *entry) bool {
-	return b.shape == o.shape || b.view == o.view && string(b.dims) == string(o.dims) && slices.Equal(b.assigns, o.assigns)
 }
 
 // packShape appends a shape: its generation, the length of its dimensions << 2
@@ -162,6 +158,8 @@ func (u *unpacker) tail(p *Partition, k *key, n int, first int64) {
 		flags := u.byte()
 		if i == 0 && flags&(sameShape|sameSource|sameForm) != 0 {
 			u.fail()
+			k.tail = k.tail[:0]
+			return
 		}
 		if i > 0 {
 			time += u.span()

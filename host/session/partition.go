@@ -30,14 +30,15 @@ type Partition struct {
 	tenants   []*tenant // of all generations so far
 	byName    map[string]*tenant
 
-	table  *table.Table // the keys that are not open, packed
-	open   openKeys
-	held   int   // keys, of all tenants
-	swept  int64 // the slot of event time whose shard was swept last; see sweepTo
-	begun  bool  // there was a limit
-	combos combos
-	record []byte // memory of packing
-	blank  key    // likewise of sweeping
+	table    *table.Table // the keys that are not open, packed
+	open     openKeys
+	held     int   // keys, of all tenants
+	absorbed bool  // an image was
+	swept    int64 // the slot of event time whose shard was swept last; see sweepTo
+	begun    bool  // there was a limit
+	combos   combos
+	record   []byte // memory of packing
+	blank    key    // likewise of sweeping
 
 	before, after state // memory of catchUp
 	plugins       shared[string]
@@ -104,16 +105,22 @@ func (o *Output) Reset() {
 // NewPartition starts a partition at the beginning of its log. The config must
 // be prepared.
 func NewPartition(cfg *Config, route string, partition int32) *Partition {
+	p := newPartition(cfg, route, partition)
+	p.use(cfg)
+	return p
+}
+
+// newPartition is NewPartition, but no generation is in force.
+func newPartition(cfg *Config, route string, partition int32) *Partition {
 	if cfg.prepared == nil {
 		panic("session: Config.Prepare was not called")
 	}
 	p := &Partition{
-		route: route, partition: partition, gap: cfg.prepared.gap, lateness: cfg.prepared.lateness,
+		cfg: cfg, route: route, partition: partition, gap: cfg.prepared.gap, lateness: cfg.prepared.lateness,
 		watermark: newWatermark(), byName: map[string]*tenant{},
 		table: table.New(sweepShards), open: openKeys{seed: maphash.MakeSeed(), of: map[uint64]*key{}},
 	}
 	runtime.AddCleanup(p, func(t *table.Table) { _ = t.Close() }, p.table)
-	p.use(cfg)
 	return p
 }
 

@@ -236,7 +236,7 @@ var noShape shape // of no beacon; it is not written to
 // variants in assigns, and units in units: that of its session's last beacon, or
 // of another session's.
 func (s *scratch) shape(t *tenant, last *shape) *shape {
-	if last.view == t.view && bytes.Equal(last.dims, s.text) && bytes.Equal(last.units, s.units) && slices.Equal(last.assigns, s.assigns) {
+	if last.equal(t.view, s.text, s.units, s.assigns) {
 		return last
 	}
 	dims := len(s.text)

@@ -68,8 +68,8 @@ func (p *Partition) sweepShard(shard int, limit int64) {
 		k := &p.blank
 		k.clear()
 		k.tenant, k.name = t, nameIn(at)
-		last := p.unpack(k, record, limit)
-		p.record = k.pack(p.record[:0], last)
+		p.unpack(k, record, limit)
+		p.record = k.pack(p.record[:0], k.last)
 		return p.record, true
 	})
 }

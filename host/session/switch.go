@@ -62,13 +62,13 @@ func (p *Partition) use(cfg *Config) {
 	for order, plan := range cfg.prepared.tenants {
 		t := p.byName[plan.name]
 		if t == nil {
-			t = newTenant(plan.name, &p.refused)
-			t.number = len(p.tenants)
-			p.tenants = append(p.tenants, t)
-			p.byName[plan.name] = t
+			t = p.addTenant(plan.name)
 		}
-		t.order, t.view = order, t.see(plan)
-		t.views[cfg.Generation] = t.view
+		t.order = order
+		if t.view = t.views[cfg.Generation]; t.view == nil {
+			t.view = t.see(plan)
+			t.views[cfg.Generation] = t.view
+		}
 	}
 	p.watermark.follow(cfg.prepared, cfg.OneSource, p.topics.number)
 	p.rank()

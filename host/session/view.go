@@ -127,10 +127,7 @@ func (t *tenant) see(p *plan) *view {
 		}
 	}
 	for i := range p.dimensions {
-		n := t.dimensions.number(p.dimensions[i].name)
-		for int(n) >= len(t.admitted) {
-			t.admitted = append(t.admitted, newValueSet(t.refused))
-		}
+		n := t.dimension(p.dimensions[i].name)
 		w.dims, w.values = append(w.dims, n), append(w.values, t.admitted[n])
 	}
 	for _, e := range p.experiments {
@@ -169,6 +166,15 @@ func (t *tenant) see(p *plan) *view {
 	return w
 }
 
+// dimension gives the number of a dimension.
+func (t *tenant) dimension(name string) int32 {
+	n := t.dimensions.number(name)
+	if int(n) == len(t.admitted) {
+		t.admitted = append(t.admitted, newValueSet(t.refused))
+	}
+	return n
+}
+
 // trial gives the number of an experiment.
 func (t *tenant) trial(id string, variants []string) int32 {
 	n := t.trials.number(id)
@@ -194,14 +200,16 @@ func (w *view) pairs(point int32) []pairOf {
 	return nil
 }
 
-// newTenant makes a tenant without sessions.
-func newTenant(name string, refused *bool) *tenant {
+// addTenant adds a tenant, which the partition does not have.
+func (p *Partition) addTenant(name string) *tenant {
 	t := &tenant{
-		name: name, views: map[uint64]*view{}, dimsets: map[string]*dimset{},
-		attributes: map[attributeKey]*valueSet{}, tupleOf: map[string]int32{}, refused: refused,
+		name: name, number: len(p.tenants), views: map[uint64]*view{}, dimsets: map[string]*dimset{},
+		attributes: map[attributeKey]*valueSet{}, tupleOf: map[string]int32{}, refused: &p.refused,
 	}
 	t.points.number(metric.Visit)
 	t.points.number(metric.Crossover)
 	t.trial(metric.AllExperiment, []string{metric.AllVariant})
+	p.tenants = append(p.tenants, t)
+	p.byName[name] = t
 	return t
 }

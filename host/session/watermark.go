@@ -221,6 +221,44 @@ func (w *watermark) recompute() {
 	}
 }
 
+// absorb takes over what another partition of the route has heard, the first or
+// one more: see Partition.Absorb.
+func (w *watermark) absorb(o *watermark, first bool) {
+	if w.one() {
+		w.feeds[0].absorb(o.feeds[0], first)
+	} else {
+		for topic, f := range w.of {
+			if heard := o.of[topic]; heard != nil {
+				f.absorb(heard, first)
+			}
+		}
+	}
+	w.value, w.oldest = max(w.value, o.value), max(w.oldest, o.oldest)
+	w.recompute()
+}
+
+func (f *feed) absorb(o *feed, first bool) {
+	f.expected = max(f.expected, o.expected)
+	for len(f.parts) < max(int(f.expected), len(o.parts)) {
+		f.parts = append(f.parts, sourcePart{value: metric.NoWatermark})
+	}
+	f.silent = 0
+	for i := range f.parts {
+		s, heard := &f.parts[i], sourcePart{value: metric.NoWatermark}
+		if i < len(o.parts) {
+			heard = o.parts[i]
+		}
+		if first {
+			*s = sourcePart{spoken: heard.spoken, idle: heard.idle, value: heard.value}
+		} else {
+			*s = sourcePart{spoken: s.spoken && heard.spoken, idle: s.idle && heard.idle, value: min(s.value, heard.value)}
+		}
+		if !s.spoken {
+			f.silent++
+		}
+	}
+}
+
 // holder is the source partition that holds the watermark, as topic/number:
 // see PartitionStatus.
 func (w *watermark) holder() string {
