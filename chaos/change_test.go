@@ -24,17 +24,15 @@ func (w *world) repartition(t *testing.T, beacons int) {
 	if w.web == webPartitions {
 		partitions = 7
 	}
-	w.load.give(t, beacons)
-	w.moment()
+	w.flow(t, beacons)
 	out := pharos(t, "repartition", "web", fmt.Sprint(partitions), "-c", w.hosts[0].config)
-	w.load.give(t, beacons)
 	w.web = partitions
 	for _, h := range w.hosts[:len(w.hosts)-1] {
 		w.configure(t, h)
 	}
 	w.topic = w.newTopic(out)
 	h := w.hosts[w.rng.IntN(len(w.hosts))]
-	w.moment()
+	w.flow(t, beacons)
 	h.kill(t)
 	h.start(t)
 	for _, h := range w.hosts {

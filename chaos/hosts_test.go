@@ -102,16 +102,25 @@ func (w *world) covered(t *testing.T, but *host) error {
 	return nil
 }
 
-// a moment passes, so that what follows hits a host at any point of its work.
-func (w *world) moment() { time.Sleep(time.Duration(w.rng.Int64N(int64(1500 * time.Millisecond)))) }
+// flow gives beacons bit by bit over a moment, so that what follows hits hosts at
+// any point of their work.
+func (w *world) flow(t *testing.T, beacons int) {
+	t.Helper()
+	slices := 1 + w.rng.IntN(30)
+	for i := range slices {
+		w.load.give(t, beacons/slices)
+		if i < slices-1 {
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
+}
 
 // kill kills a host in the middle of its work and starts it again, at once or
 // after the others have taken its partitions over.
 func (w *world) kill(t *testing.T, beacons int) {
 	t.Helper()
 	h := w.hosts[w.rng.IntN(len(w.hosts))]
-	w.load.give(t, beacons)
-	w.moment()
+	w.flow(t, beacons)
 	h.kill(t)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -140,8 +149,7 @@ func (w *world) stop(t *testing.T, beacons int) {
 	t.Helper()
 	h := w.hosts[w.rng.IntN(len(w.hosts))]
 	w.working(t, h)
-	w.load.give(t, beacons)
-	w.moment()
+	w.flow(t, beacons)
 	h.signal(t, syscall.SIGSTOP)
 	w.load.give(t, beacons)
 	waitFor(t, "the others to take over from "+h.name, func() error { return w.covered(t, h) })
@@ -159,8 +167,7 @@ func (w *world) joinAndLeave(t *testing.T, beacons, n int) {
 	w.load.give(t, beacons)
 	h.start(t)
 	w.working(t, h)
-	w.load.give(t, beacons)
-	w.moment()
+	w.flow(t, beacons)
 	h.terminate(t)
 	w.hosts = w.hosts[:len(w.hosts)-1]
 	w.say(t, "%s joined and left", h.name)
@@ -170,8 +177,7 @@ func (w *world) joinAndLeave(t *testing.T, beacons, n int) {
 func (w *world) leave(t *testing.T, beacons int) {
 	t.Helper()
 	h := w.hosts[w.rng.IntN(len(w.hosts))]
-	w.load.give(t, beacons)
-	w.moment()
+	w.flow(t, beacons)
 	h.terminate(t)
 	w.load.give(t, beacons)
 	h.start(t)
@@ -183,11 +189,9 @@ func (w *world) leave(t *testing.T, beacons int) {
 func (w *world) killBroker(t *testing.T, beacons int) {
 	t.Helper()
 	node := 1 + w.rng.IntN(w.nodes)
-	w.load.give(t, beacons)
-	w.moment()
+	w.flow(t, beacons)
 	restart := w.killNode(t, node)
-	w.load.give(t, beacons)
-	w.moment()
+	w.flow(t, beacons)
 	restart()
 	waitFor(t, "all partitions to be owned", func() error { return w.covered(t, nil) })
 	w.say(t, "killed broker %d", node)
