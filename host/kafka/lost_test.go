@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -212,4 +213,35 @@ func TestIDSaysItsGroup(t *testing.T) {
 			t.Errorf("%q is an id of the group", other)
 		}
 	}
+}
+
+// TestTopicMadeAnew: a topic that is deleted and made anew under a loop is
+// assigned anew, with its new id, so that the stage can decide.
+func TestTopicMadeAnew(t *testing.T) {
+	t.Parallel()
+	_, cfg := cluster(t, short())
+	cl := newClient(t, cfg)
+	copyTopics(t, cl)
+	feed(t, cl, 0, 40)
+	stage := newCopier("a")
+	l := testLoop(cfg, stage)
+	run(t, l)
+	copies(t, cfg, 40)
+	ctx := context.Background()
+	before, err := Topics(ctx, cl, "in")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kadm.NewClient(cl).DeleteTopic(ctx, "in"); err != nil {
+		t.Fatal(err)
+	}
+	feeder := newClient(t, cfg)
+	copyTopics(t, feeder)
+	feed(t, feeder, 40, 80)
+	eventually(t, "the new topic to be assigned", func() bool {
+		stage.mu.Lock()
+		defer stage.mu.Unlock()
+		return slices.ContainsFunc(stage.assigned, func(a Assigned) bool { return a.TopicID != before["in"].ID && a.TopicID != [16]byte{} })
+	})
+	report(t, stage)
 }
