@@ -343,3 +343,47 @@ func TestReloadIsRefused(t *testing.T) {
 	}
 	h.terminate(t)
 }
+
+// TestRepartition gives a route other numbers of partitions under a load, twice,
+// with a second host beside the first and one of them killed: the figures are those
+// of a replay, which knows nothing of it.
+func TestRepartition(t *testing.T) {
+	t.Parallel()
+	l := newLoad(t, 15000)
+	h := up(t, "-c", l.config)
+	s := l.send(t)
+	s.give(t, 3000)
+	waitFor(t, "beacons to be booked", func() error { return h.booked(t, 1000) })
+	want := "published generation 2: the route web moves from pharos.web (2 partitions) to pharos.web-v2 (3)\nwrite partitions: 3 for it in the config file\n"
+	if out := mustRun(t, "repartition", "web", "3", "-c", l.config); out != want {
+		t.Errorf("repartition: %s", out)
+	}
+	s.give(t, 3000)
+	waitFor(t, "the route to move", func() error { return h.moved("pharos.web-v2", 3) })
+	_, errs, code := run(t, "repartition", "web", "3", "-c", l.config)
+	said(t, errs, code, 1, "the route web has 3 partitions in generation 2: there is nothing to do")
+	_, errs, code = run(t, "repartition", "wbe", "3", "-c", l.config)
+	said(t, errs, code, 2, `generation 2 has no route "wbe": it has [web mobile]`)
+	_, errs, code = run(t, "reload", "--addr", h.url)
+	said(t, errs, code, 2, "dispatch.routes.web.partitions: the route has 3 partitions: write partitions: 3, or change it with 'pharos repartition web 2'")
+
+	s.give(t, 3000)
+	h.kill(t)
+	text := string(read(t, l.config))
+	rewrite(t, l.config, text, replaced(t, "pharos.web, partitions: 2", "pharos.web, partitions: 3"))
+	h = up(t, "-c", l.config)
+	mustRun(t, "repartition", "web", "5", "-c", l.config)
+	s.give(t, 1000)
+	h.kill(t)
+	rewrite(t, l.config, text, replaced(t, "pharos.web, partitions: 2", "pharos.web, partitions: 5"))
+	h = up(t, "-c", l.config)
+	s.finish(t)
+	waitFor(t, "the route to move again", func() error { return h.moved("pharos.web-v3", 5) })
+	h.waitForSummary(t, l.summary)
+	h.waitForFigures(t, "shop", l.figures)
+	h.terminate(t)
+
+	h = up(t, "-c", l.config)
+	h.waitForFigures(t, "shop", l.figures)
+	h.terminate(t)
+}
