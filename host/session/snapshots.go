@@ -26,7 +26,7 @@ const (
 // image is a snapshot on its way.
 type image struct {
 	info   snapshot.Info
-	frozen frozen
+	frozen *Frozen
 	holds  chan struct{} // closed once what it holds is committed
 	cancel context.CancelFunc
 	done   chan struct{} // closed when what follows holds
@@ -42,7 +42,7 @@ func (s *Stage) freeze(p *part, handover bool) *image {
 			Key:    snapshot.Key{Route: p.route, Topic: p.Topic, TopicID: p.TopicID, Partition: p.Partition},
 			Offset: p.next, Generation: p.core.Generation(), Handover: handover, Taken: time.Now(),
 		},
-		frozen: s.imaging.freeze(p.core), holds: make(chan struct{}), done: make(chan struct{}),
+		frozen: p.core.Freeze(), holds: make(chan struct{}), done: make(chan struct{}),
 	}
 	var ctx context.Context
 	ctx, i.cancel = context.WithTimeout(s.ctx, imageTimeout)
@@ -118,7 +118,7 @@ func (s *Stage) imagesDue(now time.Time) {
 		s.writing = nil
 	}
 	var due *part
-	for _, p := range s.parts {
+	for _, p := range s.sorted() {
 		if p.live() && s.isDue(p, now) && (due == nil || due.sooner(p)) {
 			due = p
 		}
