@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"testing/synctest"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -99,8 +100,10 @@ func (b *beside) freely(run func()) {
 		b.waiting = nil
 	}
 	set(true)
-	defer set(false)
+	synctest.Wait() // how far others get is no luck
 	run()
+	synctest.Wait()
+	set(false)
 }
 
 // die fails all steps from now on.
