@@ -3,6 +3,8 @@ package session
 import (
 	"math"
 	"slices"
+
+	"github.com/seed-6a2d649b/pharos/host/experiment"
 )
 
 // schedule finds, among the experiments that the engine assigns, those that a
@@ -20,20 +22,26 @@ type schedule struct {
 type slot struct {
 	number   uint64 // other than that of any other slot
 	from, to int64
-	all      bool     // all run
-	free     []*trial // those that run and are in no layer
+	all      bool    // all run
+	free     []int32 // numbers of those that run and are in no layer
 	layers   []layer
 }
 
 // layer are those that run and are in one layer, by bucket.
 type layer struct {
 	any   *trial
-	cuts  []int64    // sorted: where buckets of any of them begin or end
-	parts [][]*trial // by the number of cuts not above a bucket
+	cuts  []int64                                    // sorted: where buckets of any of them begin or end
+	near  [experiment.Buckets/nearBuckets + 1]uint16 // the number of cuts not above a multiple of nearBuckets
+	parts []int32                                    // by the number of cuts not above a bucket: where its trials begin
+	all   []int32                                    // numbers of trials
 }
 
-// maxSlots bounds the slots that are kept.
-const maxSlots = 256
+// nearBuckets is how far apart buckets are from which others are looked for.
+const nearBuckets = 50
+
+// maxSlots bounds the slots that are kept: beacons of one batch mostly lie in one
+// or two.
+const maxSlots = 16
 
 func newSchedule(trials []*trial, number *uint64) schedule {
 	s := schedule{trials: trials, slots: map[int]*slot{}, number: number}
@@ -88,7 +96,7 @@ func (s *schedule) newSlot(i int) *slot {
 		}
 		salt := x.LayerSalt()
 		if salt == "" {
-			o.free = append(o.free, x)
+			o.free = append(o.free, x.number)
 			continue
 		}
 		at := slices.Index(salts, salt)
@@ -112,20 +120,31 @@ func newLayer(trials []*trial, t int64) layer {
 	}
 	slices.Sort(l.cuts)
 	l.cuts = slices.Compact(l.cuts)
-	l.parts = make([][]*trial, len(l.cuts)+1)
+	for at, bucket := 0, 0; bucket <= experiment.Buckets; bucket += nearBuckets {
+		for at < len(l.cuts) && l.cuts[at] <= int64(bucket) {
+			at++
+		}
+		l.near[bucket/nearBuckets] = uint16(at)
+	}
+	parts := make([][]int32, len(l.cuts)+1)
 	for _, x := range trials {
 		from, to := x.BucketRange(x.Phase(t))
 		for i := l.part(from); i < l.part(to); i++ {
-			l.parts[i] = append(l.parts[i], x)
+			parts[i] = append(parts[i], x.number)
 		}
 	}
+	for _, numbers := range parts {
+		l.parts = append(l.parts, int32(len(l.all)))
+		l.all = append(l.all, numbers...)
+	}
+	l.parts = append(l.parts, int32(len(l.all)))
 	return l
 }
 
 // part is the number of cuts not above a bucket.
 func (l *layer) part(bucket int64) int {
-	i, found := slices.BinarySearch(l.cuts, bucket)
-	if found {
+	i := int(l.near[bucket/nearBuckets])
+	for i < len(l.cuts) && l.cuts[i] <= bucket {
 		i++
 	}
 	return i
@@ -137,13 +156,14 @@ func (o *slot) candidates(dst []assign, unit []byte) []assign {
 	if len(unit) == 0 {
 		return dst
 	}
-	for _, x := range o.free {
-		dst = append(dst, assign{x.number, undrawn})
+	for _, n := range o.free {
+		dst = append(dst, assign{n, undrawn})
 	}
 	for i := range o.layers {
 		l := &o.layers[i]
-		for _, x := range l.parts[l.part(l.any.Bucket(unit))] {
-			dst = append(dst, assign{x.number, undrawn})
+		part := l.part(l.any.Bucket(unit))
+		for _, n := range l.all[l.parts[part]:l.parts[part+1]] {
+			dst = append(dst, assign{n, undrawn})
 		}
 	}
 	return dst
