@@ -158,24 +158,24 @@ func (g *generations) propose(ctx context.Context, file *config.Config, host str
 		}
 		parent = current.Number
 		if routes, err = g.journal.follows(ctx, current, file); err != nil {
-			return nil, withFaults(err, try(ctx, file, firstRoutes(file)))
+			return nil, withFaults(err, try(ctx, file, firstRoutes(file), parent+1))
 		}
 	}
-	if err := try(ctx, file, routes); err != nil {
+	if err := try(ctx, file, routes, parent+1); err != nil {
 		return nil, err
 	}
 	p.record, err = newRecord(p.packed.Config, parent, routes, host)
 	return p, err
 }
 
-// try builds the generation from the host's own files, golden vectors and all, and
-// lets it go.
-func try(ctx context.Context, file *config.Config, routes []route) (err error) {
+// try builds the generation of that number from the host's own files, golden
+// vectors and all, and lets it go.
+func try(ctx context.Context, file *config.Config, routes []route, number uint64) (err error) {
 	g, err := Build(ctx, file)
 	if err != nil {
 		return err
 	}
-	g.routes = routes
+	g.routes, g.Number = routes, number
 	_, err = g.sessionConfig(false)
 	if err == nil {
 		_, err = dispatch.NewCore(g.dispatchConfig(func(string) bool { return false }))
