@@ -17,7 +17,7 @@ var (
 	leaves  = flag.Int("leaves", 1, "hosts that leave and come back")
 	trims   = flag.Int("trims", 2, "times that the routes' logs are cut at the oldest snapshots")
 	reloads = flag.Int("reloads", 1, "changes of the config while beacons flow; 0 or 1")
-	moves   = flag.Int("moves", 0, "changes of a route's number of partitions while beacons flow")
+	moves   = flag.Int("moves", 1, "changes of a route's number of partitions while beacons flow")
 	brokers = flag.Int("brokers", 1, "brokers of the cluster, 1 or 3")
 	downs   = flag.Int("downs", 0, "brokers killed (kill -9); of 3")
 	seed    = flag.Uint64("seed", 0, "what is done when, and to whom; 0: another one each time")
