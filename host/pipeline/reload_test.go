@@ -209,3 +209,15 @@ func TestGenerationThatCanNotBeLoaded(t *testing.T) {
 		t.Errorf("%v %+v", err, b.status(t.Context()))
 	}
 }
+
+func TestParseLosses(t *testing.T) {
+	all, err := parseLosses([]string{"pharos.web/0", "pharos.web/12", "a-b_c/3"})
+	if err != nil || len(all) != 3 || !all[kafka.TopicPartition{Topic: "pharos.web", Partition: 12}] {
+		t.Errorf("%v %v", all, err)
+	}
+	for _, wrong := range []string{"", "web", "web/", "/1", "web/-1", "web/x", "web/1/2", "web/99999999999"} {
+		if _, err := parseLosses([]string{wrong}); err == nil {
+			t.Errorf("%q is taken", wrong)
+		}
+	}
+}
