@@ -81,7 +81,11 @@ func (o *oracle) route(t *routeTopic, p int32) {
 	o.watermarks[tp] = w
 	ended := map[kafka.TopicPartition]bool{}
 	last, idle := map[kafka.TopicPartition]int64{}, map[kafka.TopicPartition]time.Time{}
+	left := o.s.cluster.group("session").offsets[tp]
 	for _, record := range o.s.cluster.log(tp).committed() {
+		if closed(left) && record.Offset >= left.Offset && len(record.Headers) > 0 && record.Headers[0].Key == beacon.EndKey {
+			continue // of a source partition that is new: the topic was handed over without it
+		}
 		if len(record.Headers) == 0 {
 			o.s.fault("%v@%d: no header", tp, record.Offset)
 			continue
@@ -498,9 +502,9 @@ func (w *watermark) end(from kafka.TopicPartition, e beacon.End) {
 	w.recompute()
 }
 
-// begin is the watermark with which the partitions of a topic begin: of the topic
-// that it took the place of, the lowest that all partitions have of each source
-// partition in the end.
+// begin is the watermark with which the partitions of a topic begin, from those of
+// the topic that it took the place of: of each source partition the lowest, and of
+// themselves the highest, for it falls for no session.
 func (o *oracle) begin(t *routeTopic) *watermark {
 	w := newWatermark(o.s.world.topics())
 	if t.replaces == nil {
@@ -522,10 +526,11 @@ func (o *oracle) begin(t *routeTopic) *watermark {
 			}
 			w.said[from] = &kept
 		}
-		if p == 0 || !old.known || old.value < w.value {
-			w.value, w.known = old.value, old.known && (p == 0 || w.known)
+		if old.known && (!w.known || old.value > w.value) {
+			w.value, w.known = old.value, true
 		}
 	}
+	w.recompute()
 	return w
 }
 

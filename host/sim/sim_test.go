@@ -11,7 +11,6 @@ var (
 	firstSeed = flag.Uint64("seed", 1, "the first seed")
 	seeds     = flag.Uint64("seeds", 200, "number of seeds")
 	happen    = flag.Int("happen", 5000, "how many things happen in a run")
-	moves     = flag.Bool("moves", false, "routes move")
 	until     = flag.Bool("until-fault", false, "run seeds one by one, and end at the first that fails")
 	lines     = flag.Int("story", 60, "how many lines of what happened a failing run prints")
 )
