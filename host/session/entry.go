@@ -22,6 +22,7 @@ type entry struct {
 	counted, pending bool // whether it is no duplicate; not folded into the head yet
 	measures         []measure
 	rare             *rare
+	from, to         uint32 // where it lies packed in its key's text; 0, 0: it does not
 }
 
 // shape is what the beacons of a session mostly have in common; they share it.

@@ -78,8 +78,14 @@ func (f *folding) assign(k *key, first bool) {
 	if all := f.w.trials[allTrial]; all != nil && first {
 		f.enrol(0, all, 0)
 	}
-	for _, a := range f.b.assigns {
-		f.meet(f.w.trials[a.trial], a.variant)
+	if f.b.shape != f.s.met {
+		done := true
+		for _, a := range f.b.assigns {
+			done = f.meet(f.w.trials[a.trial], a.variant) && done
+		}
+		if done {
+			f.s.met = f.b.shape
+		}
 	}
 	if len(f.b.units) > 0 {
 		f.meetIdle()
@@ -89,6 +95,11 @@ func (f *folding) assign(k *key, first bool) {
 	}
 	// A unit that is the session id gives another variant only in another
 	// phase, where crossovers are not looked for: assigned once is enough.
+	slot := f.w.drawn.at(f.b.time).number
+	if slot == f.s.slot {
+		return
+	}
+	f.s.slot = slot
 	drawn := k.drawn(f.w, f.b.time)
 	for i := range drawn {
 		d := &drawn[i]
@@ -100,24 +111,29 @@ func (f *folding) assign(k *key, first bool) {
 }
 
 // meet is what an assignment does: it is the first, or one more, or makes the
-// session a crossover.
-func (f *folding) meet(x *trial, variant int32) {
+// session a crossover. It tells whether the same would do nothing any more.
+func (f *folding) meet(x *trial, variant int32) (done bool) {
 	i, there := f.s.search(x.number)
 	if !there {
-		if x.running(f.b.time) {
-			f.enrol(i, x, variant)
+		if !x.running(f.b.time) {
+			return false
 		}
-		return
+		f.enrol(i, x, variant)
+		return true
 	}
 	e := &f.s.tries[i]
-	if e.crossed || e.variant == variant || e.phase != x.phase(f.b.time) {
-		return
+	switch {
+	case e.crossed || e.variant == variant:
+		return true
+	case e.phase != x.phase(f.b.time):
+		return false
 	}
 	e.crossed = true
 	if x.Exclude() {
 		f.takeOut(e)
 	}
 	f.one(e, crossoverPoint, assigned)
+	return true
 }
 
 // meetIdle is meet for what the beacon's units give in experiments that do not
@@ -239,14 +255,21 @@ func (f *folding) measure(m *measure) {
 			f.l.countFor(f.t.name, metric.OtherDimension, attribute)
 		})
 	}
+	pairs := f.w.pairs(point)
 	for ep := range f.s.epochs {
 		totals := &f.s.epochs[ep]
 		if totals.users == 0 || f.parted && totals.away > 0 {
 			continue
 		}
+		if f.l.mute && len(pairs) == 0 {
+			if totals.count(point, m.value); tuple < 0 {
+				totals.count(tuple, m.value)
+			}
+			continue
+		}
 		change := totals.add(point, m.value)
 		f.spread(int32(ep), point, change)
-		for _, p := range f.w.pairs(point) {
+		for _, p := range pairs {
 			product := change.SumSq // of a point with itself
 			if p.other != point {
 				product = change.Sum.Mul(totals.total(p.other))

@@ -29,6 +29,7 @@ func (k *key) judge(at int, gap int64) {
 		}
 		if counted != e.counted {
 			e.counted, changed, horizon = counted, i, e.time+gap
+			e.from, e.to = 0, 0
 		}
 		if counted {
 			original = e.time

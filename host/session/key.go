@@ -30,6 +30,7 @@ type key struct {
 	packed   []byte   // the prefix, packed; empty: the state of no beacon
 	base     int64    // of it, the time of its last beacon
 	enrolled []assign // likewise, its enrolments but all_traffic
+	begins   uint32   // where the tail begins in the text that was unpacked; 0: it must be packed anew
 	before   state    // the prefix itself, once it was asked for
 	unpacked bool     // it was
 

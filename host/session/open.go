@@ -5,25 +5,28 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"hash/maphash"
+	"sync"
 )
 
 // openKeys are those that are unpacked. Between two batches there are none.
 type openKeys struct {
-	seed maphash.Seed
-	of   map[uint64]*key // by hash
-	all  []*key
-	free []*key // to be used again
-	at   []byte // memory of find
+	seed  maphash.Seed
+	chain [openChains]*key // by the last bits of the hash, through key.next
+	all   []*key
+	at    []byte // memory of find
 }
 
-// How many keys are open at most once a chunk of records was read, how many of
-// them are kept to be used again, and the memory of one for its texts, in bytes,
-// from which it is not.
 const (
-	maxOpen     = 4096
-	maxFree     = 4096
+	openChains = 1 << 12
+	// maxOpen is how many keys may be open once a chunk of records was read.
+	maxOpen = 2048
+	// maxKeyBytes is the memory of a key for its texts from which it is not kept
+	// to be used again.
 	maxKeyBytes = 16 << 10
 )
+
+// blankKeys are keys to be used again, of all partitions.
+var blankKeys = sync.Pool{New: func() any { return new(key) }}
 
 // sweepShards is the number of the table's shards: see sweep.go.
 const sweepShards = 256
@@ -34,14 +37,14 @@ var shardTable = crc32.MakeTable(crc32.Castagnoli)
 // alone: which keys are held is a function of the log.
 func shardOf(name []byte) int { return int(crc32.Checksum(name, shardTable) % sweepShards) }
 
-// find opens the key of a tenant and a session's name, nil if there is none. at
-// is what would be its key in the table. Its tail is settled as far as limit.
+// find opens the key of a tenant and a session's name, its tail settled as far
+// as limit; nil if there is none.
 func (p *Partition) find(t *tenant, name []byte, limit int64) *key {
 	o := &p.open
 	o.at = packID(binary.AppendUvarint(o.at[:0], uint64(t.number)), name)
 	hash := maphash.Bytes(o.seed, o.at)
-	for k := o.of[hash]; k != nil; k = k.next {
-		if bytes.Equal(k.at, o.at) {
+	for k := o.chain[hash%openChains]; k != nil; k = k.next {
+		if k.hash == hash && bytes.Equal(k.at, o.at) {
 			return k
 		}
 	}
@@ -50,7 +53,7 @@ func (p *Partition) find(t *tenant, name []byte, limit int64) *key {
 	if !ok {
 		return nil
 	}
-	k := p.newKey(t, o.at, shard, hash)
+	k := o.add(t, o.at, shard, hash)
 	p.unpack(k, record, limit)
 	p.foldMuted(k, &k.head, k.tail)
 	return k
@@ -58,10 +61,10 @@ func (p *Partition) find(t *tenant, name []byte, limit int64) *key {
 
 // create opens the key that find was asked for and did not find.
 func (p *Partition) create(t *tenant) *key {
-	at := p.open.at
+	o := &p.open
 	p.held++
 	t.held++
-	return p.newKey(t, at, shardOf(nameIn(at)), maphash.Bytes(p.open.seed, at))
+	return o.add(t, o.at, shardOf(nameIn(o.at)), maphash.Bytes(o.seed, o.at))
 }
 
 // nameIn is the packed name in a table's key.
@@ -70,59 +73,31 @@ func nameIn(at []byte) []byte {
 	return at[n:]
 }
 
-func (p *Partition) newKey(t *tenant, at []byte, shard int, hash uint64) *key {
-	o := &p.open
-	k := p.blankKey()
+func (o *openKeys) add(t *tenant, at []byte, shard int, hash uint64) *key {
+	k := blankKeys.Get().(*key)
 	k.tenant, k.shard, k.hash = t, shard, hash
 	k.at = append(k.at[:0], at...)
 	k.name = nameIn(k.at)
-	k.next = o.of[hash]
-	o.of[hash] = k
+	k.next = o.chain[hash%openChains]
+	o.chain[hash%openChains] = k
 	o.all = append(o.all, k)
 	return k
 }
 
-func (p *Partition) blankKey() *key {
-	o := &p.open
-	if n := len(o.free); n > 0 {
-		k := o.free[n-1]
-		o.free = o.free[:n-1]
-		return k
-	}
-	return &key{}
-}
-
-// close packs an open key. It is still to be taken out of p.open.all.
+// close packs an open key. It is still to be taken out of p.open.
 func (p *Partition) close(k *key) {
 	if k.behind {
 		p.catchUp(k)
 	}
 	p.record = k.pack(p.record[:0], k.head.last)
 	p.table.Put(k.shard, k.at, p.record)
-	p.open.unlink(k)
-	p.open.reuse(k)
-}
-
-func (o *openKeys) unlink(k *key) {
-	first := o.of[k.hash]
-	switch {
-	case first != k:
-		for first.next != k {
-			first = first.next
-		}
-		first.next = k.next
-	case k.next == nil:
-		delete(o.of, k.hash)
-	default:
-		o.of[k.hash] = k.next
-	}
 }
 
 // reuse keeps a key that is done with for the next one, if it is not large.
-func (o *openKeys) reuse(k *key) {
-	if len(o.free) < maxFree && cap(k.text) <= maxKeyBytes && cap(k.tail) <= maxKeyBytes/64 {
+func (k *key) reuse() {
+	if cap(k.text) <= maxKeyBytes && cap(k.tail) <= maxKeyBytes/64 {
 		k.clear()
-		o.free = append(o.free, k)
+		blankKeys.Put(k)
 	}
 }
 
@@ -133,31 +108,40 @@ func (k *key) clear() {
 	k.head.clear()
 	k.head.dims, k.before.dims = nil, nil
 	k.tenant, k.next, k.behind, k.unpacked = nil, nil, false, false
-	k.packed, k.enrolled, k.tail, k.draws.slot = nil, k.enrolled[:0], k.tail[:0], 0
+	k.packed, k.enrolled, k.begins, k.tail, k.draws.slot = nil, k.enrolled[:0], 0, k.tail[:0], 0
 	k.text, k.measures, k.assigns, k.shapes, k.id = k.text[:0], k.measures[:0], k.assigns[:0], k.shapes[:0], k.id[:0]
 }
 
 // closeAll packs all open keys: then the table has all that is held.
 func (p *Partition) closeAll() {
-	for _, k := range p.open.all {
+	o := &p.open
+	for i, k := range o.all {
 		p.close(k)
+		o.chain[k.hash%openChains] = nil // whoever else is in it goes too
+		k.reuse()
+		o.all[i] = nil
 	}
-	clear(p.open.all)
-	p.open.all = p.open.all[:0]
+	o.all = o.all[:0]
 }
 
 // closeShard packs the open keys of a shard.
 func (p *Partition) closeShard(shard int) {
-	all := p.open.all
+	o := &p.open
 	n := 0
-	for _, k := range all {
+	for _, k := range o.all {
 		if k.shard != shard {
-			all[n] = k
+			o.all[n] = k
 			n++
 			continue
 		}
 		p.close(k)
+		at := &o.chain[k.hash%openChains]
+		for *at != k {
+			at = &(*at).next
+		}
+		*at = k.next
+		k.reuse()
 	}
-	clear(all[n:])
-	p.open.all = all[:n]
+	clear(o.all[n:])
+	o.all = o.all[:n]
 }

@@ -94,6 +94,7 @@ func (p *Partition) tryUnpack(k *key, record []byte) bool {
 		k.base, k.packed = m.base, text[:len(text)-len(u.text)]
 	}
 	k.enrol(&k.head)
+	k.begins = uint32(len(k.text) - len(u.text))
 	u.tail(p, k, m.tail, m.first)
 	k.last = m.last
 	return !u.bad && len(u.text) == 0 && (m.tail > 0 || m.flags&packedOpen != 0)
@@ -104,17 +105,31 @@ func (k *key) packPrefix(s *state, before int64) {
 	from := len(k.text)
 	k.text = packState(k.text, s, before)
 	k.base, k.packed = s.last, k.text[from:len(k.text):len(k.text)]
-	k.enrol(s)
+	if k.enrol(s) {
+		k.begins = 0 // shapes are packed by them
+	}
 }
 
-// enrol notes the enrolments of the prefix.
-func (k *key) enrol(s *state) {
-	k.enrolled = k.enrolled[:0]
+// enrol notes the enrolments of the prefix, and tells whether they are others
+// than before.
+func (k *key) enrol(s *state) (changed bool) {
+	n := 0
 	for i := range s.tries {
-		if e := &s.tries[i]; e.trial != allTrial {
-			k.enrolled = append(k.enrolled, assign{e.trial, e.variant})
+		e := &s.tries[i]
+		if e.trial == allTrial {
+			continue
 		}
+		a := assign{e.trial, e.variant}
+		if n == len(k.enrolled) {
+			k.enrolled, changed = append(k.enrolled, a), true
+		} else if k.enrolled[n] != a {
+			k.enrolled[n], changed = a, true
+		}
+		n++
 	}
+	changed = changed || n < len(k.enrolled)
+	k.enrolled = k.enrolled[:n]
+	return changed
 }
 
 // unpackPrefix reads the prefix.

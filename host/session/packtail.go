@@ -30,12 +30,24 @@ const (
 // plainValue, of a measurement's point, says that its value is 1.
 const plainValue = 1
 
-// packTail appends the tail of a key.
+// packTail appends the tail of a key. What is as it was unpacked, behind what was
+// before it then, is taken from there.
 func (k *key) packTail(dst []byte) []byte {
 	var before *entry
-	for i := range k.tail {
-		dst = k.packEntry(dst, before, &k.tail[i])
-		before = &k.tail[i]
+	behind := k.begins // where what was behind before begins
+	for i := 0; i < len(k.tail); i++ {
+		b := &k.tail[i]
+		if k.begins == 0 || b.from != behind || b.to == 0 {
+			dst = k.packEntry(dst, before, b)
+			before, behind = b, b.to
+			continue
+		}
+		from := b.from
+		for i+1 < len(k.tail) && k.tail[i+1].from == k.tail[i].to {
+			i++
+		}
+		before, behind = &k.tail[i], k.tail[i].to
+		dst = append(dst, k.text[from:behind]...)
 	}
 	return dst
 }
@@ -147,68 +159,63 @@ func (b *entry) packMore(dst []byte) []byte {
 func (u *unpacker) tail(p *Partition, k *key, n int, first int64) {
 	k.tail = slices.Grow(k.tail[:0], n+1)
 	k.shapes = slices.Grow(k.shapes[:0], n) // entries point to its elements
+	size := len(u.text)
+	before := &noEntry
 	time := first
 	for i := range n {
-		var before *entry
-		if i > 0 {
-			before = &k.tail[i-1]
-		}
-		k.tail = append(k.tail, entry{})
-		b := &k.tail[i]
+		from := k.begins + uint32(size-len(u.text))
 		flags := u.byte()
 		if i == 0 && flags&(sameShape|sameSource|sameForm) != 0 {
 			u.fail()
-			k.tail = k.tail[:0]
 			return
 		}
 		if i > 0 {
 			time += u.span()
 		}
-		b.time = time
-		b.counted = flags&isCounted != 0
-		u.entryID(k, b, before, flags)
-		u.from(p, b, before, flags)
-		if flags&sameShape != 0 {
-			b.shape = before.shape
+		b := entry{
+			shape: before.shape, time: time, source: before.source, part: before.part, offset: before.offset,
+			counted: flags&isCounted != 0, from: from,
+		}
+		if flags&hasID != 0 {
+			b.id = u.entryID(k, before, flags)
+		}
+		if flags&sameSource != 0 {
+			b.offset += u.varint()
 		} else {
+			b.source, b.part, b.offset = u.below(len(p.topics.names)), int32(u.uvarint()), int64(u.uvarint())
+		}
+		if flags&sameShape == 0 {
 			b.shape = u.shape(k)
 		}
+		if flags&oneMeasure != 0 {
+			at := len(k.measures)
+			k.measures = append(k.measures, u.one())
+			b.measures = k.measures[at : at+1 : at+1]
+		} else if flags&hasMore != 0 {
+			u.more(p, k, &b)
+		}
 		if u.bad {
-			k.tail = k.tail[:0]
 			return
 		}
-		if flags&oneMeasure != 0 {
-			from := len(k.measures)
-			k.measures = append(k.measures, u.one())
-			b.measures = k.measures[from : from+1 : from+1]
-		} else if flags&hasMore != 0 {
-			u.more(p, k, b)
-		}
+		b.to = k.begins + uint32(size-len(u.text))
+		k.tail = append(k.tail, b)
+		before = &k.tail[i]
 	}
 }
 
-func (u *unpacker) entryID(k *key, b, before *entry, flags byte) {
-	switch {
-	case flags&hasID == 0:
-	case flags&sameForm == 0:
-		b.id = u.id()
-	case len(before.id) == 0:
+var noEntry entry // before the first; it is not written to
+
+func (u *unpacker) entryID(k *key, before *entry, flags byte) []byte {
+	if flags&sameForm == 0 {
+		return u.id()
+	}
+	if len(before.id) == 0 {
 		u.fail()
-	default:
-		from := len(k.text)
-		k.text = append(append(k.text, before.id[0]), u.take(packedBehind(before.id[0]))...)
-		b.id = k.text[from:len(k.text):len(k.text)]
+		return nil
 	}
-}
-
-func (u *unpacker) from(p *Partition, b, before *entry, flags byte) {
-	if flags&sameSource != 0 {
-		b.source, b.part, b.offset = before.source, before.part, before.offset+u.varint()
-		return
-	}
-	b.source = u.below(len(p.topics.names))
-	b.part = int32(u.uvarint())
-	b.offset = int64(u.uvarint())
+	from := len(k.text)
+	k.text = append(append(k.text, before.id[0]), u.take(packedBehind(before.id[0]))...)
+	return k.text[from:len(k.text):len(k.text)]
 }
 
 func (u *unpacker) shape(k *key) *shape {
@@ -227,7 +234,10 @@ func (u *unpacker) shape(k *key) *shape {
 			k.assigns = append(k.assigns, assign{trial, u.below(len(k.tenant.variants[trial]))})
 		}
 	}
-	view := k.tenant.views[generation]
+	view := k.tenant.view // mostly
+	if view == nil || view.generation != generation {
+		view = k.tenant.views[generation]
+	}
 	if view == nil {
 		u.fail()
 	}

@@ -118,7 +118,7 @@ func newPartition(cfg *Config, route string, partition int32) *Partition {
 	p := &Partition{
 		cfg: cfg, route: route, partition: partition, gap: cfg.prepared.gap, lateness: cfg.prepared.lateness,
 		watermark: newWatermark(), byName: map[string]*tenant{},
-		table: table.New(sweepShards), open: openKeys{seed: maphash.MakeSeed(), of: map[uint64]*key{}},
+		table: table.New(sweepShards), open: openKeys{seed: maphash.MakeSeed()},
 	}
 	runtime.AddCleanup(p, func(t *table.Table) { _ = t.Close() }, p.table)
 	return p

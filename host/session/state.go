@@ -15,6 +15,11 @@ type state struct {
 	epochs []epoch
 	// pending counts the enrolments that are still to qualify.
 	pending int
+
+	// What has no more to say: a shape whose assignments it has all met, and the
+	// slot of the engine's own assignments, see schedule.
+	met  *shape
+	slot uint64
 }
 
 // enrolment is the session's part in an experiment.
@@ -65,7 +70,7 @@ func (s *state) clear() {
 	s.open = false
 	s.ids.clear()
 	s.tries, s.epochs = s.tries[:0], s.epochs[:0]
-	s.pending = 0
+	s.pending, s.met, s.slot = 0, nil, 0
 }
 
 // newEpoch starts totals and gives their index.
@@ -83,6 +88,7 @@ func (s *state) newEpoch() int32 {
 // copyFrom makes s equal to o without sharing memory with it.
 func (s *state) copyFrom(o *state) {
 	s.open, s.since, s.last, s.dims, s.pending = o.open, o.since, o.last, o.dims, o.pending
+	s.met, s.slot = o.met, o.slot
 	s.ids.copyFrom(&o.ids)
 	s.tries = append(s.tries[:0], o.tries...)
 	s.epochs = s.epochs[:0]
@@ -137,6 +143,13 @@ func (e *epoch) add(point int32, v int64) metric.Figure {
 		f.Sessions = 1
 	}
 	return f
+}
+
+// count counts one measurement of v, where nobody asks for what it changes.
+func (e *epoch) count(point int32, v int64) {
+	t := e.tally(point)
+	t.hits++
+	t.x = t.x.Add(metric.NewInt(v))
 }
 
 // addPair counts a change of a pair's product.

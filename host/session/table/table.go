@@ -18,7 +18,7 @@ import (
 
 // bucketBytes is the content of a bucket that a shard aims at. More costs time,
 // less costs memory: of each bucket half a page is wasted.
-const bucketBytes = 3 << 10
+const bucketBytes = 2 << 10
 
 // Table keeps values by key. Its methods are for one goroutine; what Freeze
 // gives may be read by others meanwhile.
@@ -51,6 +51,14 @@ func New(shards int) *Table {
 
 // Len is the number of entries.
 func (t *Table) Len() int { return t.entries }
+
+// Size is the bytes of all entries.
+func (t *Table) Size() (n int) {
+	for i := range t.shards {
+		n += t.shards[i].size
+	}
+	return n
+}
 
 // Memory is what the entries take outside the Go heap, in bytes.
 func (t *Table) Memory() int { return t.pages.used * pageSize }
