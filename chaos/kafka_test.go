@@ -25,28 +25,37 @@ type cluster struct {
 // startKafka starts a cluster that ends with the test.
 func startKafka(t *testing.T, nodes int) *cluster {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "pharos-chaos-kafka-")
+	dir, err := os.MkdirTemp("", "pharos-chaos-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &cluster{dir: dir, nodes: nodes}
 	t.Cleanup(func() {
-		if err := c.script("stop", c.dir); err != nil {
-			t.Error(err)
+		if c.brokers != nil {
+			if err := c.script("stop", c.kafka()); err != nil {
+				t.Error(err)
+			}
 		}
 		if t.Failed() {
-			t.Logf("what Kafka said is in %s/node-*/log", dir)
+			t.Logf("what Kafka said is in %s/node-*/log", c.kafka())
 			return
 		}
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
 		}
 	})
-	if err := c.script("start", dir, strconv.Itoa(nodes), strconv.Itoa(freePorts(t, 2*nodes))); err != nil {
-		t.Fatal(err)
+	for range 3 { // somebody else may take a port meanwhile
+		if err = c.script("start", c.kafka(), strconv.Itoa(nodes), strconv.Itoa(freePorts(t, 2*nodes))); err == nil {
+			return c
+		}
+		err = errors.Join(err, c.script("stop", c.kafka()), os.RemoveAll(c.kafka()))
 	}
-	return c
+	t.Fatal(err)
+	return nil
 }
+
+// kafka is the directory of the brokers; hosts have theirs beside it.
+func (c *cluster) kafka() string { return filepath.Join(c.dir, "kafka") }
 
 // script runs scripts/kafka.sh; what start prints are the brokers.
 func (c *cluster) script(args ...string) error {
@@ -71,12 +80,12 @@ func (c *cluster) script(args ...string) error {
 // killNode kills a broker (kill -9) and restart starts it again.
 func (c *cluster) killNode(t *testing.T, node int) (restart func()) {
 	t.Helper()
-	if err := c.script("kill", c.dir, strconv.Itoa(node)); err != nil {
+	if err := c.script("kill", c.kafka(), strconv.Itoa(node)); err != nil {
 		t.Fatal(err)
 	}
 	return func() {
 		t.Helper()
-		if err := c.script("node", c.dir, strconv.Itoa(node)); err != nil {
+		if err := c.script("node", c.kafka(), strconv.Itoa(node)); err != nil {
 			t.Fatal(err)
 		}
 	}
