@@ -77,7 +77,7 @@ func (r *recovery) isHanded(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// handoverPoll is how often hand-overs that are missing are looked for.
+// handoverPoll is how often hand-overs that are missing are looked for, by default.
 const handoverPoll = time.Second
 
 // takeOver takes the sessions that hash to this partition over from the topic
@@ -100,14 +100,14 @@ func (r *recovery) takeOver(ctx context.Context, core *Partition, old *RouteTopi
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(handoverPoll):
+		case <-time.After(r.stage.pace.look):
 		}
 	}
 	defer r.slot(ctx)()
 	keep := func(session []byte) bool { return kafka.PartitionOf(session, r.Partitions) == r.Partition }
 	for i, info := range all {
 		r.say("takes sessions over from "+old.Topic, int64(i), int64(len(all)))
-		err := r.read(ctx, info, func(in *imageReader) error { return r.stage.imaging.absorb(core, in, in.configs, keep) })
+		err := r.read(ctx, info, func(in *imageReader) error { return core.Absorb(in, in.configs, keep) })
 		if errors.Is(err, errUnusable) {
 			return fmt.Errorf("session: %w: the hand-over of %s/%d to %s/%d cannot be read: %w: delete it, and a host that still reads %s writes it anew from its log",
 				kafka.ErrStop, old.Topic, info.Partition, r.Topic, r.Partition, err, old.Topic)

@@ -45,7 +45,7 @@ func (i *imageReader) configs(generation uint64) (*Config, error) {
 // ever.
 func (r *recovery) open(ctx context.Context, info snapshot.Info) (core *Partition, err error) {
 	err = r.read(ctx, info, func(in *imageReader) error {
-		core, err = r.stage.imaging.restore(in, r.route, r.Partition, in.configs)
+		core, err = Restore(in, r.route, r.Partition, in.configs)
 		return err
 	})
 	return core, err
@@ -81,32 +81,4 @@ func (r *recovery) read(ctx context.Context, info snapshot.Info, use func(*image
 		return in.failed
 	}
 	return fmt.Errorf("%w: %w", errUnusable, err)
-}
-
-// imager makes images of partitions, and partitions of images.
-type imager interface {
-	freeze(p *Partition) frozen
-	restore(r io.Reader, route string, partition int32, configs func(generation uint64) (*Config, error)) (*Partition, error)
-	absorb(p *Partition, r io.Reader, configs func(generation uint64) (*Config, error), keep func(session []byte) bool) error
-}
-
-// frozen is a partition as it was at one moment.
-type frozen interface {
-	WriteTo(w io.Writer) (int64, error)
-	Close()
-}
-
-// imaging is how stages make images.
-var imaging imager = images{}
-
-type images struct{}
-
-func (images) freeze(p *Partition) frozen { return p.Freeze() }
-
-func (images) restore(r io.Reader, route string, partition int32, configs func(generation uint64) (*Config, error)) (*Partition, error) {
-	return Restore(r, route, partition, configs)
-}
-
-func (images) absorb(p *Partition, r io.Reader, configs func(generation uint64) (*Config, error), keep func(session []byte) bool) error {
-	return p.Absorb(r, configs, keep)
 }

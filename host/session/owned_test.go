@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -50,9 +51,12 @@ func (l *ledgerTx) end(holds bool) {
 }
 
 // assigned is what a loop says of a partition.
-func (l *ledgerTx) assigned(partition int32, logEnd int64) *kafka.Assigned {
-	a := &kafka.Assigned{Topic: routeTopic, TopicID: [16]byte{7}, Partition: partition, Partitions: routePartitions, Committed: -1, LogEnd: logEnd}
-	if c, ok := l.offsets[kafka.TopicPartition{Topic: routeTopic, Partition: partition}]; ok {
+func (l *ledgerTx) assigned(tp kafka.TopicPartition, logEnd int64) *kafka.Assigned {
+	a := &kafka.Assigned{Topic: tp.Topic, TopicID: [16]byte{7}, Partition: tp.Partition, Partitions: routePartitions, Committed: -1, LogEnd: logEnd}
+	if tp.Topic != routeTopic {
+		a.TopicID, a.Partitions = [16]byte{8}, 3
+	}
+	if c, ok := l.offsets[tp]; ok {
 		a.Committed, a.Metadata, a.Start = c.Offset, c.Metadata, c.Offset
 	}
 	return a
@@ -69,20 +73,24 @@ func (l *ledgerTx) letters() (n int) {
 
 // memoryLog is a log that is read again.
 type memoryLog struct {
+	mu      sync.Mutex // of changes, and of those who read again
 	records map[kafka.TopicPartition][]*kgo.Record
 	starts  map[kafka.TopicPartition]int64
 }
 
 func newMemoryLog() *memoryLog {
-	return &memoryLog{map[kafka.TopicPartition][]*kgo.Record{}, map[kafka.TopicPartition]int64{}}
+	return &memoryLog{records: map[kafka.TopicPartition][]*kgo.Record{}, starts: map[kafka.TopicPartition]int64{}}
 }
 
 func (m *memoryLog) Read(_ context.Context, topic string, partition int32, from, to int64, each func([]*kgo.Record) error) error {
 	tp := kafka.TopicPartition{Topic: topic, Partition: partition}
-	if from < m.starts[tp] {
+	m.mu.Lock()
+	all, start := m.records[tp], m.starts[tp]
+	m.mu.Unlock()
+	if from < start {
 		return kafka.ErrTrimmed
 	}
-	for records := range slices.Chunk(m.records[tp][from:to], 13) {
+	for records := range slices.Chunk(all[from:to], 13) {
 		if err := each(slices.Clone(records)); err != nil {
 			return err
 		}
@@ -92,6 +100,8 @@ func (m *memoryLog) Read(_ context.Context, topic string, partition int32, from,
 
 func (m *memoryLog) Bounds(_ context.Context, topic string, partition int32) (kafka.Bounds, error) {
 	tp := kafka.TopicPartition{Topic: topic, Partition: partition}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	return kafka.Bounds{Start: m.starts[tp], End: int64(len(m.records[tp]))}, nil
 }
 
@@ -99,11 +109,36 @@ func (m *memoryLog) Bounds(_ context.Context, topic string, partition int32) (ka
 func (m *memoryLog) add(partition int32, line string) *kgo.Record {
 	r := log(line)[0]
 	tp := kafka.TopicPartition{Topic: routeTopic, Partition: partition}
-	k := &kgo.Record{
-		Topic: routeTopic, Partition: partition, Offset: int64(len(m.records[tp])), Value: r.Value,
-		Headers: []kgo.RecordHeader{{Key: beacon.HeaderKey, Value: r.Header.Append(nil)}},
-	}
+	r.Offset = int64(len(m.records[tp]))
+	k := recordOf(tp, r)
+	m.put(tp, k)
+	return k
+}
+
+func (m *memoryLog) put(tp kafka.TopicPartition, k *kgo.Record) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.records[tp] = append(m.records[tp], k)
+}
+
+// cut deletes what lies before an offset.
+func (m *memoryLog) cut(tp kafka.TopicPartition, start int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.starts[tp] = start
+}
+
+// recordOf is a record as dispatch writes it.
+func recordOf(tp kafka.TopicPartition, r Record) *kgo.Record {
+	k := &kgo.Record{Topic: tp.Topic, Partition: tp.Partition, Offset: r.Offset, Value: r.Value}
+	switch {
+	case r.Mark != nil:
+		k.Value, k.Headers = r.Mark.Append(nil), []kgo.RecordHeader{{Key: beacon.MarkKey}}
+	case r.End != nil:
+		k.Value, k.Headers = r.End.Append(nil), []kgo.RecordHeader{{Key: beacon.EndKey}}
+	default:
+		k.Headers = []kgo.RecordHeader{{Key: beacon.HeaderKey, Value: r.Header.Append(nil)}}
+	}
 	return k
 }
 
@@ -132,7 +167,7 @@ func TestStageSaysAgain(t *testing.T) {
 			defer s.Close()
 			assign := func() (starts []int64) {
 				t.Helper()
-				parts := []*kafka.Assigned{tx.assigned(0, 9), tx.assigned(1, 9)}
+				parts := []*kafka.Assigned{tx.assigned(survivalParts[0], 9), tx.assigned(survivalParts[1], 9)}
 				if err := s.Assign(t.Context(), parts); err != nil || parts[0].Hold || parts[1].Hold {
 					t.Fatal(err, parts[0].Hold)
 				}
@@ -190,7 +225,9 @@ func TestStageFailedBatch(t *testing.T) {
 	extractor := &flaky{listExtractor: testPoints("view")}
 	s := NewStage(StageConfig{Config: testConfig(func(_ *Config, shop *Tenant) { shop.Extractor = extractor }), Routes: map[string]string{routeTopic: "web"}, Log: l, Metrics: stageTopics[1], DeadLetters: stageTopics[2]})
 	defer s.Close()
-	parts := func() []*kafka.Assigned { return []*kafka.Assigned{tx.assigned(0, 9), tx.assigned(1, 9)} }
+	parts := func() []*kafka.Assigned {
+		return []*kafka.Assigned{tx.assigned(survivalParts[0], 9), tx.assigned(survivalParts[1], 9)}
+	}
 	if err := s.Assign(t.Context(), parts()); err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 
 const (
 	imageTimeout  = 10 * time.Minute // for one to be written, and to hold
-	imageRetry    = time.Minute      // after a failure
+	imageRetry    = 20 * time.Second // after a failure
 	releaseBudget = 5 * time.Second  // for all that are given up together, by default
 )
 
@@ -139,11 +139,11 @@ func (s *Stage) imagesDue(now time.Time) {
 // isDue tells whether it is time for a partition's snapshot or hand-over.
 func (s *Stage) isDue(p *part, now time.Time) bool {
 	if p.closed {
-		return !p.handed && p.settled() && (p.snapErr == nil || now.Sub(p.snapAt) >= imageRetry)
+		return !p.handed && p.settled() && (p.snapErr == nil || now.Sub(p.snapAt) >= s.pace.retry)
 	}
 	wait := s.cfg.Every
 	if p.snapErr != nil {
-		wait = min(wait, imageRetry)
+		wait = min(wait, s.pace.retry)
 	}
 	return p.next > p.snapshot.Offset && now.Sub(p.snapAt) >= wait
 }

@@ -44,13 +44,12 @@ type StageConfig struct {
 // A partition that is assigned is recovered beside the others, which go on: see
 // recover.go. The loop holds it (kafka.Assigned.Hold) until then. A partition
 // that comes back as it was left, as after an abort, goes on with the state that
-// it has, and says again what did not hold: see part.go.
+// it has, and says again what did not hold: see owned.go.
 type Stage struct {
 	cfg     StageConfig
 	log     hclog.Logger
 	parts   map[kafka.TopicPartition]*part
-	config  *Config // in force from the next batch on
-	imaging imager
+	config  *Config        // in force from the next batch on
 	writing *part          // whose snapshot is being written; nil: nobody's
 	deltas  []metric.Delta // memory
 	counts  []metric.Count
@@ -80,6 +79,8 @@ type pace struct {
 	again   time.Duration // between the first two tries of one
 	release time.Duration // Release waits so long for snapshots
 	unknown time.Duration // a generation that is not known is waited for so long
+	look    time.Duration // between two looks for hand-overs
+	retry   time.Duration // of a snapshot that failed
 }
 
 var (
@@ -109,13 +110,10 @@ func NewStage(cfg StageConfig) *Stage {
 	s := &Stage{
 		cfg: cfg, log: cfg.Logger, parts: map[kafka.TopicPartition]*part{}, config: cfg.Config, next: cfg.Config,
 		used: make(chan struct{}), slots: make(chan struct{}, cfg.AtOnce), kept: map[kafka.TopicPartition]*part{},
-		pace: pace{moment: recoverMoment, again: recoverAgain, release: releaseBudget, unknown: generationPatience},
+		pace: pace{moment: recoverMoment, again: recoverAgain, release: releaseBudget, unknown: generationPatience, look: handoverPoll, retry: imageRetry},
 	}
 	if cfg.Configs != nil {
 		s.cfg.Config = nil // let go of once nothing is under it any more
-	}
-	if s.imaging = imaging; s.imaging == nil {
-		s.cfg.Snapshots = nil
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s

@@ -1,0 +1,247 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-6a2d649b/pharos/host/kafka"
+)
+
+// leftBehind is a partition that a process has left with two snapshots, and
+// records behind the newer one.
+func leftBehind(t *testing.T) *survival {
+	s := newSurvival(t, 1)
+	t.Cleanup(func() { s.stage.Close() })
+	for range 2 {
+		before := s.snapshots(survivalParts[0])
+		s.feed()
+		for deadline := time.Now().Add(30 * time.Second); len(s.snapshots(survivalParts[0])) == len(before) || len(s.snapshots(survivalParts[1])) == len(before); {
+			s.batch(1000)
+			s.commit()
+			if time.Now().After(deadline) {
+				t.Fatal("no snapshots")
+			}
+		}
+	}
+	s.feed()
+	s.feed()
+	fault := func(string) error { return errors.New("no more") }
+	s.store.at.Store(&fault)
+	s.batch(1000)
+	s.commit()
+	s.batch(1000)
+	s.commit()
+	s.fresh()
+	s.store.at.Store(nil)
+	return s
+}
+
+// What is lost stops the partition, which says what and how to go on; accepted,
+// it goes on.
+func TestStageLosses(t *testing.T) {
+	tp := survivalParts[0]
+	breakAll := func(s *survival) {
+		for _, info := range s.snapshots(tp) {
+			s.breakIt(info)
+		}
+	}
+	committed := func(s *survival) int64 { return s.tx.offsets[tp].Offset }
+	for _, c := range []struct {
+		name   string
+		do     func(s *survival)
+		change func(s *survival, a *kafka.Assigned)
+		says   []string // empty: nothing is lost
+		next   func(s *survival) int64
+	}{
+		{name: "nothing", do: func(*survival) {}},
+		{name: "the newest snapshot is broken", do: func(s *survival) { s.breakIt(s.snapshots(tp)[0]) }},
+		{name: "all snapshots are broken", do: breakAll},
+		{name: "the newest is broken, the log begins at the older", do: func(s *survival) {
+			s.log.cut(tp, s.snapshots(tp)[1].Offset)
+			s.breakIt(s.snapshots(tp)[0])
+		}},
+		{
+			name: "all snapshots are broken, the log has lost its beginning",
+			do: func(s *survival) {
+				breakAll(s)
+				s.log.cut(tp, s.snapshots(tp)[0].Offset)
+			},
+			says: []string{"sessions that go on may have begun before what is left", "snapshot of offset", "--accept-loss pharos.web/0"},
+			next: committed,
+		},
+		{
+			name: "the log begins behind the snapshots",
+			do:   func(s *survival) { s.log.cut(tp, s.snapshots(tp)[0].Offset+1) },
+			says: []string{"the log begins at offset", "--accept-loss pharos.web/0"},
+			next: committed,
+		},
+		{
+			name: "records were deleted unread",
+			do: func(s *survival) {
+				s.feed()
+				s.log.cut(tp, committed(s)+1)
+			},
+			says: []string{"1 records were deleted before they were read", "--accept-loss pharos.web/0"},
+			next: func(s *survival) int64 { return committed(s) + 1 },
+		},
+		{
+			name:   "the log ends before what was read",
+			do:     func(*survival) {},
+			change: func(s *survival, a *kafka.Assigned) { a.LogEnd = committed(s) - 1 },
+			says:   []string{"the brokers have lost 1 records", "--accept-loss pharos.web/0"},
+			next:   func(s *survival) int64 { return committed(s) - 1 },
+		},
+		{
+			name:   "the committed offset has expired",
+			do:     func(*survival) {},
+			change: func(s *survival, a *kafka.Assigned) { a.Committed, a.Metadata, a.Start = -1, "", 0 },
+			says:   []string{"it has expired", "goes on from the snapshot of offset", "--accept-loss pharos.web/0"},
+			next:   func(s *survival) int64 { return s.snapshots(tp)[0].Offset },
+		},
+		{
+			name:   "the offset was set by hand",
+			do:     func(*survival) {},
+			change: func(s *survival, a *kafka.Assigned) { a.Metadata = "" },
+			says:   []string{"is not a session stage's", "--accept-loss pharos.web/0"},
+			next:   func(s *survival) int64 { return s.snapshots(tp)[0].Offset },
+		},
+		{
+			name:   "the topic was made anew",
+			do:     func(*survival) {},
+			change: func(_ *survival, a *kafka.Assigned) { a.TopicID = [16]byte{8} },
+			says:   []string{"the topic was made anew", "--accept-loss pharos.web/0"},
+			next:   func(*survival) int64 { return 0 },
+		},
+		{
+			name: "the topic was made anew, and its offsets went with it",
+			do:   func(*survival) {},
+			change: func(_ *survival, a *kafka.Assigned) {
+				a.TopicID, a.Committed, a.Metadata, a.Start = [16]byte{8}, -1, "", 0
+			},
+			says: []string{"the topic was made anew", "--accept-loss pharos.web/0"},
+			next: func(*survival) int64 { return 0 },
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := leftBehind(t)
+			c.do(s)
+			change := func(a *kafka.Assigned) {
+				if c.change != nil && a.Partition == tp.Partition {
+					c.change(s, a)
+				}
+			}
+			err := s.waitLive(change)
+			if len(c.says) == 0 {
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.settle()
+				return
+			}
+			if !errors.Is(err, kafka.ErrStop) {
+				t.Fatalf("it goes on: %v", err)
+			}
+			for _, text := range c.says {
+				if !strings.Contains(err.Error(), text) {
+					t.Errorf("%v\ndoes not say %q", err, text)
+				}
+			}
+			want := c.next(s)
+			s.accept = true
+			s.fresh()
+			if err := s.waitLive(change); err != nil {
+				t.Fatal(err)
+			}
+			p := s.stage.parts[tp]
+			if p.next != want {
+				t.Errorf("it goes on at %d, want %d", p.next, want)
+			}
+			// From then on it is as any other.
+			if left, err := parseMetadata(p.metadata()); err != nil || left.Switches.from() != want {
+				t.Errorf("%+v, %v", left, err)
+			}
+			if w := p.core.Watermark(); want == committed(s) && w != s.stage.parts[tp].recovered.core.Watermark() {
+				t.Errorf("watermark %d", w)
+			}
+		})
+	}
+}
+
+// waitLive assigns the partitions and waits until they are live, or stop.
+func (s *survival) waitLive(change func(*kafka.Assigned)) error {
+	if err := s.tryAssign(change); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(30 * time.Second); s.stage.Ready() != nil; time.Sleep(time.Millisecond) {
+		if err := s.stage.Batch(s.Context(), nil, s.hand); err != nil {
+			return err
+		}
+		if time.Now().After(deadline) {
+			s.Fatal(s.stage.Ready())
+		}
+	}
+	return nil
+}
+
+// A topic that has not the partitions that the generation says stops the stage.
+func TestStagePartitionCount(t *testing.T) {
+	s := newSurvival(t, 1)
+	for _, c := range s.configs {
+		c.Routes = map[string]RouteTopic{"web": {Topic: routeTopic, Partitions: routePartitions + 1}}
+	}
+	s.fresh()
+	defer s.stage.Close()
+	err := s.tryAssign(nil)
+	if !errors.Is(err, kafka.ErrStop) || !strings.Contains(err.Error(), "topic pharos.web has 2 partitions, and generation 1 says 3") || !strings.Contains(err.Error(), "pharos repartition web N") {
+		t.Error(err)
+	}
+	for _, c := range s.configs {
+		c.Routes = map[string]RouteTopic{"web": {Topic: "other", Partitions: 2}}
+	}
+	if err := s.tryAssign(nil); !errors.Is(err, kafka.ErrStop) || !strings.Contains(err.Error(), "is none of route web") {
+		t.Error(err)
+	}
+}
+
+// A partition that was left under a generation that the host does not know waits
+// for it, and does not wait for ever.
+func TestStageUnknownGeneration(t *testing.T) {
+	s := leftBehind(t)
+	s.switches = 3
+	s.stage.Use(s.configs[3])
+	s.assign()
+	s.batch(1000)
+	s.commit()
+	s.stage.Close()
+	behind := func(known int) *Stage {
+		cfg := s.stage.cfg
+		cfg.Config, cfg.Configs = s.configs[0], func(g uint64) (*Config, error) {
+			if g > uint64(known) {
+				return nil, fmt.Errorf("generation %d is not there", g)
+			}
+			return s.configs[g-1], nil
+		}
+		return NewStage(cfg)
+	}
+	s.stage = behind(1)
+	defer func() { s.stage.Close() }()
+	s.stage.pace = pace{moment: time.Millisecond, again: time.Millisecond, release: time.Second, unknown: 10 * time.Millisecond}
+	if err := s.waitLive(nil); !errors.Is(err, kafka.ErrStop) || !strings.Contains(err.Error(), "generation 4 is needed") || !strings.Contains(err.Error(), "generation 4 is not there") {
+		t.Error(err)
+	}
+	s.stage.Close()
+
+	s.stage = behind(1)
+	s.stage.pace = pace{moment: time.Millisecond, again: time.Millisecond, release: time.Second, unknown: time.Minute}
+	if err := s.tryAssign(nil); err != nil || !s.held[survivalParts[0]] {
+		t.Error("does not wait", err)
+	}
+	s.stage.Use(s.configs[3])
+	if err := s.waitLive(nil); err != nil {
+		t.Fatal(err)
+	}
+	s.settle()
+}
