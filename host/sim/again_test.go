@@ -175,6 +175,7 @@ func (b *beside) put(ctx context.Context, put func(context.Context, snapshot.Inf
 	if err != nil {
 		return err
 	}
+	b.s.written.Add(1)
 	return b.turn(ctx, what+" is there")
 }
 
@@ -196,6 +197,7 @@ func (b *beside) Open(ctx context.Context, info snapshot.Info) (io.ReadCloser, e
 	if err := b.turn(ctx, "open "+info.Key.String()); err != nil {
 		return nil, err
 	}
+	b.s.opened.Add(1)
 	return b.s.snapshots.Open(ctx, info)
 }
 

@@ -70,12 +70,12 @@ func (h *host) config(generation uint64) (*session.Config, error) {
 
 // step lets a worker do something, or what goes on beside, or a generation come.
 func (h *host) step() {
-	switch n := h.s.IntN(20); {
+	switch n := h.s.IntN(40); {
 	case n == 0:
 		h.load()
 	case n == 1:
 		h.look()
-	case n < 6:
+	case n < 10:
 		h.beside.step()
 	default:
 		h.workers[h.s.IntN(len(h.workers))].step()

@@ -21,6 +21,7 @@ var plantedBugs = []string{
 	"lost answer taken for an abort",
 	"safe offset without horizon",
 	"safe offset at the end",
+	"snapshot off by one",
 }
 
 func TestPlantedBugs(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing/synctest"
 	"time"
 
@@ -46,6 +47,7 @@ type simulation struct {
 	sessions, most int           // of the traffic; records of a fetch
 	risks          int           // how much fails: 0 nothing, 1 usual, more is less
 
+	written, opened                           atomic.Int64 // snapshots
 	steps, commits, aborts, failures, crashes int
 	before                                    int // samples in the store before everything came to rest
 	lasted                                    time.Duration
@@ -543,7 +545,7 @@ func (s *simulation) String() string {
 			}
 		}
 	}
-	return fmt.Sprintf("%v: in %d, counted %d, late %d, duplicate %d, filtered %d, dead %d; %d batches, %d commits, %d aborts, %d failures, %d crashes, %d samples, %d writes, final before the end: %d",
+	return fmt.Sprintf("%v: in %d, counted %d, late %d, duplicate %d, filtered %d, dead %d; %d batches, %d commits, %d aborts, %d failures, %d crashes, %d generations, %d topics, %d snapshots, %d opened, %d samples, %d writes, final before the end: %d",
 		s.lasted, counts[metric.In], counts[metric.Counted], counts[metric.LateBeacon], counts[metric.Duplicate], counts[metric.Filtered], counts[metric.DeadLettered],
-		s.steps, s.commits, s.aborts, s.failures, s.crashes, len(s.store.samples), s.store.writes, s.before)
+		s.steps, s.commits, s.aborts, s.failures, s.crashes, len(s.world.generations), len(s.world.newest().topics()), s.written.Load(), s.opened.Load(), len(s.store.samples), s.store.writes, s.before)
 }
