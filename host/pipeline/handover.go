@@ -33,9 +33,22 @@ func (h *handed) add(topic string) {
 	h.topics[topic] = true
 }
 
-// handedOver tells whether the topic that a route has left is handed over.
-func handedOver(ctx context.Context, store *snapshot.Store, r *route) (bool, error) {
-	return session.HandedOver(ctx, store, r.Name, *r.Replaces.sessionTopic())
+// handedOver tells whether the topic that a route has left is handed over. Where it
+// finds all hand-overs it leaves a mark: that it was so holds for ever, and the
+// hand-overs may be deleted one day.
+func (j *journal) handedOver(ctx context.Context, store *snapshot.Store, r *route) (bool, error) {
+	mark := fmt.Sprintf("moved/%s/%s/%s", r.Name, r.Replaces.Topic, j.id(r.Since))
+	if marked, err := store.Marked(ctx, mark); marked || err != nil {
+		return marked, err
+	}
+	done, err := session.HandedOver(ctx, store, r.Name, *r.Replaces.sessionTopic())
+	if !done || err != nil {
+		return false, err
+	}
+	if err := store.Mark(ctx, mark); err != nil {
+		return false, err // nobody is to go on whom a restart would bring back
+	}
+	return true, nil
 }
 
 // lookAtHandovers looks which routes have moved whole since the last look. It gives
@@ -48,7 +61,7 @@ func (h *host) lookAtHandovers(ctx context.Context) (left int, err error) {
 		if r.Replaces == nil || h.handed.is(r.Replaces.Topic) {
 			continue
 		}
-		ok, lookErr := handedOver(ctx, h.gens.files.store, r)
+		ok, lookErr := h.gens.journal.handedOver(ctx, h.gens.files.store, r)
 		if err = errors.Join(err, lookErr); !ok {
 			left++
 			continue

@@ -68,6 +68,17 @@ func (j *journal) wanted() uint64 {
 	return uint64(len(j.held))
 }
 
+// id names a generation that holds, as no generation of another group or of a time
+// before this topic of generations is named.
+func (j *journal) id(number uint64) string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if number == 0 || number > uint64(len(j.held)) {
+		return fmt.Sprintf("g%d", number)
+	}
+	return fmt.Sprintf("g%d-%s", number, j.held[number-1].id)
+}
+
 // catchUp reads what is new, to the topic's end as of now, and gives the
 // generation that holds.
 func (j *journal) catchUp(ctx context.Context) (*generationRecord, error) {

@@ -65,7 +65,7 @@ func Repartition(ctx context.Context, cfg *config.Config, o RepartitionOptions) 
 	if err != nil {
 		return err
 	}
-	if err := mayMove(ctx, snapshot.New(bucket, cfg.Group, cfg.Snapshots.Keep), current, moved); err != nil {
+	if err := j.mayMove(ctx, snapshot.New(bucket, cfg.Group, cfg.Snapshots.Keep), current, moved); err != nil {
 		return err
 	}
 	if err := kafka.EnsureTopics(ctx, cl, kafka.Topic{Name: moved.Topic, Partitions: moved.Partitions}); err != nil {
@@ -109,12 +109,12 @@ func (r *generationRecord) repartitioned(name string, partitions int32) (next *g
 }
 
 // mayMove refuses a route that is still moving.
-func mayMove(ctx context.Context, store *snapshot.Store, current *generationRecord, moved *route) error {
+func (j *journal) mayMove(ctx context.Context, store *snapshot.Store, current *generationRecord, moved *route) error {
 	before := current.Routes[slices.IndexFunc(current.Routes, func(r route) bool { return r.Name == moved.Name })]
 	if before.Replaces == nil {
 		return nil
 	}
-	done, err := handedOver(ctx, store, &before)
+	done, err := j.handedOver(ctx, store, &before)
 	if err == nil && !done {
 		err = fmt.Errorf("the route %s is still moving from %s to %s, since generation %d: wait until the hosts have moved it ('pharos status' says how far it is)",
 			moved.Name, before.Replaces.Topic, before.Topic, before.Since)
