@@ -151,6 +151,7 @@ func (s *valueSet) unite(o *valueSet) {
 func (a *absorption) take(k *key) error {
 	p, m := a.to, a.tenants[k.tenant.number]
 	k.tenant.notice(k)
+	k.begins = 0
 	open := k.head.open
 	if open {
 		m.state(&k.head)
