@@ -63,8 +63,8 @@ func (s setup) config(t *testing.T) string {
 	if s.brokers == nil {
 		return text
 	}
-	return fmt.Sprintf("kafka: {brokers: [%q]}\ndata: %s\nsnapshots: {url: 'file://%s', every: 2s}\n%s",
-		strings.Join(s.brokers, `", "`), s.data, s.snapshots, text)
+	return fmt.Sprintf("kafka: {brokers: ['%s']}\ndata: %s\nsnapshots: {url: 'file://%s', every: 2s}\n%s",
+		strings.Join(s.brokers, "', '"), s.data, s.snapshots, text)
 }
 
 // define is the same in plain Go.

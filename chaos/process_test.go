@@ -45,6 +45,9 @@ func buildAndRun(m *testing.M) int {
 // nothing else to do.
 const patience = 4 * time.Minute
 
+// errEnded is a process that has ended and should not have.
+var errEnded = errors.New("it has ended")
+
 // waitFor waits until check gives nil.
 func waitFor(t *testing.T, what string, check func() error) {
 	t.Helper()
@@ -52,6 +55,9 @@ func waitFor(t *testing.T, what string, check func() error) {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		if err = check(); err == nil {
 			return
+		}
+		if errors.Is(err, errEnded) {
+			t.Fatalf("waited for %s: %v", what, err)
 		}
 	}
 	t.Fatalf("waited %v for %s: %v", patience, what, err)
@@ -120,7 +126,7 @@ func (p *process) terminate(t *testing.T) {
 func (p *process) running() error {
 	select {
 	case <-p.done:
-		return fmt.Errorf("pharos %s has ended: %v: %s", p.args[0], p.cmd.ProcessState, p.errs.tail(3000))
+		return fmt.Errorf("%w: pharos %s: %v: %s", errEnded, p.args[0], p.cmd.ProcessState, p.errs.tail(3000))
 	default:
 		return nil
 	}

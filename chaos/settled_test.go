@@ -20,7 +20,7 @@ func (w *world) settled(t *testing.T, what string, want *definition.Result) {
 	waitFor(t, what+": the figures", func() error {
 		for _, h := range w.hosts {
 			if err := h.running(); err != nil {
-				t.Fatal(err)
+				return err
 			}
 		}
 		got, err := h.get("api/v1/shop/figures")
