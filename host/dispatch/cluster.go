@@ -29,12 +29,12 @@ type Left struct {
 type cluster struct {
 	cl     *kgo.Client
 	group  string
-	topics []string
+	topics func() []string
 }
 
-// NewCluster returns the Cluster of a client: the group is the loop's, the topics
-// are those of the sources.
-func NewCluster(cl *kgo.Client, group string, topics ...string) Cluster {
+// NewCluster returns the Cluster of a client: the group is the loop's, topics gives
+// those of the sources as of now; several goroutines may call it.
+func NewCluster(cl *kgo.Client, group string, topics func() []string) Cluster {
 	return &cluster{cl, group, topics}
 }
 
@@ -44,11 +44,12 @@ func (c *cluster) Partitions(ctx context.Context, topic string) (int32, error) {
 }
 
 func (c *cluster) Left(ctx context.Context) (map[kafka.TopicPartition]Left, error) {
-	committed, err := kafka.CommittedOffsets(ctx, c.cl, c.group, c.topics...)
+	topics := c.topics()
+	committed, err := kafka.CommittedOffsets(ctx, c.cl, c.group, topics...)
 	if err != nil {
 		return nil, err
 	}
-	bounds, err := kafka.OffsetBounds(ctx, c.cl, c.topics...)
+	bounds, err := kafka.OffsetBounds(ctx, c.cl, topics...)
 	if err != nil {
 		return nil, err
 	}

@@ -60,7 +60,7 @@ func (w *world) stage(core *Core, counters *Counters) *Stage {
 		Core: core, Host: "host-1",
 		Metrics: kafka.Topic{Name: "pharos.metrics", Partitions: 2}, DeadLetters: kafka.Topic{Name: "pharos.dead-letters", Partitions: 1},
 		Idle: time.Minute, Now: func() time.Time { return time.UnixMilli(w.clock.Load()) }, Counters: counters,
-		Cluster: NewCluster(w.client, "pharos-dispatch", w.topics...), Started: w.started,
+		Cluster: NewCluster(w.client, "pharos-dispatch", func() []string { return w.topics }), Started: w.started,
 	})
 }
 

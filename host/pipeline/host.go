@@ -135,7 +135,7 @@ func (h *host) buildStages() error {
 		h.dispatch = dispatch.NewStage(dispatch.StageConfig{
 			Core: core, Host: h.id, Metrics: metrics, DeadLetters: letters, Idle: h.cfg.Session.Idle,
 			Started: h.gens.files.store, AcceptLoss: h.acceptsLoss, Newest: h.newest,
-			Cluster:  dispatch.NewCluster(h.client, h.group(Dispatch), h.sourceTopics()...),
+			Cluster:  dispatch.NewCluster(h.client, h.group(Dispatch), h.sourceTopics),
 			Counters: counters, Logger: h.log.Named("dispatch"),
 		})
 	}
