@@ -119,6 +119,7 @@ func (b *beside) die() {
 
 // Read is session.Log's: it reads a log of the cluster again.
 func (b *beside) Read(ctx context.Context, topic string, partition int32, from, to int64, each func([]*kgo.Record) error) error {
+	defer b.s.caught()
 	tp := kafka.TopicPartition{Topic: topic, Partition: partition}
 	for from < to {
 		if err := b.turn(ctx, fmt.Sprint("read ", tp)); err != nil {
@@ -167,6 +168,7 @@ func (b *beside) put(ctx context.Context, put func(context.Context, snapshot.Inf
 		info.Offset++
 	}
 	err := put(ctx, info, func(w io.Writer) error {
+		defer b.s.caught()
 		if err := write(w); err != nil {
 			return err
 		}

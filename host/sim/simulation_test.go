@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -124,6 +125,7 @@ func (s *simulation) said(format string, args ...any) {
 // come to rest.
 func (s *simulation) run(n int) {
 	defer s.end()
+	defer s.caught()
 	for range n {
 		if len(s.faults) > 0 {
 			return
@@ -132,6 +134,13 @@ func (s *simulation) run(n int) {
 		synctest.Wait()
 	}
 	s.heal()
+}
+
+// caught turns a panic of a stage into a fault, which says the seed.
+func (s *simulation) caught() {
+	if p := recover(); p != nil {
+		s.fault("panic: %v\n%s", p, debug.Stack())
+	}
 }
 
 // end lets go of all hosts.
