@@ -11,9 +11,10 @@ import (
 func TestTwoHosts(t *testing.T) {
 	t.Parallel()
 	l := newLoad(t, 15000)
+	text := "snapshots: {url: 'file://" + t.TempDir() + "'}\n" + string(read(t, l.config))
+	rewrite(t, l.config, text)
 	first := up(t, "-c", l.config)
-	text := string(read(t, l.config))
-	second := func() *host { // a machine of its own: another data directory
+	second := func() *host { // a machine of its own: another data directory, and the same bucket
 		return runRole(t, "session", writeConfig(t, fmt.Sprintf("kafka: {brokers: [%q]}\n", first.broker)+text))
 	}
 	s := l.send(t)

@@ -164,8 +164,13 @@ func (g *generations) propose(ctx context.Context, file *config.Config, host str
 	if err := try(ctx, file, routes, parent+1); err != nil {
 		return nil, err
 	}
-	p.record, err = newRecord(p.packed.Config, parent, routes, host)
-	return p, err
+	if p.record, err = newRecord(p.packed.Config, parent, routes, host); err != nil {
+		return nil, err
+	}
+	if current != nil {
+		p.record.Bucket = current.Bucket
+	}
+	return p, nil
 }
 
 // try builds the generation of that number from the host's own files, golden
@@ -200,8 +205,14 @@ func differs(r *generationRecord, p *packed) ([]change, error) {
 }
 
 // publish puts the proposal's files where all hosts find them, then publishes it.
-// Whatever ends in between has done no harm: nothing refers to the files yet.
-func (g *generations) publish(ctx context.Context, p *proposal) error {
+// Whatever ends in between has done no harm: nothing refers to the files yet. The
+// first one says for all later ones which bucket is the group's.
+func (g *generations) publish(ctx context.Context, p *proposal) (err error) {
+	if p.record.Bucket == "" {
+		if p.record.Bucket, err = g.files.store.MakeID(ctx); err != nil {
+			return err
+		}
+	}
 	if err := g.files.put(ctx, p.packed); err != nil {
 		return err
 	}

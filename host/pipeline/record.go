@@ -31,6 +31,7 @@ type generationRecord struct {
 	Rest    string            `json:"rest"`    // digest of the rest of the config
 	Plugins map[string]string `json:"plugins"` // digest of each plugin: its module or rules, and its data files
 	Routes  []route           `json:"routes"`
+	Bucket  string            `json:"bucket,omitempty"` // id of the bucket of snapshots (snapshot.Store.ID), as of the first
 }
 
 // maxRecordBytes bounds a record: a config file's size and a bit.

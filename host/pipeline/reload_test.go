@@ -189,12 +189,22 @@ func TestGenerationThatCanNotBeLoaded(t *testing.T) {
 	text := strings.ReplaceAll(hostConfig, "MODULES", modules(t))
 	k := testBroker(t)
 	a := startHost(t, k, hostOptions{id: "a", roles: AllRoles, embedded: true}, text)
+	copied := t.TempDir() // of its bucket there is only the id
+	id := filepath.Join("groups", "pharos", "id")
+	line, err := os.ReadFile(filepath.Join(filepath.Dir(a.file), "data", "snapshots", id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(copied, filepath.Dir(id)), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	writeFileT(t, filepath.Join(copied, id), string(line))
 	without := edited(t, text, "  bots: {module", "  #", "filters: [bots, assets]", "filters: [assets]")
 	writeFileT(t, a.file, without)
 	if _, err := a.reload(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
-	b := startHost(t, k, hostOptions{id: "b", roles: []Role{Session}}, without) // with a store of its own
+	b := startHost(t, k, hostOptions{id: "b", roles: []Role{Session}}, "snapshots: {url: 'file://"+copied+"'}\n"+without)
 	writeFileT(t, a.file, text)
 	if _, err := a.reload(t.Context(), false); err != nil {
 		t.Fatal(err)

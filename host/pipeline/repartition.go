@@ -65,7 +65,11 @@ func Repartition(ctx context.Context, cfg *config.Config, o RepartitionOptions) 
 	if err != nil {
 		return err
 	}
-	if err := j.mayMove(ctx, snapshot.New(bucket, cfg.Group, cfg.Snapshots.Keep), current, moved); err != nil {
+	store := snapshot.New(bucket, cfg.Group, cfg.Snapshots.Keep)
+	if err := sameBucket(ctx, store, current, cfg); err != nil {
+		return err
+	}
+	if err := j.mayMove(ctx, store, current, moved); err != nil {
 		return err
 	}
 	if err := kafka.EnsureTopics(ctx, cl, kafka.Topic{Name: moved.Topic, Partitions: moved.Partitions}); err != nil {
@@ -104,8 +108,11 @@ func (r *generationRecord) repartitioned(name string, partitions int32) (next *g
 	if faults := takenTopics(cfg, routes); len(faults) > 0 {
 		return nil, nil, faults
 	}
-	next, err = newRecord(cfg, r.Number, routes, "pharos repartition")
-	return next, &routes[i], err
+	if next, err = newRecord(cfg, r.Number, routes, "pharos repartition"); err != nil {
+		return nil, nil, err
+	}
+	next.Bucket = r.Bucket
+	return next, &routes[i], nil
 }
 
 // mayMove refuses a route that is still moving.

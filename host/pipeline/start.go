@@ -9,6 +9,7 @@ import (
 	"strings"
 	"weak"
 
+	"github.com/seed-6a2d649b/pharos/host/blob"
 	"github.com/seed-6a2d649b/pharos/host/config"
 	"github.com/seed-6a2d649b/pharos/host/kafka"
 	"github.com/seed-6a2d649b/pharos/host/session"
@@ -90,6 +91,9 @@ func (h *host) settle(ctx context.Context) (*generationRecord, error) {
 			if err := sameGroup(current, h.file); err != nil {
 				return nil, err
 			}
+			if err := sameBucket(ctx, h.gens.files.store, current, h.file); err != nil {
+				return nil, err
+			}
 		}
 		if current != nil && !h.embedded {
 			return current, nil
@@ -128,6 +132,29 @@ func sameGroup(r *generationRecord, file *config.Config) error {
 			file.Topics.Generations.Topic, cfg.Group, file.Group)}
 	}
 	return err
+}
+
+// sameBucket refuses a bucket that is not the group's: what the group knows of its
+// partitions would not be in it. They would be taken for new ones, and routes that
+// move would wait for ever.
+func sameBucket(ctx context.Context, store *snapshot.Store, r *generationRecord, file *config.Config) error {
+	if r.Bucket == "" {
+		return nil
+	}
+	id, err := store.ID(ctx)
+	if err != nil {
+		return fmt.Errorf("snapshots.url: %w", err)
+	}
+	if id == r.Bucket {
+		return nil
+	}
+	has := "has no id"
+	if id != "" {
+		has = "has the id " + id
+	}
+	return config.Faults{file.Faultf([]string{"snapshots", "url"},
+		"the group %s keeps its snapshots in another bucket than %s: that has the id %s (in %s), and this one %s. Give all hosts of the group one bucket; the default, a directory below data, is of one machine. To move it, copy it whole; if it is lost, see docs/snapshots.md",
+		file.Group, blob.Label(file.SnapshotBucket()), r.Bucket, store.IDName(), has)}
 }
 
 // generationsTopic is the topic of generations: what the group runs is never

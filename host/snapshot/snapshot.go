@@ -8,6 +8,7 @@
 //	groups/GROUP/snapshots/ROUTE/TOPIC/TOPIC-ID/PARTITION/OFFSET-gGENERATION
 //	groups/GROUP/handovers/ROUTE/TOPIC/TOPIC-ID/PARTITION/OFFSET-gGENERATION
 //	groups/GROUP/marks/NAME
+//	groups/GROUP/id
 //	modules/sha256-DIGEST
 package snapshot
 
