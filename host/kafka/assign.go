@@ -133,7 +133,7 @@ func (l *Loop) lookUp(ctx context.Context, parts []TopicPartition) ([]*Assigned,
 	if err != nil {
 		return nil, err
 	}
-	bounds, err := patiently(ctx, func() (map[TopicPartition]Bounds, error) { return OffsetBounds(ctx, l.cl, names...) })
+	bounds, err := OffsetBounds(ctx, l.cl, names...)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +158,8 @@ func (l *Loop) lookUp(ctx context.Context, parts []TopicPartition) ([]*Assigned,
 	return assigned, nil
 }
 
-// patiently asks until the cluster answers, for a while: leaders move.
+// patiently asks until the cluster answers, for a while: leaders move, and not
+// all brokers hear of a new topic at once.
 func patiently[T any](ctx context.Context, ask func() (T, error)) (T, error) {
 	const patience = 30 * time.Second
 	for until := time.Now().Add(patience); ; {

@@ -132,8 +132,13 @@ func CommitOffsets(ctx context.Context, cl *kgo.Client, group string, offsets ma
 // behind the last record that read committed may see.
 type Bounds struct{ Start, End int64 }
 
-// OffsetBounds returns the bounds of all partitions of the topics.
+// OffsetBounds returns the bounds of all partitions of the topics, which must be
+// there: one of which some broker does not know yet is waited for.
 func OffsetBounds(ctx context.Context, cl *kgo.Client, topics ...string) (map[TopicPartition]Bounds, error) {
+	return patiently(ctx, func() (map[TopicPartition]Bounds, error) { return offsetBounds(ctx, cl, topics) })
+}
+
+func offsetBounds(ctx context.Context, cl *kgo.Client, topics []string) (map[TopicPartition]Bounds, error) {
 	adm := kadm.NewClient(cl)
 	starts, err := adm.ListStartOffsets(ctx, topics...)
 	if err == nil {
