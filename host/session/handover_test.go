@@ -72,6 +72,15 @@ func TestStageRepartitions(t *testing.T) {
 				s.commit()
 			}
 			s.rest(s.parts())
+			held := 0
+			for _, st := range s.stage.Status() {
+				if held += st.Sessions; st.Topic == firstTopic.Topic && !st.Closed {
+					t.Errorf("%s/%d is not closed", st.Topic, st.Partition)
+				}
+			}
+			if held > survivalSessions {
+				t.Errorf("%d sessions are held", held)
+			}
 
 			var want sums
 			p := NewPartition(s.configs[0], "web", 0)

@@ -212,7 +212,9 @@ func TestStageUnknownGeneration(t *testing.T) {
 	s := leftBehind(t)
 	s.switches = 3
 	s.stage.Use(s.configs[3])
-	s.assign()
+	if err := s.waitLive(nil); err != nil {
+		t.Fatal(err)
+	}
 	s.batch(1000)
 	s.commit()
 	s.stage.Close()

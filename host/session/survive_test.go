@@ -121,6 +121,9 @@ var (
 	secondTopic   = RouteTopic{Topic: routeTopic + "-v2", Partitions: 3, Replaces: &firstTopic}
 )
 
+// survivalSessions is how many different session ids there are.
+const survivalSessions = 6
+
 // parts are all partitions that there are by now.
 func (s *survival) parts() []kafka.TopicPartition {
 	all := survivalParts
@@ -223,7 +226,7 @@ func (s *survival) feed() {
 	for range s.IntN(20) {
 		s.time += s.Int64N(2 * minute)
 		at := max(0, s.time-s.Int64N(8*minute))
-		session, n := fmt.Sprint(s.IntN(6)), s.IntN(len(s.sources))
+		session, n := fmt.Sprint(s.IntN(survivalSessions)), s.IntN(len(s.sources))
 		from := s.sources[n]
 		line := fmt.Sprintf(`{"ts":%d,"tenant":"shop","sid":%q,"id":%q,"exp":{"e":"%c","x":"%c"},"m":[["view"],["order",%d]]}`,
 			at, session, []string{"", fmt.Sprint(s.IntN(30))}[s.IntN(2)], 'a'+s.IntN(2), 'a'+s.IntN(2), s.IntN(100))
