@@ -1,7 +1,9 @@
 package session
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -11,8 +13,10 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/seed-6a2d649b/pharos/host/beacon"
 	"github.com/seed-6a2d649b/pharos/host/experiment"
 	"github.com/seed-6a2d649b/pharos/host/metric"
+	"github.com/seed-6a2d649b/pharos/host/session/table"
 )
 
 // descending are n beacons of one session, each before the one before it, all
@@ -106,6 +110,63 @@ func TestPropertyBatches(t *testing.T) {
 			t.Error("a value was beyond its limit, and nothing was refused")
 		}
 	})
+}
+
+// A session without an end stays small: 1,000,000 beacons in three days.
+func TestEndlessSession(t *testing.T) {
+	p, out := NewPartition(testConfig(all), "web", 0), &Output{}
+	defer p.Close()
+	const beacons, days = 1_000_000, 3
+	var records []Record
+	most, watermark := 0, metric.NoWatermark
+	for i := range beacons {
+		ts := int64(i) * days * 24 * 60 * minute / beacons
+		records = append(records, Record{
+			Offset: int64(i), Header: beacon.Header{Topic: "raw", Offset: int64(i), Watermark: watermark},
+			Value: fmt.Appendf(nil, `{"ts":%d,"tenant":"shop","sid":"s","id":"%016x","m":[["order"]]}`, ts, i),
+		})
+		if watermark = ts; len(records) < 2000 {
+			continue
+		}
+		if err := p.Process(t.Context(), records, out); err != nil {
+			t.Fatal(err)
+		}
+		out.Reset()
+		records = records[:0]
+		most = max(most, p.table.Memory())
+	}
+	// 2315 beacons lie within the lateness and 9260 within gap and lateness, of
+	// which there is an id of 8 bytes with its time.
+	if most > 400<<10 {
+		t.Errorf("%d KiB", most>>10)
+	}
+	t.Logf("%d KiB", most>>10)
+}
+
+// Closed partitions leave no memory behind, whatever they held.
+func TestClose(t *testing.T) {
+	records := log(slices.Repeat([]string{of("s", 1, ""), of("r", 1, "")}, 2500)...)
+	before := table.Mapped()
+	for range 5 {
+		p := NewPartition(testConfig(all), "web", 0)
+		if err := p.Process(t.Context(), records, &Output{}); err != nil {
+			t.Fatal(err)
+		}
+		f := p.Freeze()
+		if table.Mapped() <= before {
+			t.Fatal("nothing is held")
+		}
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteTo(io.Discard); !errors.Is(err, table.ErrClosed) {
+			t.Error(err)
+		}
+		f.Close()
+	}
+	if n := table.Mapped(); n > before { // others of tests before may have gone
+		t.Errorf("%d bytes are left", n-before)
+	}
 }
 
 // Values, session ids and beacon ids of any length keep no more than so much.

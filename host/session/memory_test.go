@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/metrics"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -209,6 +210,63 @@ func BenchmarkSessions(b *testing.B) {
 			if err := p.Close(); err != nil {
 				b.Fatal(err)
 			}
+		}
+	}
+}
+
+// BenchmarkRecovery restores a partition of so many sessions, -sessions, and
+// processes again what came since the image: a beacon of every third session.
+func BenchmarkRecovery(b *testing.B) {
+	n := *memorySessions
+	cfg := crowdConfig(n)
+	p, out := NewPartition(cfg, "web", 0), &Output{}
+	c := &crowd{sessions: n, watermark: metric.NoWatermark}
+	process := func(p *Partition, records []Record) {
+		for batch := range slices.Chunk(records, 2000) {
+			if err := p.Process(b.Context(), batch, out); err != nil {
+				b.Fatal(err)
+			}
+			out.Reset()
+		}
+	}
+	var records []Record
+	for round := range crowdRounds {
+		for i := range n {
+			if round == len(crowdRounds)-1 && i%3 != 0 {
+				continue
+			}
+			records = append(records, c.record(round, i, int64(round*n+i)))
+			if round < len(crowdRounds)-1 && (len(records) == 2000 || i == n-1) {
+				process(p, records)
+				records = records[:0]
+			}
+		}
+	}
+	var image bytes.Buffer
+	f := p.Freeze()
+	start := time.Now()
+	if _, err := f.WriteTo(&image); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(image.Len())/float64(n), "B-image/session")
+	b.ReportMetric(time.Since(start).Seconds(), "s-written")
+	f.Close()
+	if err := p.Close(); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		start := time.Now()
+		p, err := Restore(bytes.NewReader(image.Bytes()), "web", 0, generationsOf(cfg))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(time.Since(start).Seconds(), "s-restored")
+		p.ledger.mute = true
+		process(p, records)
+		b.ReportMetric(time.Since(start).Seconds(), "s-live")
+		b.ReportMetric(float64(p.Sessions()), "sessions")
+		if err := p.Close(); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"hash/maphash"
+	"slices"
 	"sync"
 )
 
@@ -13,13 +14,23 @@ type openKeys struct {
 	seed  maphash.Seed
 	chain [openChains]*key // by the last bits of the hash, through key.next
 	all   []*key
+	until int    // as many are opened before any are closed
+	tails int    // beacons that were in their tails when they were opened
 	at    []byte // memory of find
 }
 
 const (
-	openChains = 1 << 12
-	// maxOpen is how many keys may be open once a chunk of records was read.
-	maxOpen = 2048
+	openChains = 1 << 10
+	// maxOpen is how many keys are opened before those of short tails are closed
+	// again: their memory is to stay in the processor's caches.
+	maxOpen = 128
+	// shortTail is a length up to which it costs little to open a key again.
+	shortTail = 32
+	// maxOpenTails bounds the beacons that were in tails of keys being opened.
+	maxOpenTails = 1 << 17
+	// maxOpenBytes is what one of them may have of texts once a chunk of records
+	// was read.
+	maxOpenBytes = 1 << 20
 	// maxKeyBytes is the memory of a key for its texts from which it is not kept
 	// to be used again.
 	maxKeyBytes = 16 << 10
@@ -56,6 +67,7 @@ func (p *Partition) find(t *tenant, name []byte, limit int64) *key {
 	k := o.add(t, o.at, shard, hash)
 	p.unpack(k, record, limit)
 	p.foldMuted(k, &k.head, k.tail)
+	o.tails += len(k.tail)
 	return k
 }
 
@@ -93,6 +105,12 @@ func (p *Partition) close(k *key) {
 	p.table.Put(k.shard, k.at, p.record)
 }
 
+// large tells whether a key has gathered much: what beacons that left its tail
+// had goes only when it is packed.
+func (o *openKeys) large() bool {
+	return slices.ContainsFunc(o.all, func(k *key) bool { return cap(k.text) > maxOpenBytes })
+}
+
 // reuse keeps a key that is done with for the next one, if it is not large.
 func (k *key) reuse() {
 	if cap(k.text) <= maxKeyBytes && cap(k.tail) <= maxKeyBytes/64 {
@@ -112,24 +130,30 @@ func (k *key) clear() {
 	k.text, k.measures, k.assigns, k.shapes, k.id = k.text[:0], k.measures[:0], k.assigns[:0], k.shapes[:0], k.id[:0]
 }
 
-// closeAll packs all open keys: then the table has all that is held.
-func (p *Partition) closeAll() {
+// makeRoom closes keys if there are many open.
+func (p *Partition) makeRoom() {
 	o := &p.open
-	for i, k := range o.all {
-		p.close(k)
-		o.chain[k.hash%openChains] = nil // whoever else is in it goes too
-		k.reuse()
-		o.all[i] = nil
+	switch {
+	case o.tails >= maxOpenTails:
+		p.closeAll()
+	case len(o.all) >= o.until:
+		p.closeSome(func(k *key) bool { return len(k.tail) <= shortTail })
+		o.until = len(o.all) + maxOpen
 	}
-	o.all = o.all[:0]
 }
 
-// closeShard packs the open keys of a shard.
-func (p *Partition) closeShard(shard int) {
+// closeAll packs all open keys: then the table has all that is held.
+func (p *Partition) closeAll() {
+	p.closeSome(func(*key) bool { return true })
+	p.open.until, p.open.tails = maxOpen, 0
+}
+
+// closeSome packs the open keys that which says.
+func (p *Partition) closeSome(which func(k *key) bool) {
 	o := &p.open
 	n := 0
 	for _, k := range o.all {
-		if k.shard != shard {
+		if !which(k) {
 			o.all[n] = k
 			n++
 			continue

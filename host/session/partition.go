@@ -169,7 +169,7 @@ func (p *Partition) take(ctx context.Context, records []Record, out *Output) err
 			p.step(s, i, &records[i], out)
 		}
 		s.reset()
-		if records = records[n:]; len(p.open.all) > maxOpen {
+		if records = records[n:]; p.open.large() {
 			p.closeAll()
 		}
 	}
@@ -210,6 +210,7 @@ func (p *Partition) step(s *scratch, i int, r *Record, out *Output) {
 		out.DeadLetters = append(out.DeadLetters, letter(row, r, beacon.Late))
 		return
 	}
+	p.makeRoom()
 	k := p.find(t, nameOf(row.Session), limit)
 	switch {
 	case k == nil && p.held >= p.cfg.MaxSessions,

@@ -52,7 +52,7 @@ func (p *Partition) sweepAll(limit int64) {
 // gap before limit, and of other keys' beacons that lie before it: no beacon
 // that is not late can touch them any more.
 func (p *Partition) sweepShard(shard int, limit int64) {
-	p.closeShard(shard)
+	p.closeSome(func(k *key) bool { return k.shard == shard })
 	p.table.Sweep(shard, func(at, record []byte) (next []byte, change bool) {
 		u := unpacker{text: record}
 		m := u.summary()

@@ -3,6 +3,7 @@ package table
 import (
 	"encoding/binary"
 	"fmt"
+	"sync/atomic"
 )
 
 // Pages are what tables are made of: all of one size, so that a freed one is
@@ -13,6 +14,13 @@ const (
 	regionSize  = pageSize * regionPages
 	maxRegions  = 1 << 18 // 1 TiB: a page's number fits 32 bits
 )
+
+// mapped is what all tables have of the system.
+var mapped atomic.Int64
+
+// Mapped is the memory that all tables of the process have asked of the system,
+// used or not, in bytes.
+func Mapped() int64 { return mapped.Load() }
 
 // pages hands out pages of memory that the garbage collector does not know.
 // Page 0 is none.
@@ -53,6 +61,7 @@ func (p *pages) grow() {
 	if err != nil {
 		panic(fmt.Sprintf("table: no memory: %v", err))
 	}
+	mapped.Add(regionSize)
 	if p.regions = append(p.regions, r); p.next == 0 {
 		p.next = 1
 	}
@@ -71,7 +80,9 @@ func (p *pages) close() error {
 	for _, r := range p.regions {
 		if e := release(r); e != nil {
 			err = fmt.Errorf("table: %w", e)
+			continue
 		}
+		mapped.Add(-regionSize)
 	}
 	*p = pages{}
 	return err
