@@ -125,6 +125,9 @@ func (b *beside) Read(ctx context.Context, topic string, partition int32, from, 
 		if err := b.turn(ctx, fmt.Sprint("read ", tp)); err != nil {
 			return err
 		}
+		if l := b.s.cluster.log(tp); from < l.start {
+			return fmt.Errorf("%w: offset %d of a log that begins at %d", kafka.ErrTrimmed, from, l.start)
+		}
 		records, next := b.s.cluster.log(tp).read(from, 100)
 		n := len(records)
 		for n > 0 && records[n-1].Offset >= to {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -247,9 +246,16 @@ func (s *simulation) retain() {
 			}
 		}
 	default:
-		if c, ok := group.offsets[tp]; ok {
-			l.start = max(l.start, c.Offset)
+		c, ok := group.offsets[tp]
+		if !ok {
+			return
 		}
+		for _, h := range s.hosts { // a commit may still be under way
+			if late, ok := h.shipping.late[tp]; h.up() && ok {
+				c.Offset = min(c.Offset, late.Offset)
+			}
+		}
+		l.start = max(l.start, c.Offset)
 	}
 	s.said("%v begins at %d", tp, l.start)
 }
@@ -521,8 +527,8 @@ func (s *simulation) horizon(newest uint64) *metric.Horizon {
 func (s *simulation) report(test string, last int) string {
 	story := s.story[max(0, len(s.story)-last):]
 	faults := s.faults[:min(len(s.faults), 20)]
-	return fmt.Sprintf("seed %d: %d faults:\n\t%s\nthe last of what happened:\n\t%s\nrun it again with: GOMAXPROCS=%d go test ./host/sim -run '%s$' -seed %d -seeds 1",
-		s.seed, len(s.faults), strings.Join(faults, "\n\t"), strings.Join(story, "\n\t"), runtime.GOMAXPROCS(0), test, s.seed)
+	return fmt.Sprintf("seed %d: %d faults:\n\t%s\nthe last of what happened:\n\t%s\nrun it again with: go test ./host/sim -run '%s$' -seed %d -seeds 1",
+		s.seed, len(s.faults), strings.Join(faults, "\n\t"), strings.Join(story, "\n\t"), test, s.seed)
 }
 
 func (s *simulation) began() time.Time { return s.world.began }
