@@ -22,7 +22,7 @@ import (
 )
 
 var (
-	memorySessions   = flag.Int("sessions", 100_000, "open sessions of BenchmarkSessions and BenchmarkRecovery")
+	memorySessions   = flag.Int("sessions", 100_000, "open sessions of BenchmarkSessions and BenchmarkRestore")
 	memoryPartitions = flag.Int("partitions", 12, "partitions that BenchmarkSessions spreads them over")
 )
 
@@ -214,9 +214,9 @@ func BenchmarkSessions(b *testing.B) {
 	}
 }
 
-// BenchmarkRecovery restores a partition of so many sessions, -sessions, and
+// BenchmarkRestore restores a partition of so many sessions, -sessions, and
 // processes again what came since the image: a beacon of every third session.
-func BenchmarkRecovery(b *testing.B) {
+func BenchmarkRestore(b *testing.B) {
 	n := *memorySessions
 	cfg := crowdConfig(n)
 	p, out := NewPartition(cfg, "web", 0), &Output{}
