@@ -2,15 +2,11 @@ package sim
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io"
 	"maps"
 	"math/rand/v2"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"testing/synctest"
 	"time"
@@ -219,106 +215,6 @@ func (s *simulation) loadAll() {
 	}
 }
 
-// retain lets go of what nobody needs any more at the beginning of a log: of a
-// source what is dispatched, of a route what its second snapshot holds, of the
-// metrics what is shipped.
-func (s *simulation) retain() {
-	all := s.cluster.partitions(slices.Collect(maps.Keys(s.cluster.topics))...)
-	tp := all[s.IntN(len(all))]
-	l := s.cluster.log(tp)
-	switch group := s.cluster.groups[s.reader(tp.Topic)]; {
-	case group == nil:
-		return
-	case group.name == "session":
-		for _, r := range s.world.newest().routes {
-			for _, t := range r.all() {
-				if t.topic != tp.Topic {
-					continue
-				}
-				list, err := s.snapshots.List(context.Background(), snapshot.Key{Route: r.name, Topic: t.topic, TopicID: s.cluster.topics[t.topic].id, Partition: tp.Partition})
-				if err != nil {
-					panic(err)
-				}
-				if len(list) < 2 {
-					return
-				}
-				l.start = max(l.start, list[1].Offset)
-			}
-		}
-	default:
-		c, ok := group.offsets[tp]
-		if !ok {
-			return
-		}
-		for _, h := range s.hosts { // a commit may still be under way
-			if late, ok := h.shipping.late[tp]; h.up() && ok {
-				c.Offset = min(c.Offset, late.Offset)
-			}
-		}
-		l.start = max(l.start, c.Offset)
-	}
-	s.said("%v begins at %d", tp, l.start)
-}
-
-// reader is the group that reads a topic; empty: none.
-func (s *simulation) reader(topic string) string {
-	switch {
-	case topic == metricsTopic:
-		return "ship"
-	case topic == deadTopic:
-		return ""
-	case s.world.sources[topic] > 0:
-		return "dispatch"
-	}
-	return "session"
-}
-
-// spoil loses or breaks a partition's newest snapshot, if there is another.
-func (s *simulation) spoil() {
-	all, err := s.snapshots.All(context.Background())
-	if err != nil || len(all) == 0 {
-		return
-	}
-	info := all[s.IntN(len(all))]
-	if list, err := s.snapshots.List(context.Background(), info.Key); err != nil || info.Handover || len(list) < 2 || list[0].Offset != info.Offset || s.spoilt[info.Key] {
-		return
-	}
-	s.spoilt[info.Key] = true // once: what the log has lost, the others must have
-	entries, err := s.bucket.List(context.Background(), "")
-	if err != nil {
-		panic(err)
-	}
-	for _, e := range entries {
-		if !strings.HasSuffix(e.Name, fmt.Sprintf("/%x/%05d/%019d-g%d", info.TopicID, info.Partition, info.Offset, info.Generation)) {
-			continue
-		}
-		s.said("%s is spoilt", e.Name)
-		if s.chance(2) {
-			s.must(s.bucket.Delete(context.Background(), e.Name))
-			return
-		}
-		r, err := s.bucket.Read(context.Background(), e.Name)
-		s.must(err)
-		content, err := io.ReadAll(r)
-		s.must(err)
-		content[s.IntN(len(content))] ^= 1 << s.IntN(8)
-		if s.chance(3) {
-			content = content[:s.IntN(len(content))]
-		}
-		s.must(s.bucket.Write(context.Background(), e.Name, func(w io.Writer) error {
-			_, err := w.Write(content)
-			return err
-		}))
-		return
-	}
-}
-
-func (s *simulation) must(err error) {
-	if err != nil {
-		panic(err)
-	}
-}
-
 // tidy lets workers end their transactions, as they do when time goes by.
 func (s *simulation) tidy() {
 	for _, h := range s.hosts {
@@ -376,130 +272,6 @@ func (s *simulation) rebalance(group string) {
 	}
 }
 
-// heal ends all trouble, sends a last beacon of each source partition, and lets
-// everything that was sent come through.
-func (s *simulation) heal() {
-	s.lasted = time.Since(s.world.began)
-	s.healing, s.before = true, len(s.store.samples)
-	s.pass(30 * time.Second)
-	s.pass(s.world.gap + 2*s.world.lateness + 10*time.Minute)
-	s.sendLast()
-	s.loadAll()
-	for _, name := range slices.Sorted(maps.Keys(s.cluster.groups)) {
-		s.rebalance(name) // of source partitions that have been added
-	}
-	s.settle("dispatch", s.world.topics())
-	s.settle("session", s.world.newest().topics())
-	s.settleShip()
-}
-
-// sendLast writes a beacon of the present to each source partition, which makes
-// all before it final.
-func (s *simulation) sendLast() {
-	s.lastSent = s.now().UnixMilli()
-	for _, tp := range s.cluster.partitions(s.world.topics()...) {
-		s.raw(tp, fmt.Sprintf(`{"tenant":"shop","sid":"last","ts":%d}`, s.lastSent))
-	}
-}
-
-// settle runs the workers of a group until all is committed, and a while more.
-func (s *simulation) settle(group string, topics []string) {
-	after := 0
-	for range 3000 {
-		if len(s.faults) > 0 {
-			return
-		}
-		for _, h := range s.hosts {
-			for _, w := range h.workers {
-				if w, ok := w.(*worker); ok && w.group.name == group {
-					w.step()
-					synctest.Wait()
-				}
-			}
-			h.beside.step()
-			synctest.Wait()
-			if h.up() && s.chance(20) {
-				h.look()
-				synctest.Wait()
-			}
-		}
-		s.pass(100 * time.Millisecond)
-		if s.consumed(group, topics) {
-			if after++; after > 40 && !s.isOpen(group) {
-				return
-			}
-		}
-	}
-	s.fault("%s does not come to rest", group)
-	for _, tp := range s.cluster.partitions(topics...) {
-		if c := s.cluster.group(group).offsets[tp]; !closed(c) && c.Offset <= s.cluster.log(tp).last() {
-			s.fault("%v: is committed up to %d of %d: %s", tp, c.Offset, s.cluster.log(tp).last()+1, c.Metadata)
-		}
-	}
-}
-
-func (s *simulation) isOpen(group string) bool {
-	for _, h := range s.hosts {
-		for _, w := range h.workers {
-			if w, ok := w.(*worker); ok && w.group.name == group && w.tx != nil {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// consumed tells whether a group has committed all records of topics.
-func (s *simulation) consumed(group string, topics []string) bool {
-	g := s.cluster.group(group)
-	for _, tp := range s.cluster.partitions(topics...) {
-		if c, ok := g.offsets[tp]; !ok || c.Offset <= s.cluster.log(tp).last() && !closed(c) {
-			return false
-		}
-	}
-	return true
-}
-
-// closed tells whether a partition is handed over: what comes to it then, as the
-// end of a source partition that is new, concerns nobody.
-func closed(c kafka.Committed) bool { return strings.Contains(c.Metadata, `"closed":true`) }
-
-// settleShip ships until all partitions of the metrics topic are read.
-func (s *simulation) settleShip() {
-	for range 3000 {
-		if len(s.faults) > 0 {
-			return
-		}
-		read := map[int32]bool{}
-		for _, h := range s.hosts {
-			for _, w := range h.workers {
-				w, ok := w.(*shipping)
-				if !ok {
-					continue
-				}
-				w.step()
-				for p, part := range w.parts {
-					if part.next == s.cluster.log(kafka.TopicPartition{Topic: metricsTopic, Partition: p}).stable() {
-						read[p] = true
-					}
-				}
-			}
-		}
-		s.pass(100 * time.Millisecond)
-		if len(read) == int(s.world.metricsPartitions) {
-			for _, h := range s.hosts {
-				for _, w := range h.workers {
-					if w, ok := w.(*shipping); ok {
-						w.ship()
-					}
-				}
-			}
-			return
-		}
-	}
-	s.fault("ship does not come to rest")
-}
-
 // handedOver tells whether all sessions of the topic that a route has left are
 // handed over.
 func (s *simulation) handedOver(r route) bool {
@@ -523,44 +295,4 @@ func (s *simulation) horizon(newest uint64) *metric.Horizon {
 	return h
 }
 
-// report is what to print of a run that failed.
-func (s *simulation) report(test string, last int) string {
-	story := s.story[max(0, len(s.story)-last):]
-	faults := s.faults[:min(len(s.faults), 20)]
-	return fmt.Sprintf("seed %d: %d faults:\n\t%s\nthe last of what happened:\n\t%s\nrun it again with: go test ./host/sim -run '%s$' -seed %d -seeds 1",
-		s.seed, len(s.faults), strings.Join(faults, "\n\t"), strings.Join(story, "\n\t"), test, s.seed)
-}
-
 func (s *simulation) began() time.Time { return s.world.began }
-
-// digest is a hash of all that the cluster holds in the end.
-func (s *simulation) digest() string {
-	h := sha256.New()
-	for _, tp := range s.cluster.partitions(slices.Collect(maps.Keys(s.cluster.topics))...) {
-		for i, e := range s.cluster.log(tp).entries {
-			if e.record == nil {
-				fmt.Fprintln(h, tp, i, e.txn.state)
-				continue
-			}
-			fmt.Fprintln(h, tp, i, e.record.Timestamp, e.record.Key, e.record.Value, e.record.Headers, e.txn != nil)
-		}
-	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
-}
-
-// String says what a run was like.
-func (s *simulation) String() string {
-	counts := map[metric.Outcome]int64{}
-	for _, tp := range s.cluster.partitions(metricsTopic) {
-		for _, record := range s.cluster.log(tp).committed() {
-			if f, err := metric.ParseFrame(record.Value); err == nil {
-				for _, c := range f.Counts {
-					counts[c.Outcome] += c.N
-				}
-			}
-		}
-	}
-	return fmt.Sprintf("%v: in %d, counted %d, late %d, duplicate %d, filtered %d, dead %d; %d batches, %d commits, %d aborts, %d failures, %d crashes, %d generations, %d topics, %d snapshots, %d opened, %d samples, %d writes, final before the end: %d",
-		s.lasted, counts[metric.In], counts[metric.Counted], counts[metric.LateBeacon], counts[metric.Duplicate], counts[metric.Filtered], counts[metric.DeadLettered],
-		s.steps, s.commits, s.aborts, s.failures, s.crashes, len(s.world.generations), len(s.world.newest().topics()), s.written.Load(), s.opened.Load(), len(s.store.samples), s.store.writes, s.before)
-}
