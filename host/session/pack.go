@@ -2,6 +2,7 @@ package session
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 )
 
@@ -94,7 +95,9 @@ func (p *Partition) tryUnpack(k *key, record []byte) bool {
 		k.base, k.packed = m.base, text[:len(text)-len(u.text)]
 	}
 	k.enrol(&k.head)
-	k.begins = uint32(len(k.text) - len(u.text))
+	if len(k.text) <= math.MaxUint32 {
+		k.begins = uint32(len(k.text) - len(u.text))
+	}
 	u.tail(p, k, m.tail, m.first)
 	k.last = m.last
 	return !u.bad && len(u.text) == 0 && (m.tail > 0 || m.flags&packedOpen != 0)
