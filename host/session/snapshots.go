@@ -168,11 +168,9 @@ func (s *Stage) written(p *part, i *image, now time.Time) {
 		return // nobody wants it any more
 	}
 	if i.err != nil {
-		s.cfg.Counters.snapshotFailures.Inc()
 		s.log.Error("no snapshot of a partition", append(args, "handover", i.info.Handover, "error", i.err)...)
 		return
 	}
-	s.cfg.Counters.snapshots.Inc()
 	if i.info.Handover {
 		p.handed = true
 		p.discard() // whoever takes the sessions over has them from there

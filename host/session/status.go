@@ -149,14 +149,13 @@ func (r *recovery) status(st *PartitionStatus) {
 // Counters are what stages say of themselves.
 type Counters struct {
 	records, replayed, deadLetters, deltas, foreign prometheus.Counter
-	snapshots, snapshotFailures                     prometheus.Counter
 	partitions, sessions                            prometheus.Gauge
 }
 
 // NewCounters registers counters, which several stages may share.
 func NewCounters(reg prometheus.Registerer) (*Counters, error) {
 	c := newCounters()
-	for _, m := range []prometheus.Collector{c.records, c.replayed, c.deadLetters, c.deltas, c.foreign, c.snapshots, c.snapshotFailures, c.partitions, c.sessions} {
+	for _, m := range []prometheus.Collector{c.records, c.replayed, c.deadLetters, c.deltas, c.foreign, c.partitions, c.sessions} {
 		if err := reg.Register(m); err != nil {
 			return nil, fmt.Errorf("session: metrics: %w", err)
 		}
@@ -172,14 +171,12 @@ func newCounters() *Counters {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "pharos", Subsystem: "session", Name: name, Help: help})
 	}
 	return &Counters{
-		records:          counter("records_total", "Records of route topics processed, beacons and marks, replayed ones too."),
-		replayed:         counter("replayed_records_total", "Records processed again to get sessions back, without booking anything."),
-		deadLetters:      counter("dead_letters_total", "Beacons, or copies of them, given to the dead letters."),
-		deltas:           counter("deltas_total", "Changes of figures given to the metrics topic."),
-		foreign:          counter("foreign_records_total", "Records of route topics that dispatch did not write, or not so, passed over. Any is a fault of somebody else."),
-		snapshots:        counter("snapshots_total", "Snapshots and hand-overs of partitions written."),
-		snapshotFailures: counter("snapshot_failures_total", "Snapshots and hand-overs that could not be written. They are tried again."),
-		partitions:       gauge("partitions", "Route partitions that this process owns."),
-		sessions:         gauge("sessions", "Session keys that this process holds in memory."),
+		records:     counter("records_total", "Records of route topics processed, beacons and marks, replayed ones too."),
+		replayed:    counter("replayed_records_total", "Records processed again to get sessions back, without booking anything."),
+		deadLetters: counter("dead_letters_total", "Beacons, or copies of them, given to the dead letters."),
+		deltas:      counter("deltas_total", "Changes of figures given to the metrics topic."),
+		foreign:     counter("foreign_records_total", "Records of route topics that dispatch did not write, or not so, passed over. Any is a fault of somebody else."),
+		partitions:  gauge("partitions", "Route partitions that this process owns."),
+		sessions:    gauge("sessions", "Session keys that this process holds in memory."),
 	}
 }
