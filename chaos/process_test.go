@@ -65,17 +65,17 @@ func waitFor(t *testing.T, what string, check func() error) {
 
 // process is pharos with some arguments. It ends with its test.
 type process struct {
-	args []string
-	cmd  *exec.Cmd
-	out  lines
-	errs *lines
-	done chan struct{}
+	command string
+	cmd     *exec.Cmd
+	out     lines
+	errs    *lines
+	done    chan struct{}
 }
 
 // start starts pharos. What it logs is added to errs.
 func start(t *testing.T, errs *lines, args ...string) *process {
 	t.Helper()
-	p := &process{args: args, cmd: exec.Command(binary, args...), errs: errs, done: make(chan struct{})}
+	p := &process{command: args[0], cmd: exec.Command(binary, args...), errs: errs, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, errs
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
@@ -96,7 +96,7 @@ func start(t *testing.T, errs *lines, args ...string) *process {
 func (p *process) signal(t *testing.T, s os.Signal) {
 	t.Helper()
 	if err := p.cmd.Process.Signal(s); err != nil {
-		t.Fatalf("%s to pharos %s: %v\n%s", s, p.args[0], err, p.errs.tail(5000))
+		t.Fatalf("%s to pharos %s: %v\n%s", s, p.command, err, p.errs.tail(5000))
 	}
 }
 
@@ -118,7 +118,7 @@ func (p *process) terminate(t *testing.T) {
 		<-p.done
 	}
 	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
-		t.Errorf("pharos %s, told to end: %v\n%s", p.args[0], p.cmd.ProcessState, p.errs.tail(8000))
+		t.Errorf("pharos %s, told to end: %v\n%s", p.command, p.cmd.ProcessState, p.errs.tail(8000))
 	}
 }
 
@@ -126,7 +126,7 @@ func (p *process) terminate(t *testing.T) {
 func (p *process) running() error {
 	select {
 	case <-p.done:
-		return fmt.Errorf("%w: pharos %s: %v: %s", errEnded, p.args[0], p.cmd.ProcessState, p.errs.tail(3000))
+		return fmt.Errorf("%w: pharos %s: %v: %s", errEnded, p.command, p.cmd.ProcessState, p.errs.tail(3000))
 	default:
 		return nil
 	}
@@ -149,8 +149,9 @@ type host struct {
 	name, dir string
 	config    string // file
 	roles     string // "": all
-	errs      lines  // of all its processes
-	*process         // nil: none runs
+	args      []string
+	errs      lines // of all its processes
+	*process        // nil: none runs
 	url       string
 }
 
@@ -161,6 +162,7 @@ func (h *host) start(t *testing.T) {
 	if h.roles != "" {
 		args = append(args, "--roles", h.roles)
 	}
+	args = append(args, h.args...)
 	h.url = ""
 	h.process = start(t, &h.errs, args...)
 }
