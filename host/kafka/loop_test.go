@@ -350,11 +350,13 @@ type summer struct {
 	lag     int64
 	parts   int32
 	befores int
+	batches int
 }
 
 func (s *summer) Batch(_ context.Context, records []*kgo.Record, tx *Tx) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.batches++
 	s.records += len(records)
 	for _, r := range records {
 		tx.Commit(r.Topic, r.Partition, r.Offset+1, "0")
@@ -400,6 +402,10 @@ func TestBeforeCommit(t *testing.T) {
 		got, err := CommittedOffsets(context.Background(), cl, "g", "in")
 		return err == nil && len(got) == 4 && got[TopicPartition{"in", 0}].Offset == 5
 	})
+	// The cluster has the commit a moment before the loop hears so and counts it.
+	var batches int
+	look(func() bool { batches = stage.batches; return true })()
+	eventually(t, "the loop goes on", look(func() bool { return stage.batches > batches }))
 	commits := l.Stats().Commits
 	ticks := 0
 	eventually(t, "no lag at idleness", look(func() bool { ticks++; return stage.lag == 0 && stage.parts == 4 && ticks > 20 }))
