@@ -18,7 +18,7 @@ import (
 // Once a route has moved, it has moved: whatever becomes of the hand-overs.
 func TestHandoversMayGo(t *testing.T) {
 	k, bucket := testBroker(t), t.TempDir()
-	text := "snapshots: {url: 'file://" + bucket + "'}\n" + strings.ReplaceAll(hostConfig, "MODULES", modules(t))
+	text := "snapshots: {url: 'file://" + bucket + "', every: 1s}\n" + strings.ReplaceAll(hostConfig, "MODULES", modules(t))
 	asking := parsed(t, fmt.Sprintf("kafka: {brokers: [%q]}\nsnapshots: {url: 'file://%s'}\nsources: [{name: site, topic: beacons}]\ntenants: {shop: }\n", k.Brokers[0], bucket))
 	moved := []string{"pharos.web-v2"}
 	a := startHost(t, k, hostOptions{id: "a", roles: AllRoles, embedded: true}, text)
@@ -31,6 +31,10 @@ func TestHandoversMayGo(t *testing.T) {
 	}
 	eventually(t, "the route moves", func() bool { return slices.Equal(a.routeTopics(), moved) })
 	eventually(t, "the new topic is read", func() bool { return len(a.session.Status()) == 3 && a.ready() == nil })
+	eventually(t, "snapshots of the new topic", func() bool {
+		all, err := filepath.Glob(filepath.Join(bucket, "groups", "pharos", "snapshots", "web", "pharos.web-v2", "*", "*"))
+		return err == nil && len(all) == 3
+	})
 	if err := a.stop(); err != nil {
 		t.Fatal(err)
 	}
