@@ -35,7 +35,8 @@ type key struct {
 	unpacked bool     // it was
 
 	// Memory for what the tail refers to.
-	text     []byte
+	size     int    // of the record that was unpacked
+	text     []byte // that record, and what came since
 	measures []measure
 	assigns  []assign
 	shapes   []shape
