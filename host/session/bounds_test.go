@@ -143,33 +143,6 @@ func TestEndlessSession(t *testing.T) {
 	t.Logf("%d KiB", most>>10)
 }
 
-// A key with a long tail stays open between batches, and comes to what it does
-// when it is packed after each.
-func TestLongTailStaysOpen(t *testing.T) {
-	before := openTails.Load()
-	records := descending(300, descendingRest)
-	slices.Reverse(records[100:200]) // some are in order
-	var stays, packed sums
-	p, q := NewPartition(descendingConfig(), "web", 0), NewPartition(descendingConfig(), "web", 0)
-	for i := range records {
-		stays.process(t, p, records[i:i+1])
-		packed.process(t, q, records[i:i+1])
-		q.closeAll()
-		if want := i + 1; want > shortTail && (len(p.open.all) != 1 || p.open.tails.n != int64(want)) {
-			t.Fatalf("after %d: %d keys are open with %d beacons", want, len(p.open.all), p.open.tails.n)
-		}
-	}
-	check(t, "figures", stays.figures(), packed.figures())
-	check(t, "counts", stays.countLines(), packed.countLines())
-	check(t, "keys", p.heldText(), q.heldText())
-	if err := errors.Join(p.Close(), q.Close()); err != nil {
-		t.Fatal(err)
-	}
-	if n := openTails.Load(); n > before {
-		t.Errorf("%d beacons are left", n-before)
-	}
-}
-
 // Closed partitions leave no memory behind, whatever they held.
 func TestClose(t *testing.T) {
 	records := log(slices.Repeat([]string{of("s", 1, ""), of("r", 1, "")}, 2500)...)

@@ -50,6 +50,10 @@ func (p *Partition) Freeze() *Frozen {
 // be called twice.
 func (f *Frozen) Close() { f.entries.Close() }
 
+// Kept is what the partition keeps for the image, in bytes: of what has changed
+// since.
+func (f *Frozen) Kept() int { return len(f.tables) + f.entries.Kept() }
+
 // WriteTo writes the image, once. It may run beside the partition's own work.
 func (f *Frozen) WriteTo(w io.Writer) (n int64, err error) {
 	out := &countingWriter{w: w}

@@ -35,8 +35,7 @@ type key struct {
 	unpacked bool     // it was
 
 	// Memory for what the tail refers to.
-	size     int    // of the record that was unpacked
-	text     []byte // that record, and what came since
+	text     []byte
 	measures []measure
 	assigns  []assign
 	shapes   []shape

@@ -5,19 +5,17 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"hash/maphash"
+	"slices"
 	"sync"
-	"sync/atomic"
 )
 
-// openKeys are those that are unpacked. Between two batches they are the ones
-// with long tails: a session that sends much is not to cost its tail once a
-// batch.
+// openKeys are those that are unpacked. Between two batches there are none.
 type openKeys struct {
 	seed  maphash.Seed
 	chain [openChains]*key // by the last bits of the hash, through key.next
 	all   []*key
 	until int    // as many are opened before any are closed
-	tails *held  // beacons in the tails of those that stay open, and that were in those opened since
+	tails int    // beacons that were in their tails when they were opened
 	at    []byte // memory of find
 }
 
@@ -28,28 +26,15 @@ const (
 	maxOpen = 128
 	// shortTail is a length up to which it costs little to open a key again.
 	shortTail = 32
-	// maxTails is the number of beacons in the tails of open keys, of all
-	// partitions, from which none stays open between two batches, and tailsInHand
-	// that from which none does within one. One takes about 150 bytes.
-	maxTails    = 1 << 20
-	tailsInHand = 4 * maxTails
-	// maxKeyText is the memory of a key for texts beyond twice its record, in
-	// bytes, from which it is packed: what beacons had that left the tail goes.
-	maxKeyText = 1 << 20
-	// maxKeyBytes is that from which a key is not kept to be used again.
+	// maxOpenTails bounds the beacons that were in tails of keys being opened.
+	maxOpenTails = 1 << 17
+	// maxOpenBytes is what one of them may have of texts once a chunk of records
+	// was read.
+	maxOpenBytes = 1 << 20
+	// maxKeyBytes is the memory of a key for its texts from which it is not kept
+	// to be used again.
 	maxKeyBytes = 16 << 10
 )
-
-// openTails is the sum of all held.
-var openTails atomic.Int64
-
-// held is a part of openTails.
-type held struct{ n int64 }
-
-func (h *held) set(n int64) {
-	openTails.Add(n - h.n)
-	h.n = n
-}
 
 // blankKeys are keys to be used again, of all partitions.
 var blankKeys = sync.Pool{New: func() any { return new(key) }}
@@ -82,7 +67,7 @@ func (p *Partition) find(t *tenant, name []byte, limit int64) *key {
 	k := o.add(t, o.at, shard, hash)
 	p.unpack(k, record, limit)
 	p.foldMuted(k, &k.head, k.tail)
-	o.tails.set(o.tails.n + int64(len(k.tail)))
+	o.tails += len(k.tail)
 	return k
 }
 
@@ -120,6 +105,12 @@ func (p *Partition) close(k *key) {
 	p.table.Put(k.shard, k.at, p.record)
 }
 
+// large tells whether a key has gathered much: what beacons that left its tail
+// had goes only when it is packed.
+func (o *openKeys) large() bool {
+	return slices.ContainsFunc(o.all, func(k *key) bool { return cap(k.text) > maxOpenBytes })
+}
+
 // reuse keeps a key that is done with for the next one, if it is not large.
 func (k *key) reuse() {
 	if cap(k.text) <= maxKeyBytes && cap(k.tail) <= maxKeyBytes/64 {
@@ -134,7 +125,7 @@ func (k *key) clear() {
 	clear(k.shapes)
 	k.head.clear()
 	k.head.dims, k.before.dims = nil, nil
-	k.tenant, k.next, k.behind, k.unpacked, k.size = nil, nil, false, false, 0
+	k.tenant, k.next, k.behind, k.unpacked = nil, nil, false, false
 	k.packed, k.enrolled, k.begins, k.tail, k.draws.slot = nil, k.enrolled[:0], 0, k.tail[:0], 0
 	k.text, k.measures, k.assigns, k.shapes, k.id = k.text[:0], k.measures[:0], k.assigns[:0], k.shapes[:0], k.id[:0]
 }
@@ -143,7 +134,7 @@ func (k *key) clear() {
 func (p *Partition) makeRoom() {
 	o := &p.open
 	switch {
-	case openTails.Load() > tailsInHand:
+	case o.tails >= maxOpenTails:
 		p.closeAll()
 	case len(o.all) >= o.until:
 		p.closeSome(func(k *key) bool { return len(k.tail) <= shortTail })
@@ -151,31 +142,10 @@ func (p *Partition) makeRoom() {
 	}
 }
 
-// rest is the end of a batch: all is booked, and most keys are packed.
-func (p *Partition) rest() {
-	if openTails.Load() > maxTails {
-		p.closeAll()
-		return
-	}
-	p.closeSome(func(k *key) bool {
-		return len(k.tail) <= shortTail || len(k.text) > 2*k.size+maxKeyText
-	})
-	stay := int64(0)
-	for _, k := range p.open.all {
-		if k.behind {
-			p.catchUp(k)
-		}
-		stay += int64(len(k.tail))
-	}
-	p.open.tails.set(stay)
-	p.open.until = len(p.open.all) + maxOpen
-}
-
 // closeAll packs all open keys: then the table has all that is held.
 func (p *Partition) closeAll() {
 	p.closeSome(func(*key) bool { return true })
-	p.open.until = maxOpen
-	p.open.tails.set(0)
+	p.open.until, p.open.tails = maxOpen, 0
 }
 
 // closeSome packs the open keys that which says.

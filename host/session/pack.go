@@ -86,7 +86,7 @@ func (p *Partition) unpack(k *key, record []byte, limit int64) {
 // tryUnpack reads a record into a blank key, the prefix as its head, and tells
 // whether it is one.
 func (p *Partition) tryUnpack(k *key, record []byte) bool {
-	k.text, k.size = append(k.text, record...), len(record)
+	k.text = append(k.text, record...)
 	u := unpacker{text: k.text}
 	m := u.summary()
 	if m.flags&packedOpen != 0 {

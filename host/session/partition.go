@@ -118,30 +118,17 @@ func newPartition(cfg *Config, route string, partition int32) *Partition {
 	p := &Partition{
 		cfg: cfg, route: route, partition: partition, gap: cfg.prepared.gap, lateness: cfg.prepared.lateness,
 		watermark: newWatermark(), byName: map[string]*tenant{},
-		table: table.New(sweepShards), open: openKeys{seed: maphash.MakeSeed(), until: maxOpen, tails: new(held)},
+		table: table.New(sweepShards), open: openKeys{seed: maphash.MakeSeed()},
 	}
-	runtime.AddCleanup(p, func(m memory) { _ = m.release() }, memory{p.table, p.open.tails})
+	runtime.AddCleanup(p, func(t *table.Table) { _ = t.Close() }, p.table)
 	return p
-}
-
-// memory is what a partition has beside the Go heap, and its part of what all
-// partitions share.
-type memory struct {
-	table *table.Table
-	tails *held
-}
-
-func (m memory) release() error {
-	m.tails.set(0)
-	return m.table.Close()
 }
 
 // Close gives the partition's memory back. It is of no more use, and what is
 // frozen of it cannot be written any more.
 func (p *Partition) Close() error {
-	m := memory{p.table, p.open.tails}
-	p.open = openKeys{tails: m.tails}
-	if err := m.release(); err != nil {
+	p.open = openKeys{}
+	if err := p.table.Close(); err != nil {
 		return fmt.Errorf("session: route %s partition %d: %w", p.route, p.partition, err)
 	}
 	return nil
@@ -182,9 +169,11 @@ func (p *Partition) take(ctx context.Context, records []Record, out *Output) err
 			p.step(s, i, &records[i], out)
 		}
 		s.reset()
-		records = records[n:]
-		p.rest()
+		if records = records[n:]; p.open.large() {
+			p.closeAll()
+		}
 	}
+	p.closeAll()
 	return nil
 }
 

@@ -103,7 +103,7 @@ const combosFrom = 1024
 
 // letGo lets go of unused combinations once there are twice as many as were in
 // use the last time, and of all combinations of a tenant without sessions.
-// Nothing may be booked and not flushed.
+// Nothing may be booked and not flushed, and no key open.
 func (p *Partition) letGo() {
 	n := 0
 	for _, t := range p.tenants {
@@ -116,7 +116,6 @@ func (p *Partition) letGo() {
 	if n < max(p.combos.next, combosFrom) {
 		return
 	}
-	p.closeAll()
 	p.combos.number++
 	for shard := range sweepShards {
 		p.table.Sweep(shard, func(at, record []byte) ([]byte, bool) {

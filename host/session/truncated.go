@@ -26,7 +26,6 @@ func (p *Partition) resume(watermark int64, within bool) error {
 	}
 	w.value = max(w.value, watermark)
 	limit := p.limit(w.value)
-	p.closeAll()
 	p.sweepAll(limit)
 	if !within || p.refused {
 		return fmt.Errorf("%w: a dimension or attribute has had more values than its limit, and which were within it stood there", errState)

@@ -238,7 +238,6 @@ func run(t tester, c *Config, records []Record, batches ...int) (*sums, *Partiti
 
 // each shows all keys, unpacked.
 func (p *Partition) each(show func(k *key)) {
-	p.closeAll()
 	for shard := range sweepShards {
 		p.table.Sweep(shard, func(at, record []byte) ([]byte, bool) {
 			k := &key{tenant: p.tenantOf(at), at: at, name: nameIn(at)}

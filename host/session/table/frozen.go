@@ -18,6 +18,7 @@ type Frozen struct {
 	buckets []int // by shard
 	at      place // the next to read
 	before  map[place][]byte
+	kept    int // bytes of before
 }
 
 // place is a bucket.
@@ -49,12 +50,20 @@ func (t *Table) save(shard, bucket int) {
 		p := place{shard, bucket}
 		if _, has := f.before[p]; !has {
 			f.before[p] = slices.Clone(t.content)
+			f.kept += len(t.content)
 		}
 	}
 }
 
 // Len is the number of entries.
 func (f *Frozen) Len() int { return f.entries }
+
+// Kept is what the table keeps for it on the Go heap, in bytes.
+func (f *Frozen) Kept() int {
+	f.table.mu.Lock()
+	defer f.table.mu.Unlock()
+	return f.kept
+}
 
 // Next appends the entries of further buckets to dst, at least size bytes if
 // there are as many. See CutEntry. It holds the table up meanwhile.
@@ -73,6 +82,7 @@ func (f *Frozen) Next(dst []byte, size int) ([]byte, error) {
 		if b, has := f.before[f.at]; has {
 			dst = append(dst, b...)
 			delete(f.before, f.at)
+			f.kept -= len(b)
 		} else {
 			dst = t.pages.read(dst, t.shards[f.at.shard].heads[f.at.bucket], &f.chain)
 		}

@@ -172,8 +172,8 @@ func TestPropertyTable(t *testing.T) {
 				if !maps.Equal(got, want) || frozen.Len() != len(want) {
 					t.Fatalf("frozen: %d entries, want %d", len(got), len(want))
 				}
-				if n := len(frozen.before); n > 0 {
-					t.Fatalf("%d buckets are kept", n)
+				if frozen.Kept() != 0 {
+					t.Fatalf("%d bytes are kept", frozen.Kept())
 				}
 				frozen.Close()
 				frozen = nil
