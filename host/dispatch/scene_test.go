@@ -309,4 +309,6 @@ func (a *actor) Lag(_ string, p int32) int64 { return int64(len(a.scene.raw[p]))
 
 func (a *actor) Partitions(string) int32 { return a.counts }
 
+func (a *actor) Hold(_ string, p int32) { a.held[p] = true }
+
 func (a *actor) Resume(_ string, p int32) { a.held[p] = false }

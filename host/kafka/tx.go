@@ -32,6 +32,7 @@ type Tx struct {
 type TxModel interface {
 	Produce(r *kgo.Record)
 	Commit(topic string, partition int32, next int64, metadata string)
+	Hold(topic string, partition int32)
 	Resume(topic string, partition int32)
 	Lag(topic string, partition int32) int64
 	Partitions(topic string) int32
@@ -77,7 +78,16 @@ func (tx *Tx) Commit(topic string, partition int32, next int64, metadata string)
 	tx.dirty = true
 }
 
-// Resume begins to read a partition that the stage held at Assign.
+// Hold stops reading a partition behind the last record that the stage was given.
+func (tx *Tx) Hold(topic string, partition int32) {
+	if tx.model != nil {
+		tx.model.Hold(topic, partition)
+		return
+	}
+	tx.cl.PauseFetchPartitions(map[string][]int32{topic: {partition}})
+}
+
+// Resume begins to read a partition that the stage has held, here or at Assign.
 func (tx *Tx) Resume(topic string, partition int32) {
 	if tx.model != nil {
 		tx.model.Resume(topic, partition)

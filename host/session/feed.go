@@ -21,34 +21,42 @@ type feeder struct {
 
 // feed hands records, which lie next to each other in their log, to a partition;
 // its figures stay in its ledger. Records that dispatch did not write are passed
-// over. After an error the partition is of no more use.
-func (f *feeder) feed(ctx context.Context, s *Stage, core *Partition, records []*kgo.Record, out *Output) error {
+// over. The first beacon that was dispatched under a generation later than newest
+// ends it: this host cannot know its source or its tenant. It tells how many
+// records it took; after an error the partition is of no more use.
+func (f *feeder) feed(ctx context.Context, s *Stage, core *Partition, records []*kgo.Record, newest uint64, out *Output) (taken int, err error) {
 	f.messages = slices.Grow(f.messages[:0], len(records))[:0]
 	for _, r := range records {
 		f.messages = f.messages[:len(f.messages)+1]
 		m := &f.messages[len(f.messages)-1]
 		ours, err := m.read(r)
 		if errors.Is(err, beacon.ErrVersion) {
-			return fmt.Errorf("session: %w: %s/%d offset %d: %w", kafka.ErrStop, r.Topic, r.Partition, r.Offset, err)
+			return 0, fmt.Errorf("session: %w: %s/%d offset %d: %w", kafka.ErrStop, r.Topic, r.Partition, r.Offset, err)
 		}
 		if !ours || err != nil {
 			s.sayForeign(&f.foreign, r, err, time.Now())
 			f.messages = f.messages[:len(f.messages)-1]
+		} else if m.isBeacon() && m.Header.Generation > newest {
+			f.messages = f.messages[:len(f.messages)-1]
+			break
 		}
+		taken++
 	}
-	err := core.take(ctx, f.messages, out)
+	err = core.take(ctx, f.messages, out)
 	for i := range f.messages {
 		m := &f.messages[i]
 		m.Value, m.Mark, m.End = nil, nil, nil // the header's topic is kept for the next
 	}
 	if errors.Is(err, errLog) {
-		return fmt.Errorf("session: %w: %w", kafka.ErrStop, err)
+		return 0, fmt.Errorf("session: %w: %w", kafka.ErrStop, err)
 	} else if err != nil {
-		return err
+		return 0, err
 	}
-	s.cfg.Counters.records.Add(float64(len(records)))
-	return nil
+	s.cfg.Counters.records.Add(float64(taken))
+	return taken, nil
 }
+
+func (m *Record) isBeacon() bool { return m.Mark == nil && m.End == nil }
 
 // read makes m of a record and tells whether it is a beacon, a mark or an end.
 // The error says that it is a broken one, or of a later version.

@@ -16,7 +16,7 @@ import (
 // an empty one is the last.
 const (
 	imageMagic   = "pharos sessions\n"
-	imageVersion = 1
+	imageVersion = 2
 )
 
 // The size of a block of entries, about, and the most that one may have, in

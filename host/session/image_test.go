@@ -337,7 +337,7 @@ func TestImageFaults(t *testing.T) {
 	}{
 		{"empty", nil, cfg, ErrImage},
 		{"another magic", append([]byte("x"), good[1:]...), cfg, ErrImage},
-		{"another version", slices.Replace(slices.Clone(good), len(imageMagic), len(imageMagic)+1, 2), cfg, ErrImageVersion},
+		{"another version", slices.Replace(slices.Clone(good), len(imageMagic), len(imageMagic)+1, imageVersion+1), cfg, ErrImageVersion},
 		{"another gap", good, other, ErrImage},
 	} {
 		if _, err := Restore(bytes.NewReader(c.image), "web", 0, generationsOf(c.cfg)); !errors.Is(err, c.want) {

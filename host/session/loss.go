@@ -95,13 +95,33 @@ func (r *recovery) beginAgain(ctx context.Context, cfg *Config, why error) (reco
 		} else if err != nil {
 			return recovered{}, err
 		}
-		return recovered{core: core, next: info.Offset, switches: switches{{info.Offset, core.Generation()}}}, nil
+		return r.anew(ctx, core, info.Offset)
 	}
 	if err := r.accept(why, fmt.Sprintf("begins with the log's first record, offset %d, and no sessions: what was booked of this log is booked once more, what was open is cut", r.LogStart)); err != nil {
 		return recovered{}, err
 	}
-	core := NewPartition(cfg, r.route, r.Partition)
-	return recovered{core: core, next: r.LogStart, switches: switches{{r.LogStart, cfg.Generation}}}, nil
+	return r.anew(ctx, NewPartition(cfg, r.route, r.Partition), r.LogStart)
+}
+
+// anew begins the partition's history with a state at an offset: nothing leads to
+// it from older snapshots or from the log before, nor from it to snapshots behind,
+// which were of records that are lost. They would also be kept in the place of
+// those to come.
+func (r *recovery) anew(ctx context.Context, core *Partition, next int64) (recovered, error) {
+	core.history = time.Now().UnixMilli()
+	list, err := r.all(ctx)
+	if err != nil {
+		return recovered{}, err
+	}
+	for _, info := range list {
+		if info.Offset <= next {
+			continue
+		}
+		if err := r.stage.cfg.Snapshots.Delete(ctx, info); err != nil {
+			return recovered{}, fmt.Errorf("session: a snapshot of what is lost: %w", err)
+		}
+	}
+	return recovered{core: core, next: next, switches: switches{{next, core.Generation()}}}, nil
 }
 
 // lossy makes a state out of what is left, if that is accepted: of the newest
@@ -142,10 +162,7 @@ func (r *recovery) lossy(ctx context.Context, list []snapshot.Info, state error)
 		return recovered{}, err
 	}
 	core.raise(r.left.Watermark)
-	next := max(to, r.LogStart)
-	// Nothing leads from older snapshots, or from the log, to this state: it is
-	// where the partition begins.
-	return recovered{core: core, next: next, switches: switches{{next, core.Generation()}}}, nil
+	return r.anew(ctx, core, max(to, r.LogStart))
 }
 
 // raise brings the watermark to what has been said of it: minutes before it are

@@ -1,13 +1,17 @@
 package session
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/seed-6a2d649b/pharos/host/kafka"
+	"github.com/seed-6a2d649b/pharos/host/snapshot"
 )
 
 // leftBehind is a partition that a process has left with two snapshots, and
@@ -246,4 +250,141 @@ func TestStageUnknownGeneration(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.settle()
+}
+
+// What was dispatched under a generation that a host does not have waits for it:
+// its source or its tenant may be new.
+func TestStageWaitsForGeneration(t *testing.T) {
+	s := newSurvival(t, 1)
+	defer func() { s.stage.Close() }()
+	tp := survivalParts[0]
+	news := testSource
+	news.Topic = "news"
+	s.configs[1] = testConfig(func(c *Config, shop *Tenant) {
+		c.Generation, c.Routes, shop.Extractor = 2, s.configs[0].Routes, s.extractor
+		c.Sources = []Source{{Source: &testSource}, {Source: &news}}
+	})
+	s.feed()
+	for p := range int32(routePartitions) {
+		r := log(`{"ts":1,"sid":"of a new source"}`)[0]
+		r.Header.Topic, r.Header.Generation = "news", 2
+		s.write(routeTopic, p, r)
+	}
+	at := int64(len(s.records[tp])) - 1
+	s.feed()
+	p := s.stage.parts[tp]
+	for range 100 {
+		s.batch(3)
+		s.commit()
+	}
+	if p.next != at || !s.held[tp] || !strings.Contains(s.stage.Status()[0].Doing, "waits for a generation") {
+		t.Fatalf("it is at offset %d, held %t: it is to wait at %d", p.next, s.held[tp], at)
+	}
+
+	// A rebalance, or an abort, changes nothing.
+	s.lose()
+	p = s.stage.parts[tp]
+	for range 10 {
+		s.batch(3)
+		s.commit()
+	}
+	if p.next != at || !s.held[tp] {
+		t.Fatalf("it is at offset %d, held %t: it is to wait at %d", p.next, s.held[tp], at)
+	}
+
+	s.stage.Use(s.configs[1])
+	for range 100 {
+		s.batch(3)
+		s.commit()
+	}
+	if end := int64(len(s.records[tp])); p.next != end || s.held[tp] {
+		t.Errorf("it is at offset %d, held %t: the log ends at %d", p.next, s.held[tp], end)
+	}
+	if want := (switches{{0, 1}, {at, 2}}); !slices.Equal(p.switches, want) {
+		t.Errorf("the generations are %v, want %v", p.switches, want)
+	}
+
+	// One that does not come ends the stage: another host may have it.
+	r := log(`{"ts":2,"sid":"a"}`)[0]
+	r.Header.Generation = 3
+	s.write(tp.Topic, tp.Partition, r)
+	s.stage.pace.unknown = 10 * time.Millisecond
+	var err error
+	for deadline := time.Now().Add(10 * time.Second); err == nil && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		records := s.log.records[tp][s.read[tp]:]
+		s.read[tp] += int64(len(records))
+		err = s.stage.Batch(t.Context(), records, s.hand)
+	}
+	if !errors.Is(err, kafka.ErrStop) || !strings.Contains(err.Error(), "a generation that this host has not loaded") {
+		t.Errorf("it goes on: %v", err)
+	}
+}
+
+// Where the log has lost its end, and that is accepted, what was known of the
+// records that are gone is never used for those that get their offsets.
+func TestStageLostEnd(t *testing.T) {
+	tp := survivalParts[0]
+	s := leftBehind(t)
+	before := s.snapshots(tp)
+	stale := read(t, s, before[0])
+	end := before[0].Offset - 1
+	s.log.end(tp, end)
+	s.records[tp] = s.records[tp][:end]
+	fault := func(step string) error {
+		if step == "before a put" {
+			return errors.New("no more")
+		}
+		return nil
+	}
+	s.store.at.Store(&fault)
+	s.accept = true
+	s.fresh()
+	if err := s.waitLive(nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, info := range s.snapshots(tp) {
+		if info.Offset > end {
+			t.Errorf("the snapshot of offset %d is still there, and the log ends at %d", info.Offset, end)
+		}
+	}
+	s.commit()
+	for int64(len(s.records[tp])) < before[0].Offset+20 {
+		s.feed()
+	}
+	for range 100 {
+		s.batch(1000)
+		s.commit()
+	}
+	want := s.stage.parts[tp].core.packTables(nil)
+	s.store.at.Store(nil)
+
+	// A host that was slow writes its snapshot only now.
+	err := s.store.Put(t.Context(), before[0], func(w io.Writer) error {
+		_, err := w.Write(stale)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.accept = false
+	s.fresh()
+	err = s.waitLive(nil)
+	if !errors.Is(err, kafka.ErrStop) || !strings.Contains(err.Error(), "were lost since") {
+		t.Fatalf("it goes on: %v, and its state would be the same: %t", err, err == nil && bytes.Equal(want, s.stage.parts[tp].core.packTables(nil)))
+	}
+}
+
+// read gives what a snapshot holds.
+func read(t *testing.T, s *survival, info snapshot.Info) []byte {
+	t.Helper()
+	r, err := s.store.Open(t.Context(), info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }

@@ -22,6 +22,7 @@ type part struct {
 	recovery *recovery // nil: done
 	recovered
 	feeder feeder
+	ahead  ahead
 	out    Output // booked, and in no transaction yet
 	sent   sent   // in one whose end is not known
 	base   point  // what is committed
@@ -70,7 +71,7 @@ func (p *part) live() bool { return p.core != nil }
 func (p *part) metadata() string {
 	return metadata{
 		TopicID: fmt.Sprintf("%x", p.TopicID), Generation: p.core.Generation(), Watermark: p.core.Watermark(), Within: !p.core.refused,
-		Switches: p.switches, Closed: p.closed,
+		Switches: p.switches, History: p.core.history, Closed: p.closed,
 	}.String()
 }
 
@@ -117,6 +118,7 @@ func (p *part) settled() bool {
 // leave lets go of a partition that is revoked, or keeps it for when it is
 // assigned again.
 func (s *Stage) leave(p *part) {
+	p.ahead = ahead{} // it is read again
 	switch {
 	case p.recovery != nil:
 		p.recovery.abandon()

@@ -17,23 +17,26 @@ import (
 type ledgerTx struct {
 	open     []*kgo.Record // of the transaction in hand
 	commits  map[kafka.TopicPartition]kafka.Committed
-	resumed  []kafka.TopicPartition
-	produced []*kgo.Record // of those that hold
+	turned   map[kafka.TopicPartition]bool // held by the stage, or not any more
+	produced []*kgo.Record                 // of those that hold
 	offsets  map[kafka.TopicPartition]kafka.Committed
 }
 
 var _ kafka.TxModel = (*ledgerTx)(nil)
 
 func newLedgerTx() *ledgerTx {
-	return &ledgerTx{commits: map[kafka.TopicPartition]kafka.Committed{}, offsets: map[kafka.TopicPartition]kafka.Committed{}}
+	return &ledgerTx{commits: map[kafka.TopicPartition]kafka.Committed{}, offsets: map[kafka.TopicPartition]kafka.Committed{}, turned: map[kafka.TopicPartition]bool{}}
 }
 
 func (l *ledgerTx) Produce(r *kgo.Record) { l.open = append(l.open, r) }
 func (l *ledgerTx) Commit(topic string, partition int32, next int64, metadata string) {
 	l.commits[kafka.TopicPartition{Topic: topic, Partition: partition}] = kafka.Committed{Offset: next, Metadata: metadata}
 }
+func (l *ledgerTx) Hold(topic string, partition int32) {
+	l.turned[kafka.TopicPartition{Topic: topic, Partition: partition}] = true
+}
 func (l *ledgerTx) Resume(topic string, partition int32) {
-	l.resumed = append(l.resumed, kafka.TopicPartition{Topic: topic, Partition: partition})
+	l.turned[kafka.TopicPartition{Topic: topic, Partition: partition}] = false
 }
 func (l *ledgerTx) Lag(string, int32) int64 { return 0 }
 func (l *ledgerTx) Partitions(string) int32 { return 0 }
@@ -126,6 +129,13 @@ func (m *memoryLog) cut(tp kafka.TopicPartition, start int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.starts[tp] = start
+}
+
+// end deletes what lies from an offset on.
+func (m *memoryLog) end(tp kafka.TopicPartition, end int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.records[tp] = m.records[tp][:end:end]
 }
 
 // recordOf is a record as dispatch writes it.

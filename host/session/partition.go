@@ -23,6 +23,7 @@ type Partition struct {
 	gap, lateness int64 // ms
 
 	named     uint64 // the highest generation that the log has named
+	history   int64  // see metadata
 	ledger    ledger
 	watermark *watermark
 	topics    numbering // of sources

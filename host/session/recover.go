@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -31,6 +32,7 @@ type Snapshots interface {
 	List(ctx context.Context, key snapshot.Key) ([]snapshot.Info, error)
 	All(ctx context.Context) ([]snapshot.Info, error)
 	Open(ctx context.Context, info snapshot.Info) (io.ReadCloser, error)
+	Delete(ctx context.Context, info snapshot.Info) error
 	Mark(ctx context.Context, name string) error
 	Marks(ctx context.Context, below string) ([]string, error)
 }
@@ -97,6 +99,15 @@ func (s *Stage) newRecovery(p *part) *recovery {
 		r.odd = fmt.Errorf("the topic was made anew: the group's offset %d is of topic id %s, and this one has %s", r.Committed, r.left.TopicID, topicID(r.TopicID))
 	}
 	return r
+}
+
+// start is where the partition is read from while it is held: not behind anything
+// that the recovery may come to.
+func (r *recovery) start(a *kafka.Assigned) int64 {
+	if a.Committed < 0 || r.odd != nil {
+		return a.LogStart
+	}
+	return min(max(a.Committed, a.LogStart), a.LogEnd)
 }
 
 func topicID(id [16]byte) string { return fmt.Sprintf("%x", id) }
@@ -211,6 +222,12 @@ func (r *recovery) restore(ctx context.Context) (recovered, error) {
 // list gives the partition's snapshots that are not behind what is committed,
 // the newest first.
 func (r *recovery) list(ctx context.Context) ([]snapshot.Info, error) {
+	list, err := r.all(ctx)
+	return slices.DeleteFunc(list, func(i snapshot.Info) bool { return r.Committed >= 0 && i.Offset > r.Committed }), err
+}
+
+// all gives all of the partition's snapshots, the newest first.
+func (r *recovery) all(ctx context.Context) ([]snapshot.Info, error) {
 	if r.stage.cfg.Snapshots == nil {
 		return nil, nil
 	}
@@ -218,7 +235,7 @@ func (r *recovery) list(ctx context.Context) ([]snapshot.Info, error) {
 	if err != nil {
 		return nil, fmt.Errorf("session: snapshots of %s/%d: %w", r.Topic, r.Partition, err)
 	}
-	return slices.DeleteFunc(list, func(i snapshot.Info) bool { return r.Committed >= 0 && i.Offset > r.Committed }), nil
+	return list, nil
 }
 
 func (r *recovery) key() snapshot.Key {
@@ -254,6 +271,9 @@ func (r *recovery) from(ctx context.Context, info snapshot.Info) (*Partition, er
 // leadsTo processes the log from a snapshot's state on; errUnusable if that does
 // not come to what is committed.
 func (r *recovery) leadsTo(ctx context.Context, core *Partition, info snapshot.Info) error {
+	if core.history != r.left.History {
+		return fmt.Errorf("%w: records that it has seen were lost since, and the log goes on otherwise", errUnusable)
+	}
 	if g := core.Generation(); g != info.Generation || !r.left.Switches.held(info.Offset, g) {
 		return fmt.Errorf("%w: it is of generation %d, and generation %d was in force", errUnusable, g, r.left.Switches.at(info.Offset))
 	}
@@ -323,7 +343,7 @@ func (r *recovery) replay(ctx context.Context, core *Partition, from, to int64) 
 			if next, ok := r.left.Switches.next(records[0].Offset); ok {
 				n, _ = slices.BinarySearchFunc(records, next, func(rec *kgo.Record, next int64) int { return int(rec.Offset - next) })
 			}
-			if err := f.feed(ctx, r.stage, core, records[:n], &muted); err != nil {
+			if _, err := f.feed(ctx, r.stage, core, records[:n], math.MaxUint64, &muted); err != nil {
 				return err
 			}
 			core.flush(&muted) // nothing is booked, but what is not needed any more goes

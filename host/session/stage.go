@@ -179,7 +179,7 @@ func (s *Stage) Assign(_ context.Context, parts []*kafka.Assigned) error {
 	for _, a := range parts {
 		p := s.parts[kafka.TopicPartition{Topic: a.Topic, Partition: a.Partition}]
 		if a.Hold = p.recovery != nil; a.Hold {
-			a.Start = min(max(a.Committed, a.LogStart), a.LogEnd)
+			a.Start = p.recovery.start(a)
 		} else {
 			a.Start = p.next
 		}
@@ -272,6 +272,9 @@ func (s *Stage) Batch(ctx context.Context, records []*kgo.Record, tx *kafka.Tx) 
 		if err := s.ready(p, tx); err != nil {
 			return err
 		}
+		if err := s.catchUp(ctx, p, tx); err != nil {
+			return err
+		}
 	}
 	for len(records) > 0 {
 		n := 1
@@ -280,11 +283,10 @@ func (s *Stage) Batch(ctx context.Context, records []*kgo.Record, tx *kafka.Tx) 
 		}
 		tp := kafka.TopicPartition{Topic: records[0].Topic, Partition: records[0].Partition}
 		p := s.parts[tp]
-		if p == nil || p.recovery != nil {
+		if p == nil || p.recovery != nil || p.ahead.waits() {
 			return fmt.Errorf("session: records of %s/%d, which is not assigned or held", tp.Topic, tp.Partition)
 		}
-		if err := s.consume(ctx, p, records[:n]); err != nil {
-			p.broken = true
+		if err := s.consume(ctx, p, records[:n], tx); err != nil {
 			return err
 		}
 		records = records[n:]
@@ -331,8 +333,9 @@ func (s *Stage) ready(p *part, tx *kafka.Tx) error {
 	return nil
 }
 
-// consume processes records of a live partition.
-func (s *Stage) consume(ctx context.Context, p *part, records []*kgo.Record) error {
+// consume processes records of a live partition. From the first on that was
+// dispatched under a generation that this host has not loaded they wait for it.
+func (s *Stage) consume(ctx context.Context, p *part, records []*kgo.Record, tx *kafka.Tx) error {
 	for len(records) > 0 && records[0].Offset < p.next {
 		records = records[1:] // a recovery has gone on behind where reading starts
 	}
@@ -343,10 +346,17 @@ func (s *Stage) consume(ctx context.Context, p *part, records []*kgo.Record) err
 		s.sayClosed(p, records)
 		return nil
 	}
-	if err := p.feeder.feed(ctx, s, p.core, records, &p.out); err != nil {
+	taken, err := p.feeder.feed(ctx, s, p.core, records, p.core.Generation(), &p.out)
+	if err != nil {
+		p.broken = true
 		return err
 	}
-	p.next = records[len(records)-1].Offset + 1
+	if taken > 0 {
+		p.next = records[taken-1].Offset + 1
+	}
+	if taken < len(records) {
+		s.await(p, records[taken:], tx)
+	}
 	return nil
 }
 

@@ -16,7 +16,7 @@ type PartitionStatus struct {
 	Route, Topic string
 	Partition    int32
 	Live         bool   // false while its sessions are being got back, and where they are handed over
-	Doing        string // what it does while it is not live
+	Doing        string // what it does while it is not live, or what it waits for
 	Closed       bool   // all its sources have ended: a repartition goes on on another topic
 	Generation   uint64 // in force; 0: not known yet
 	Switches     []Switch
@@ -81,6 +81,9 @@ func (s *Stage) report(tx *kafka.Tx) {
 		}
 		if p.live() {
 			st.Generation, st.Watermark, st.Sessions, st.Holder = p.core.Generation(), p.core.Watermark(), p.core.Sessions(), p.core.watermark.holder()
+			if p.ahead.waits() {
+				st.Doing = "waits for a generation that is not loaded here yet"
+			}
 		} else if p.closed {
 			st.Doing = "its sessions are handed over"
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -292,10 +293,8 @@ func (s *survival) batch(most int) {
 		s.lose()
 		return
 	}
-	for _, tp := range s.tx.resumed {
-		s.held[tp] = false
-	}
-	s.tx.resumed = nil
+	maps.Copy(s.held, s.tx.turned)
+	clear(s.tx.turned)
 	s.dirty = true
 }
 

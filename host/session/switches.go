@@ -17,6 +17,9 @@ type metadata struct {
 	// Switches says which generation was in force where, as far back as there is
 	// room: a muted replay goes by it. Missing: Generation from the beginning on.
 	Switches switches `json:"switches,omitempty"`
+	// History is when the loss was accepted that the state begins with, epoch ms: a
+	// snapshot of another one leads elsewhere. 0: nothing was ever lost.
+	History int64 `json:"history,omitempty"`
 	// Closed says that all source partitions have ended, and that the sessions
 	// are handed over to the topic that takes this one's place.
 	Closed bool `json:"closed,omitempty"`

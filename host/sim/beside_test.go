@@ -206,6 +206,13 @@ func (b *beside) Open(ctx context.Context, info snapshot.Info) (io.ReadCloser, e
 	return b.s.snapshots.Open(ctx, info)
 }
 
+func (b *beside) Delete(ctx context.Context, info snapshot.Info) error {
+	if err := b.turn(ctx, "delete a snapshot of "+info.Key.String()); err != nil {
+		return err
+	}
+	return b.s.snapshots.Delete(ctx, info)
+}
+
 func (b *beside) Mark(ctx context.Context, name string) error {
 	if err := b.turn(ctx, "mark "+name); err != nil {
 		return err

@@ -226,6 +226,10 @@ func (s *simulation) tidy() {
 	}
 }
 
+// loadWithin is how long a host may do without a generation: one that takes
+// longer than a minute stops, and says so.
+const loadWithin = 30 * time.Second
+
 // pass lets time go by.
 func (s *simulation) pass(d time.Duration) {
 	time.Sleep(d)
@@ -233,6 +237,9 @@ func (s *simulation) pass(d time.Duration) {
 	for _, h := range s.hosts {
 		for _, w := range h.workers {
 			w.beat(now)
+		}
+		if next := h.loaded.Load() + 1; next <= s.world.newest().number && now.Sub(s.world.generation(next).since) > loadWithin {
+			h.load()
 		}
 		if !h.up() && !now.Before(h.down) {
 			h.start()

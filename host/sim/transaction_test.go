@@ -191,6 +191,10 @@ func (w *worker) Lag(topic string, partition int32) int64 {
 	return max(0, p.end-p.next)
 }
 
+func (w *worker) Hold(topic string, partition int32) {
+	w.owned[kafka.TopicPartition{Topic: topic, Partition: partition}].hold = true
+}
+
 func (w *worker) Resume(topic string, partition int32) {
 	if p := w.owned[kafka.TopicPartition{Topic: topic, Partition: partition}]; p != nil {
 		p.hold = false

@@ -37,6 +37,7 @@ type world struct {
 // generation is one config, as the stages and as the definition want it.
 type generation struct {
 	number  uint64
+	since   time.Time // it was published
 	routes  []route
 	tenants map[string]tenant
 	session *session.Config
@@ -122,7 +123,7 @@ func newWorld(seed uint64, broken func() error) *world {
 
 // add prepares a generation and makes it the newest.
 func (w *world) add(g *generation) {
-	g.session = w.sessionConfig(g)
+	g.since, g.session = time.Now(), w.sessionConfig(g)
 	w.generations = append(w.generations, g)
 }
 

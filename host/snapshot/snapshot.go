@@ -136,9 +136,7 @@ func (s *Store) retain(ctx context.Context, key Key) error {
 	}
 	var failed error
 	for _, old := range list[s.keep:] {
-		if err := s.bucket.Delete(ctx, s.name(old)); err != nil && !errors.Is(err, blob.ErrNotFound) {
-			failed = errors.Join(failed, err)
-		}
+		failed = errors.Join(failed, s.Delete(ctx, old))
 	}
 	return failed
 }
@@ -227,9 +225,12 @@ func (s *Store) Verify(ctx context.Context, info Info) (int64, error) {
 	return n, errors.Join(err, r.Close())
 }
 
-// Delete removes a snapshot or hand-over.
+// Delete removes a snapshot or hand-over; one that is gone already is no error.
 func (s *Store) Delete(ctx context.Context, info Info) error {
-	return s.bucket.Delete(ctx, s.name(info))
+	if err := s.bucket.Delete(ctx, s.name(info)); err != nil && !errors.Is(err, blob.ErrNotFound) {
+		return err
+	}
+	return nil
 }
 
 // String names the store for messages.

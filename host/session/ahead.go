@@ -1,0 +1,54 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/seed-6a2d649b/pharos/host/kafka"
+)
+
+// ahead are records of a partition that were dispatched under a generation that
+// this host has not loaded yet. What it has would not know their source, or would
+// refuse their tenant: they wait, and the partition is not read meanwhile.
+type ahead struct {
+	records []*kgo.Record
+	since   time.Time
+}
+
+func (a *ahead) waits() bool { return len(a.records) > 0 }
+
+// await lets records wait.
+func (s *Stage) await(p *part, records []*kgo.Record, tx *kafka.Tx) {
+	if p.ahead.since.IsZero() {
+		p.ahead.since = time.Now()
+	}
+	p.ahead.records = slices.Clone(records)
+	tx.Hold(p.Topic, p.Partition)
+	s.log.Info("a partition waits for a generation that is not loaded here yet", "topic", p.Topic, "partition", p.Partition, "offset", p.next, "loaded", p.core.Generation())
+}
+
+// catchUp processes records that have waited, once a later generation is in force.
+// One that does not come is an ErrStop in the end: another host may have it.
+func (s *Stage) catchUp(ctx context.Context, p *part, tx *kafka.Tx) error {
+	if !p.ahead.waits() {
+		return nil
+	}
+	if waited := time.Since(p.ahead.since); waited > s.pace.unknown {
+		return fmt.Errorf("session: %w: %s/%d goes on at offset %d under a generation that this host has not loaded within %v: it has generation %d",
+			kafka.ErrStop, p.Topic, p.Partition, p.next, s.pace.unknown, p.core.Generation())
+	}
+	records := p.ahead.records
+	p.ahead.records = nil
+	if err := s.consume(ctx, p, records, tx); err != nil {
+		return err
+	}
+	if !p.ahead.waits() {
+		p.ahead = ahead{}
+		tx.Resume(p.Topic, p.Partition)
+	}
+	return nil
+}
