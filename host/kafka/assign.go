@@ -270,10 +270,11 @@ func (l *Loop) refresh(ctx context.Context, cl *kgo.Client) {
 		}
 		asked := time.Now()
 		reqCtx, cancel := context.WithTimeout(ctx, refreshEvery)
-		infos, err := Topics(reqCtx, cl, l.cfg.Topics...)
+		topics := l.topics()
+		infos, err := Topics(reqCtx, cl, topics...)
 		var bounds map[TopicPartition]Bounds
 		if err == nil {
-			bounds, err = OffsetBounds(reqCtx, cl, l.cfg.Topics...)
+			bounds, err = OffsetBounds(reqCtx, cl, topics...)
 		}
 		cancel()
 		if err != nil {

@@ -25,7 +25,7 @@ type copier struct {
 	wrong    []string // what should never have happened
 	ticks    int
 	assigned []Assigned
-	revoked  int
+	revoked  map[string]int          // partitions, by topic
 	fail     func(records int) error // of Batch
 	lower    int64                   // how far Start is lowered
 	accept   bool                    // that records are gone
@@ -35,7 +35,7 @@ type copier struct {
 }
 
 func newCopier(name string) *copier {
-	return &copier{name: name, counts: map[TopicPartition]int64{}, next: map[TopicPartition]int64{}, from: map[TopicPartition]int64{}}
+	return &copier{name: name, counts: map[TopicPartition]int64{}, next: map[TopicPartition]int64{}, from: map[TopicPartition]int64{}, revoked: map[string]int{}}
 }
 
 func (c *copier) failed(format string, args ...any) {
@@ -81,7 +81,7 @@ func (c *copier) Revoke(parts []TopicPartition) {
 		}
 		delete(c.counts, tp)
 		delete(c.next, tp)
-		c.revoked++
+		c.revoked[tp.Topic]++
 	}
 	c.order = append(c.order, "revoke")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,7 +38,8 @@ type Loop struct {
 	mu    sync.Mutex // held while the stage or tx is used
 	ended *sync.Cond // no transaction is open; of mu
 	cl    *kgo.Client
-	txnID string // of cl
+	txnID string   // of cl
+	reads []string // topics, those of cl
 	tx    *Tx
 	owned map[TopicPartition]*Assigned
 
@@ -75,7 +77,7 @@ func NewLoop(cfg LoopConfig, stage Stage) *Loop {
 	}
 	l := &Loop{
 		cfg: cfg, stage: stage, log: cfg.Logger, care: care{most: cfg.MaxRecords, records: cfg.MaxRecords},
-		owned: map[TopicPartition]*Assigned{}, places: map[TopicPartition]*place{}, counts: map[string]int32{},
+		reads: slices.Clone(cfg.Topics), owned: map[TopicPartition]*Assigned{}, places: map[TopicPartition]*place{}, counts: map[string]int32{},
 	}
 	l.ended = sync.NewCond(&l.mu)
 	return l
@@ -84,6 +86,34 @@ func NewLoop(cfg LoopConfig, stage Stage) *Loop {
 // Stats returns what the loop has done so far. It may be called at any time.
 func (l *Loop) Stats() Stats {
 	return Stats{l.records.Load(), l.produced.Load(), l.commits.Load(), l.aborts.Load(), l.restarts.Load()}
+}
+
+// Read makes topics those that the loop reads. Partitions of topics that it reads
+// already stay; those of others are given up as at any rebalance. It may be called
+// at any time.
+func (l *Loop) Read(topics []string) {
+	l.mu.Lock()
+	cl, before := l.cl, l.reads
+	l.reads = slices.Clone(topics)
+	l.mu.Unlock()
+	if cl == nil { // the first is still to come
+		return
+	}
+	without := func(all, some []string) []string {
+		return slices.DeleteFunc(slices.Clone(all), func(t string) bool { return slices.Contains(some, t) })
+	}
+	if more := without(topics, before); len(more) > 0 {
+		cl.AddConsumeTopics(more...)
+	}
+	if fewer := without(before, topics); len(fewer) > 0 {
+		cl.PurgeTopicsFromConsuming(fewer...)
+	}
+}
+
+func (l *Loop) topics() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.reads
 }
 
 // Run works until ctx ends: then it commits what it has in hand, leaves the
@@ -166,12 +196,12 @@ func (l *Loop) session(ctx context.Context) error {
 	return err
 }
 
-// options are those of the group member and transactional producer.
+// options are those of the group member and transactional producer. l.mu is held.
 func (l *Loop) options() []kgo.Opt {
 	return []kgo.Opt{
 		kgo.MaxVersions(protocol()),
 		kgo.ConsumerGroup(l.cfg.Group),
-		kgo.ConsumeTopics(l.cfg.Topics...),
+		kgo.ConsumeTopics(l.reads...),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(l.cfg.SessionTimeout),
 		kgo.HeartbeatInterval(min(time.Second, l.cfg.SessionTimeout/3)),

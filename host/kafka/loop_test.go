@@ -528,3 +528,79 @@ func TestTopicComesLater(t *testing.T) {
 	report(t, stage)
 	t.Logf("%+v", l.Stats())
 }
+
+// TestRead lets loops read another topic, and then no more of the first: what
+// stays is never taken away.
+func TestRead(t *testing.T) {
+	t.Parallel()
+	_, cfg := cluster(t, short())
+	cl := newClient(t, cfg)
+	copyTopics(t, cl)
+	stages := []*copier{newCopier("a"), newCopier("b")}
+	var loops []*Loop
+	for _, s := range stages {
+		l := testLoop(cfg, s)
+		l.Read([]string{"in"}) // before it runs
+		loops = append(loops, l)
+		run(t, l)
+	}
+	owned := func(topic string) (n int) {
+		for _, s := range stages {
+			s.mu.Lock()
+			for tp := range s.counts {
+				if tp.Topic == topic {
+					n++
+				}
+			}
+			s.mu.Unlock()
+		}
+		return n
+	}
+	both := func() bool {
+		for _, s := range stages {
+			s.mu.Lock()
+			n := len(s.counts)
+			s.mu.Unlock()
+			if n == 0 {
+				return false
+			}
+		}
+		return owned("in") == inPartitions
+	}
+	eventually(t, "all partitions, for both", both)
+	feed(t, cl, 0, 40)
+	time.Sleep(200 * time.Millisecond)
+	taken := func() (n int) {
+		for _, s := range stages {
+			s.mu.Lock()
+			n += s.revoked["in"]
+			s.mu.Unlock()
+		}
+		return n
+	}
+	before := taken()
+
+	if err := EnsureTopics(t.Context(), cl, Topic{Name: "in-v2", Partitions: 3}); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range loops {
+		l.Read([]string{"in", "in-v2"})
+	}
+	eventually(t, "the partitions of the other topic", func() bool { return owned("in-v2") == 3 })
+	feed(t, cl, 40, 80)
+	copies(t, cfg, 80)
+	if n := taken() - before; n != 0 {
+		t.Errorf("%d partitions were taken away for a topic that came", n)
+	}
+
+	for _, l := range loops {
+		l.Read([]string{"in-v2"})
+	}
+	eventually(t, "the first topic let go", func() bool { return owned("in") == 0 && owned("in-v2") == 3 })
+	report(t, stages...)
+	for i, l := range loops {
+		if st := l.Stats(); st.Aborts > 0 || st.Restarts > 0 {
+			t.Errorf("%s: %+v: it cost work", stages[i].name, st)
+		}
+	}
+}

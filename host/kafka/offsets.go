@@ -39,7 +39,7 @@ func CommittedOffsets(ctx context.Context, cl *kgo.Client, group string, topics 
 // are open on others are not waited for.
 func committedOffsets(ctx context.Context, cl *kgo.Client, group string, parts []TopicPartition) (map[TopicPartition]Committed, error) {
 	for {
-		m, err := fetchOffsets(ctx, cl, group, parts)
+		m, err := fetchOffsets(ctx, cl, group, parts, true)
 		if err == nil {
 			return m, nil
 		}
@@ -60,9 +60,23 @@ func committedOffsets(ctx context.Context, cl *kgo.Client, group string, parts [
 	}
 }
 
+// CommittedOffsetsNow returns what a group has committed of partitions by now:
+// transactions that may change it are not waited for. Partitions without a commit
+// are missing.
+func CommittedOffsetsNow(ctx context.Context, cl *kgo.Client, group string, parts []TopicPartition) (map[TopicPartition]Committed, error) {
+	m, err := patiently(ctx, func() (map[TopicPartition]Committed, error) { return fetchOffsets(ctx, cl, group, parts, false) })
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return map[TopicPartition]Committed{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("kafka: committed offsets of group %s: %w", group, err)
+	}
+	return m, nil
+}
+
 // fetchOffsets asks by name for the partitions: asked for all, a broker leaves
 // out those whose first commit is in a transaction that is still open.
-func fetchOffsets(ctx context.Context, cl *kgo.Client, group string, parts []TopicPartition) (map[TopicPartition]Committed, error) {
+func fetchOffsets(ctx context.Context, cl *kgo.Client, group string, parts []TopicPartition, stable bool) (map[TopicPartition]Committed, error) {
 	g := kmsg.NewOffsetFetchRequestGroup()
 	g.Group = group
 	at := map[string]int{}
@@ -82,7 +96,7 @@ func fetchOffsets(ctx context.Context, cl *kgo.Client, group string, parts []Top
 		return m, nil // asked for none, a broker gives all
 	}
 	req := kmsg.NewPtrOffsetFetchRequest()
-	req.RequireStable = true
+	req.RequireStable = stable
 	req.Groups = append(req.Groups, g)
 	resp, err := req.RequestWith(ctx, cl)
 	if err != nil {

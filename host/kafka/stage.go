@@ -85,8 +85,8 @@ type Assigned struct {
 type LoopConfig struct {
 	Kafka              Config
 	Group              string
-	TransactionalID    string // what the worker's transactional ids begin with (for ACLs); each client adds its own end
-	Topics             []string
+	TransactionalID    string        // what the worker's transactional ids begin with (for ACLs); each client adds its own end
+	Topics             []string      // to begin with; see Loop.Read
 	MaxRecords         int           // of one Batch; default 10,000; after failures fewer for a while
 	CommitInterval     time.Duration // transactions are at least this far apart under load, unless a third of their timeout is less; default 1s
 	TickInterval       time.Duration // between calls of Batch without records; default 1s

@@ -147,6 +147,9 @@ func (h *host) buildStages() error {
 		h.session = session.NewStage(session.StageConfig{
 			Config: g.sessions, Configs: h.gens.config, Host: h.id, Metrics: metrics, DeadLetters: letters,
 			Log: kafka.LogReader{Config: h.kafka}, Snapshots: h.gens.files.store, Every: h.file.Snapshots.Every, AcceptLoss: h.acceptsLoss,
+			Committed: func(ctx context.Context, parts []kafka.TopicPartition) (map[kafka.TopicPartition]kafka.Committed, error) {
+				return kafka.CommittedOffsetsNow(ctx, h.client, h.group(Session), parts)
+			},
 			Counters: counters, Logger: h.log.Named("session"),
 		})
 	}
@@ -219,10 +222,10 @@ func (h *host) run(ctx context.Context) error {
 		})
 	}
 	if h.dispatch != nil {
-		role(Dispatch, func(ctx context.Context) error { return h.loops(ctx, Dispatch, h.dispatch, h.sourceTopics) })
+		role(Dispatch, func(ctx context.Context) error { return h.runLoop(ctx, Dispatch, h.dispatch, h.sourceTopics) })
 	}
 	if h.session != nil {
-		role(Session, func(ctx context.Context) error { return h.loops(ctx, Session, h.session, h.routeTopics) })
+		role(Session, func(ctx context.Context) error { return h.runLoop(ctx, Session, h.session, h.routeTopics) })
 	}
 	if h.ship != nil {
 		role(Ship, h.ship.Run)

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -70,35 +71,24 @@ func (h *host) reloadAsTold(ctx context.Context) {
 	}
 }
 
-// loops runs a role's loop, anew where its topics become others.
-func (h *host) loops(ctx context.Context, r Role, stage kafka.Stage, topics func() []string) error {
-	for ctx.Err() == nil {
-		names := topics()
-		loopCtx, stop := context.WithCancel(ctx)
-		ended := make(chan error, 1)
-		go func() { ended <- h.loop(r, names, stage).Run(loopCtx) }()
-		err, again := h.watch(ended, stop, h.changed[r], func() bool { return !slices.Equal(topics(), names) })
-		stop()
-		if err != nil || !again {
-			return err
-		}
-	}
-	return nil
-}
-
-// watch waits for a loop to end, and ends it once it is to read other topics.
-func (h *host) watch(ended <-chan error, stop context.CancelFunc, changed <-chan struct{}, other func() bool) (err error, again bool) {
-	for {
-		select {
-		case err := <-ended:
-			return err, again
-		case <-changed:
-			if !again && other() {
-				again = true
-				stop()
+// runLoop runs a role's loop, which reads what topics says.
+func (h *host) runLoop(ctx context.Context, r Role, stage kafka.Stage, topics func() []string) error {
+	loop := h.loop(r, topics(), stage)
+	ctx, cancel := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-h.changed[r]:
+				loop.Read(topics())
 			}
 		}
-	}
+	})
+	defer beside.Wait()
+	defer cancel()
+	return loop.Run(ctx)
 }
 
 func (h *host) loop(r Role, topics []string, stage kafka.Stage) *kafka.Loop {

@@ -116,5 +116,5 @@ func (t *routeTopic) sessionTopic() *session.RouteTopic {
 	if t == nil {
 		return nil
 	}
-	return &session.RouteTopic{Topic: t.Topic, Partitions: t.Partitions, Replaces: t.Replaces.sessionTopic()}
+	return &session.RouteTopic{Topic: t.Topic, Partitions: t.Partitions, Since: t.Since, Replaces: t.Replaces.sessionTopic()}
 }

@@ -74,7 +74,7 @@ type mapped struct {
 // values are within a limit.
 func (a *absorption) tables(configs func(generation uint64) (*Config, error)) error {
 	p, from := a.to, a.from
-	p.named, p.refused = max(p.named, from.named), p.refused || from.refused
+	p.refused = p.refused || from.refused
 	for _, topic := range from.topics.names {
 		a.topics = append(a.topics, p.topics.number(topic))
 	}

@@ -11,9 +11,11 @@ import (
 	"github.com/seed-6a2d649b/pharos/host/kafka"
 )
 
-// ahead are records of a partition that were dispatched under a generation that
-// this host has not loaded yet. What it has would not know their source, or would
-// refuse their tenant: they wait, and the partition is not read meanwhile.
+// ahead are records of a partition that dispatch has written under a generation
+// that this host has not loaded yet. What it has would not know a beacon's source,
+// or would refuse its tenant, or would call minutes final that a new route can
+// still change: they wait, and the partition is not read meanwhile. So what is in
+// force is never older than what the log has named.
 type ahead struct {
 	records []*kgo.Record
 	since   time.Time

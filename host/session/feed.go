@@ -21,9 +21,9 @@ type feeder struct {
 
 // feed hands records, which lie next to each other in their log, to a partition;
 // its figures stay in its ledger. Records that dispatch did not write are passed
-// over. The first beacon that was dispatched under a generation later than newest
-// ends it: this host cannot know its source or its tenant. It tells how many
-// records it took; after an error the partition is of no more use.
+// over. The first one that was written under a generation later than newest ends
+// it. It tells how many records it took; after an error the partition is of no
+// more use.
 func (f *feeder) feed(ctx context.Context, s *Stage, core *Partition, records []*kgo.Record, newest uint64, out *Output) (taken int, err error) {
 	f.messages = slices.Grow(f.messages[:0], len(records))[:0]
 	for _, r := range records {
@@ -36,7 +36,7 @@ func (f *feeder) feed(ctx context.Context, s *Stage, core *Partition, records []
 		if !ours || err != nil {
 			s.sayForeign(&f.foreign, r, err, time.Now())
 			f.messages = f.messages[:len(f.messages)-1]
-		} else if m.isBeacon() && m.Header.Generation > newest {
+		} else if m.generation() > newest {
 			f.messages = f.messages[:len(f.messages)-1]
 			break
 		}
@@ -56,7 +56,16 @@ func (f *feeder) feed(ctx context.Context, s *Stage, core *Partition, records []
 	return taken, nil
 }
 
-func (m *Record) isBeacon() bool { return m.Mark == nil && m.End == nil }
+// generation is that which the record was written under.
+func (m *Record) generation() uint64 {
+	switch {
+	case m.Mark != nil:
+		return m.Mark.Generation
+	case m.End != nil:
+		return m.End.Generation
+	}
+	return m.Header.Generation
+}
 
 // read makes m of a record and tells whether it is a beacon, a mark or an end.
 // The error says that it is a broken one, or of a later version.

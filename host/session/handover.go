@@ -80,37 +80,45 @@ func (r *recovery) isHanded(ctx context.Context) (bool, error) {
 // handoverPoll is how often hand-overs that are missing are looked for, by default.
 const handoverPoll = time.Second
 
-// takeOver takes the sessions that hash to this partition over from the topic
-// whose place its own took, once that has handed all over.
-func (r *recovery) takeOver(ctx context.Context, core *Partition, old *RouteTopic) error {
+// handovers waits until the topic whose place the partition's own took has handed
+// all its sessions over.
+func (r *recovery) handovers(ctx context.Context, old *RouteTopic) ([]snapshot.Info, error) {
 	store := r.stage.cfg.Snapshots
 	if store == nil {
-		return fmt.Errorf("session: %w: %s/%d takes sessions over from %s, and there is nowhere to get them from: set snapshots.url", kafka.ErrStop, r.Topic, r.Partition, old.Topic)
+		return nil, fmt.Errorf("session: %w: %s/%d takes sessions over from %s, and there is nowhere to get them from: set snapshots.url", kafka.ErrStop, r.Topic, r.Partition, old.Topic)
 	}
-	var all []snapshot.Info
 	for {
-		var err error
-		if all, err = handovers(ctx, store, r.route, old); err != nil {
-			return err
-		}
-		if len(all) == int(old.Partitions) {
-			break
+		all, err := handovers(ctx, store, r.route, old)
+		if err != nil || len(all) == int(old.Partitions) {
+			return all, err
 		}
 		r.say("waits for the hand-overs of "+old.Topic, int64(len(all)), int64(old.Partitions))
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(r.stage.pace.look):
+		if err := r.pause(ctx); err != nil {
+			return nil, err
 		}
 	}
+}
+
+// pause waits before it is looked again for what others are to do.
+func (r *recovery) pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(r.stage.pace.look):
+		return nil
+	}
+}
+
+// takeOver takes the sessions that hash to this partition over.
+func (r *recovery) takeOver(ctx context.Context, core *Partition, from []snapshot.Info) error {
 	defer r.slot(ctx)()
 	keep := func(session []byte) bool { return kafka.PartitionOf(session, r.Partitions) == r.Partition }
-	for i, info := range all {
-		r.say("takes sessions over from "+old.Topic, int64(i), int64(len(all)))
+	for i, info := range from {
+		r.say("takes sessions over from "+info.Topic, int64(i), int64(len(from)))
 		err := r.read(ctx, info, func(in *imageReader) error { return core.Absorb(in, in.configs, keep) })
 		if errors.Is(err, errUnusable) {
-			return fmt.Errorf("session: %w: the hand-over of %s/%d to %s/%d cannot be read: %w: delete it, and a host that still reads %s writes it anew from its log",
-				kafka.ErrStop, old.Topic, info.Partition, r.Topic, r.Partition, err, old.Topic)
+			return fmt.Errorf("session: %w: the hand-over of %s to %s/%d cannot be read: %w: delete it, and a host that still reads %s writes it anew from its log",
+				kafka.ErrStop, info.Key, r.Topic, r.Partition, err, info.Topic)
 		} else if err != nil {
 			return err
 		}

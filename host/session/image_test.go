@@ -125,7 +125,7 @@ func TestPropertyImage(t *testing.T) {
 			before := q
 			q = restored(t, imageOf(t, q), cfg)
 			check(t, "keys", q.heldText(), before.heldText())
-			if q.Watermark() != p.Watermark() || q.Sessions() != p.Sessions() || q.swept != p.swept || q.Named() != p.Named() {
+			if q.Watermark() != p.Watermark() || q.Sessions() != p.Sessions() || q.swept != p.swept {
 				t.Errorf("watermark %d, want %d; %d sessions, want %d; swept to %d, want %d", q.Watermark(), p.Watermark(), q.Sessions(), p.Sessions(), q.swept, p.swept)
 			}
 			before.Close()

@@ -31,7 +31,15 @@ func (r *recovery) begin(ctx context.Context) (recovered, error) {
 		}
 	}
 	core, err := r.first(ctx, cfg)
-	return recovered{core: core, next: r.LogStart, switches: switches{{r.LogStart, cfg.Generation}}}, err
+	if err != nil {
+		return recovered{}, err
+	}
+	floor, err := r.floor(ctx, core.cfg)
+	if err != nil {
+		return recovered{}, err
+	}
+	core.raise(floor)
+	return recovered{core: core, next: r.LogStart, switches: switches{{r.LogStart, core.Generation(), core.Watermark()}}}, nil
 }
 
 // errExpired is a partition whose committed offset is gone.
@@ -121,7 +129,7 @@ func (r *recovery) anew(ctx context.Context, core *Partition, next int64) (recov
 			return recovered{}, fmt.Errorf("session: a snapshot of what is lost: %w", err)
 		}
 	}
-	return recovered{core: core, next: next, switches: switches{{next, core.Generation()}}}, nil
+	return recovered{core: core, next: next, switches: switches{{next, core.Generation(), core.Watermark()}}}, nil
 }
 
 // lossy makes a state out of what is left, if that is accepted: of the newest
@@ -168,7 +176,10 @@ func (r *recovery) lossy(ctx context.Context, list []snapshot.Info, state error)
 // raise brings the watermark to what has been said of it: minutes before it are
 // final.
 func (p *Partition) raise(watermark int64) {
-	p.watermark.value = max(p.watermark.value, watermark)
+	if watermark <= p.watermark.value {
+		return
+	}
+	p.watermark.value = watermark
 	p.sweepAll(p.limit(p.watermark.value))
 }
 

@@ -79,7 +79,7 @@ func (p *part) metadata() string {
 func (p *part) progress() metric.Progress {
 	return metric.Progress{
 		Route: p.route, TopicID: p.TopicID, Partition: p.Partition, Partitions: p.Partitions, Offset: p.next,
-		Watermark: p.core.Watermark(), Generation: p.core.Named(), Closed: p.closed,
+		Watermark: p.core.Watermark(), Generation: p.core.Generation(), Closed: p.closed,
 	}
 }
 

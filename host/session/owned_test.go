@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-6a2d649b/pharos/host/beacon"
 	"github.com/seed-6a2d649b/pharos/host/kafka"
+	"github.com/seed-6a2d649b/pharos/host/metric"
 )
 
 // ledgerTx is a transaction that is ended by hand.
@@ -210,7 +211,7 @@ func TestStageSaysAgain(t *testing.T) {
 			if c.other {
 				for _, tp := range tps {
 					o := tx.offsets[tp]
-					o.Metadata = metadata{TopicID: topicID([16]byte{7}), Generation: 1, Watermark: minute, Switches: switches{{0, 1}}}.String()
+					o.Metadata = metadata{TopicID: topicID([16]byte{7}), Generation: 1, Watermark: minute, Switches: switches{{0, 1, metric.NoWatermark}}}.String()
 					tx.offsets[tp] = o
 				}
 			}

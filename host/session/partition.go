@@ -22,8 +22,7 @@ type Partition struct {
 	partition     int32
 	gap, lateness int64 // ms
 
-	named     uint64 // the highest generation that the log has named
-	history   int64  // see metadata
+	history   int64 // see metadata
 	ledger    ledger
 	watermark *watermark
 	topics    numbering // of sources

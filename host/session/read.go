@@ -106,18 +106,15 @@ func (s *scratch) read(ctx context.Context, p *Partition, records []Record) (n i
 func (s *scratch) decode(p *Partition, r *Record) error {
 	w := p.watermark
 	if r.Mark != nil {
-		p.named = max(p.named, r.Mark.Generation)
 		w.mark(r.Mark)
 		s.verdicts = append(s.verdicts, verdict{watermark: w.value})
 		return nil
 	}
 	if r.End != nil {
-		p.named = max(p.named, r.End.Generation)
 		w.end(*r.End)
 		s.verdicts = append(s.verdicts, verdict{watermark: w.value})
 		return nil
 	}
-	p.named = max(p.named, r.Header.Generation)
 	feed, of, ok := w.feedOf(r.Header.Topic)
 	if !ok {
 		return p.unknownSource(r)

@@ -301,6 +301,9 @@ func (r *recovery) fromStart(ctx context.Context) (*Partition, error) {
 		return nil, err
 	}
 	defer r.slot(ctx)()
+	if r.LogStart == r.left.Switches.from() {
+		core.raise(r.left.Switches[0].watermark)
+	}
 	if err := r.replay(ctx, core, r.LogStart, r.Committed); err != nil {
 		return nil, err
 	}
@@ -313,13 +316,28 @@ func (r *recovery) fromStart(ctx context.Context) (*Partition, error) {
 	return core, core.resume(r.left.Watermark, r.left.Within)
 }
 
-// first is the partition at the beginning of its log.
+// first is the partition at the beginning of its log, under a generation or, where
+// it takes sessions over that were left under a later one, under that.
 func (r *recovery) first(ctx context.Context, cfg *Config) (*Partition, error) {
-	core := NewPartition(cfg, r.route, r.Partition)
-	if old := r.replaces(); old != nil {
-		if err := r.takeOver(ctx, core, old); err != nil {
-			return nil, err
+	old := r.replaces()
+	if old == nil {
+		return NewPartition(cfg, r.route, r.Partition), nil
+	}
+	from, err := r.handovers(ctx, old)
+	if err != nil {
+		return nil, err
+	}
+	for _, info := range from {
+		if info.Generation > cfg.Generation {
+			if cfg, err = r.stage.generation(ctx, info.Generation); err != nil {
+				return nil, err
+			}
 		}
+	}
+	core := NewPartition(cfg, r.route, r.Partition)
+	if err := r.takeOver(ctx, core, from); err != nil {
+		_ = core.Close() // it is of no more use either way
+		return nil, err
 	}
 	return core, nil
 }

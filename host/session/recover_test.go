@@ -65,7 +65,7 @@ func BenchmarkRecovery(b *testing.B) {
 		offset++
 	}
 	take()
-	left := metadata{TopicID: topicID(info.TopicID), Generation: cfg.Generation, Watermark: core.Watermark(), Within: true, Switches: switches{{0, cfg.Generation}}}
+	left := metadata{TopicID: topicID(info.TopicID), Generation: cfg.Generation, Watermark: core.Watermark(), Within: true, Switches: switches{{0, cfg.Generation, metric.NoWatermark}}}
 	if err := core.Close(); err != nil {
 		b.Fatal(err)
 	}

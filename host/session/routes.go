@@ -1,10 +1,13 @@
 package session
 
+import "slices"
+
 // RouteTopic is the topic of a route in one generation. A repartition gives the
 // route a new one; then Replaces says which topic hands its sessions over.
 type RouteTopic struct {
 	Topic      string
 	Partitions int32
+	Since      uint64      // the first generation that writes to it
 	Replaces   *RouteTopic // nil: the route's first
 }
 
@@ -15,4 +18,13 @@ func (r *RouteTopic) find(topic string) *RouteTopic {
 		r = r.Replaces
 	}
 	return r
+}
+
+// all are the topics that the route has had, the first one first.
+func (r *RouteTopic) all() (topics []*RouteTopic) {
+	for ; r != nil; r = r.Replaces {
+		topics = append(topics, r)
+	}
+	slices.Reverse(topics)
+	return topics
 }

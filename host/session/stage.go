@@ -31,6 +31,10 @@ type StageConfig struct {
 	Snapshots   Snapshots         // nil: none, a partition starts at the beginning of its log
 	Every       time.Duration     // between two snapshots of a partition; default 5m
 	AtOnce      int               // partitions that are recovered at the same time; default GOMAXPROCS
+	// Committed gives what the stage's group has committed of partitions, open
+	// transactions aside. nil: a route that a reload adds begins without a
+	// watermark, and may change minutes that are final.
+	Committed func(ctx context.Context, parts []kafka.TopicPartition) (map[kafka.TopicPartition]kafka.Committed, error)
 	// AcceptLoss says whether a partition may go on although something of it is
 	// lost. nil: none may.
 	AcceptLoss func(topic string, partition int32) bool
@@ -328,13 +332,13 @@ func (s *Stage) ready(p *part, tx *kafka.Tx) error {
 		p.broken = true
 		return fmt.Errorf("session: %w: %s/%d: %w", kafka.ErrStop, p.Topic, p.Partition, err)
 	}
-	p.switches = p.switches.add(p.next, s.config.Generation)
+	p.switches = p.switches.add(p.next, s.config.Generation, p.core.Watermark())
 	s.log.Info("switched", "topic", p.Topic, "partition", p.Partition, "offset", p.next, "generation", s.config.Generation)
 	return nil
 }
 
 // consume processes records of a live partition. From the first on that was
-// dispatched under a generation that this host has not loaded they wait for it.
+// written under a generation that this host has not loaded they wait for it.
 func (s *Stage) consume(ctx context.Context, p *part, records []*kgo.Record, tx *kafka.Tx) error {
 	for len(records) > 0 && records[0].Offset < p.next {
 		records = records[1:] // a recovery has gone on behind where reading starts

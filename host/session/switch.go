@@ -46,10 +46,6 @@ func (p *Partition) Switch(cfg *Config) error {
 // Generation is the number of the generation in force.
 func (p *Partition) Generation() uint64 { return p.cfg.Generation }
 
-// Named is the number of the highest generation that the log has named so far,
-// in headers and marks; 0 before any.
-func (p *Partition) Named() uint64 { return p.named }
-
 // use puts a config in force.
 func (p *Partition) use(cfg *Config) {
 	p.cfg = cfg

@@ -8,7 +8,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/seed-6a2d649b/pharos/host/beacon"
 	"github.com/seed-6a2d649b/pharos/host/experiment"
 	"github.com/seed-6a2d649b/pharos/host/metric"
 )
@@ -48,21 +47,6 @@ func TestSwitchRefusals(t *testing.T) {
 	}
 	if err := p.Switch(generationConfig(6, trials(experiment.Experiment{ID: "x"}, experiment.Experiment{ID: "y", Variants: three}))); err != nil || p.Generation() != 6 {
 		t.Errorf("generation %d is in force: %v", p.Generation(), err)
-	}
-}
-
-func TestNamed(t *testing.T) {
-	records := log(`{"ts":0,"sid":"s"}`, `{"ts":1,"sid":"s"}`, `{"ts":2,"sid":"s"}`)
-	records[0].Header.Generation, records[1].Header.Generation, records[2].Header.Generation = 4, 2, 7
-	records = append(records, Record{Offset: 3, Mark: &beacon.Mark{Generation: 9}})
-	p, out := NewPartition(testConfig(nil), "web", 0), &Output{}
-	for i, want := range []uint64{4, 4, 7, 9} {
-		if err := p.Process(t.Context(), records[i:i+1], out); err != nil {
-			t.Fatal(err)
-		}
-		if p.Named() != want {
-			t.Errorf("record %d: %d is named, want %d", i, p.Named(), want)
-		}
 	}
 }
 

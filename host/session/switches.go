@@ -2,6 +2,7 @@ package session
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -15,8 +16,8 @@ type metadata struct {
 	// Within says that no dimension or attribute had more values than its limit.
 	Within bool `json:"within"`
 	// Switches says which generation was in force where, as far back as there is
-	// room: a muted replay goes by it. Missing: Generation from the beginning on.
-	Switches switches `json:"switches,omitempty"`
+	// room: a muted replay goes by it.
+	Switches switches `json:"switches"`
 	// History is when the loss was accepted that the state begins with, epoch ms: a
 	// snapshot of another one leads elsewhere. 0: nothing was ever lost.
 	History int64 `json:"history,omitempty"`
@@ -28,36 +29,40 @@ type metadata struct {
 // maxMetadata is what brokers take by default (offset.metadata.max.bytes).
 const maxMetadata = 4096
 
-// maxSwitches is how many switches are kept: each takes at most 42 bytes.
-const maxSwitches = 80
+// maxSwitches is how many switches are kept: each takes at most 65 bytes.
+const maxSwitches = 56
 
 // switches are the generations of a partition, from the earliest offset on that is
 // remembered.
 type switches []generationSwitch
 
-// generationSwitch says that from an offset on a generation is in force. As JSON
-// it is [offset, generation].
+// generationSwitch says that from an offset on a generation is in force, and what
+// the partition's watermark was before it. As JSON it is [offset, generation,
+// watermark].
 type generationSwitch struct {
 	offset     int64
 	generation uint64
+	watermark  int64 // epoch ms, or metric.NoWatermark
 }
 
 func (s generationSwitch) MarshalJSON() ([]byte, error) {
-	return fmt.Appendf(nil, "[%d,%d]", s.offset, s.generation), nil
+	return fmt.Appendf(nil, "[%d,%d,%d]", s.offset, s.generation, s.watermark), nil
 }
 
 func (s *generationSwitch) UnmarshalJSON(b []byte) error {
-	var pair []json.Number
-	if err := json.Unmarshal(b, &pair); err != nil {
+	var three []json.Number
+	if err := json.Unmarshal(b, &three); err != nil {
 		return err
 	}
-	if len(pair) != 2 {
-		return fmt.Errorf("a switch is an offset and a generation, not %s", b)
+	if len(three) != 3 {
+		return fmt.Errorf("a switch is an offset, a generation and a watermark, not %s", b)
 	}
-	if err := json.Unmarshal([]byte(pair[0]), &s.offset); err != nil {
-		return err
+	for i, to := range []any{&s.offset, &s.generation, &s.watermark} {
+		if err := json.Unmarshal([]byte(three[i]), to); err != nil {
+			return err
+		}
 	}
-	return json.Unmarshal([]byte(pair[1]), &s.generation)
+	return nil
 }
 
 // parseMetadata reads what is committed. Offsets and generations that do not grow
@@ -68,7 +73,7 @@ func parseMetadata(text string) (metadata, error) {
 		return metadata{}, err
 	}
 	if len(m.Switches) == 0 {
-		m.Switches = switches{{0, m.Generation}}
+		return metadata{}, errors.New("it does not say which generation was in force where")
 	}
 	for i := 1; i < len(m.Switches); i++ {
 		if a, b := m.Switches[i-1], m.Switches[i]; b.offset < a.offset || b.generation <= a.generation {
@@ -121,10 +126,19 @@ func (s switches) held(offset int64, generation uint64) bool {
 }
 
 // add notes a switch, and forgets the earliest where there are too many.
-func (s switches) add(offset int64, generation uint64) switches {
-	s = append(s, generationSwitch{offset, generation})
+func (s switches) add(offset int64, generation uint64, watermark int64) switches {
+	s = append(s, generationSwitch{offset, generation, watermark})
 	if n := len(s) - maxSwitches; n > 0 {
 		s = slices.Delete(s, 0, n)
 	}
 	return s
+}
+
+// heard gives the first switch to a generation or a later one.
+func (s switches) heard(generation uint64) (generationSwitch, bool) {
+	i := slices.IndexFunc(s, func(sw generationSwitch) bool { return sw.generation >= generation })
+	if i < 0 {
+		return generationSwitch{}, false
+	}
+	return s[i], true
 }

@@ -13,12 +13,13 @@ func TestMetadata(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := metadata{
 			TopicID: strings.Repeat("f", 32), Watermark: rapid.Int64().Draw(t, "watermark"), Within: rapid.Bool().Draw(t, "within"), Closed: rapid.Bool().Draw(t, "closed"),
+			History: rapid.Int64().Draw(t, "history"),
 		}
 		offset, generation := int64(0), uint64(0)
 		for range rapid.IntRange(1, 3*maxSwitches).Draw(t, "switches") {
 			offset += rapid.Int64Range(0, math.MaxInt64/(3*maxSwitches)).Draw(t, "offset")
 			generation += rapid.Uint64Range(1, math.MaxUint64/(3*maxSwitches)).Draw(t, "generation")
-			m.Switches = m.Switches.add(offset, generation)
+			m.Switches = m.Switches.add(offset, generation, rapid.Int64().Draw(t, "watermark then"))
 		}
 		m.Generation = generation
 		text := m.String()
@@ -33,7 +34,7 @@ func TestMetadata(t *testing.T) {
 }
 
 func TestSwitches(t *testing.T) {
-	s := switches{{10, 2}, {20, 3}, {20, 5}, {30, 6}}
+	s := switches{{10, 2, 0}, {20, 3, 0}, {20, 5, 0}, {30, 6, 0}}
 	for _, c := range []struct {
 		offset int64
 		at     uint64
@@ -68,13 +69,10 @@ func TestSwitches(t *testing.T) {
 }
 
 func TestParseMetadata(t *testing.T) {
-	old, err := parseMetadata(`{"topic_id":"07","generation":1,"watermark":5,"within":true}`)
-	if err != nil || old.Switches.at(3) != 1 || old.Switches.from() != 0 {
-		t.Errorf("%+v, %v", old, err)
-	}
 	for _, text := range []string{
-		"", "hello", `{"switches":[[1]],"generation":1}`, `{"switches":[[1,2,3]],"generation":1}`, `{"switches":[[0.5,1]],"generation":1}`,
-		`{"switches":[[5,1],[4,2]],"generation":2}`, `{"switches":[[5,2],[6,2]],"generation":2}`, `{"switches":[[5,1],[6,2]],"generation":3}`, `{"switches":["a"],"generation":1}`,
+		"", "hello", `{"switches":[[1]],"generation":1}`, `{"switches":[[1,2]],"generation":2}`, `{"switches":[[1,1,2,3]],"generation":1}`, `{"switches":[[0.5,1,0]],"generation":1}`,
+		`{"topic_id":"07","generation":1,"watermark":5,"within":true}`, `{"switches":[[5,1,0],[4,2,0]],"generation":2}`, `{"switches":[[5,2,0],[6,2,0]],"generation":2}`,
+		`{"switches":[[5,1,0],[6,2,0]],"generation":3}`, `{"switches":["a"],"generation":1}`,
 	} {
 		if m, err := parseMetadata(text); err == nil {
 			t.Errorf("%s is taken for %+v", text, m)
@@ -83,7 +81,7 @@ func TestParseMetadata(t *testing.T) {
 }
 
 func FuzzMetadata(f *testing.F) {
-	f.Add(`{"topic_id":"07","generation":2,"watermark":5,"within":true,"switches":[[0,1],[7,2]],"closed":true}`)
+	f.Add(`{"topic_id":"07","generation":2,"watermark":5,"within":true,"switches":[[0,1,-9223372036854775808],[7,2,5]],"closed":true}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		m, err := parseMetadata(text)
 		if err != nil {

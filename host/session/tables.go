@@ -14,7 +14,6 @@ func (p *Partition) packTables(dst []byte) []byte {
 	dst = appendValue(dst, p.route)
 	dst = binary.AppendUvarint(dst, uint64(p.partition))
 	dst = binary.AppendUvarint(dst, p.cfg.Generation)
-	dst = binary.AppendUvarint(dst, p.named)
 	dst = binary.AppendVarint(dst, p.history)
 	dst = binary.AppendUvarint(dst, uint64(p.gap))
 	dst = binary.AppendUvarint(dst, uint64(p.lateness))
@@ -133,7 +132,7 @@ func unpackTables(text []byte, configs func(generation uint64) (*Config, error))
 		return nil, err
 	}
 	p := newPartition(cfg, route, partition)
-	p.named, p.history = u.uvarint(), u.varint()
+	p.history = u.varint()
 	if gap, lateness := int64(u.uvarint()), int64(u.uvarint()); gap != p.gap || lateness != p.lateness {
 		return nil, fmt.Errorf("%w: session.gap is %d ms and session.lateness %d ms in it, %d and %d in generation %d", ErrImage, gap, lateness, p.gap, p.lateness, cfg.Generation)
 	}

@@ -226,3 +226,17 @@ func (b *beside) Marks(ctx context.Context, below string) ([]string, error) {
 	}
 	return b.s.snapshots.Marks(ctx, below)
 }
+
+// Committed is what the session group has committed of partitions.
+func (b *beside) Committed(ctx context.Context, parts []kafka.TopicPartition) (map[kafka.TopicPartition]kafka.Committed, error) {
+	if err := b.turn(ctx, "what is committed"); err != nil {
+		return nil, err
+	}
+	all := map[kafka.TopicPartition]kafka.Committed{}
+	for _, tp := range parts {
+		if c, ok := b.s.cluster.group("session").offsets[tp]; ok {
+			all[tp] = c
+		}
+	}
+	return all, nil
+}

@@ -117,21 +117,25 @@ func (f filter) dropped(b definition.Beacon) (string, bool) {
 	return "", false
 }
 
-type splitter struct{}
+type splitter struct{ *generation }
 
-func (splitter) Split(_ context.Context, b *beacon.Batch, sel []int, route func(int, string), _ func(int, beacon.Drop)) error {
+func (s splitter) Split(_ context.Context, b *beacon.Batch, sel []int, route func(int, string), _ func(int, beacon.Drop)) error {
 	at := b.Fields().Index("app")
 	for _, row := range sel {
-		if len(b.Row(row).Values[at].Text) > 0 {
-			route(row, "app")
+		if name := s.split(string(b.Row(row).Values[at].Text)); name != "" {
+			route(row, name)
 		}
 	}
 	return nil
 }
 
-func split(b definition.Beacon) string {
-	if b.Field("app").Text() != "" {
-		return "app"
+// split is the route of a beacon by what it says of its app; empty: no opinion.
+func (g *generation) split(app string) string {
+	switch {
+	case app == "":
+		return ""
+	case app == "tv" && slices.Contains(g.routeNames(), "tv"):
+		return "tv"
 	}
-	return ""
+	return "app"
 }

@@ -49,11 +49,12 @@ func (h *host) start() {
 	})
 	h.session = session.NewStage(session.StageConfig{
 		Config: g.session, Configs: h.config, Host: name, Metrics: s.world.metrics(), DeadLetters: s.world.deadLetters(), Log: h.beside, Snapshots: h.beside, Every: s.every,
-		AtOnce: 100, // who waits for whom would be luck
+		AtOnce:    100, // who waits for whom would be luck
+		Committed: h.beside.Committed,
 	})
 	h.shipping = s.newShipping(name+" ship", s.store, g.number)
 	h.workers = []stepper{
-		s.newWorker(name+" dispatch", "dispatch", s.world.topics(), h.dispatch, h.beside),
+		s.newWorker(name+" dispatch", "dispatch", g.sources, h.dispatch, h.beside),
 		s.newWorker(name+" session", "session", h.reads(), h.session, h.beside),
 		h.shipping,
 	}
@@ -109,7 +110,7 @@ func (h *host) reads() (topics []string) {
 	return topics
 }
 
-// look looks whether routes have moved whole.
+// look looks whether routes have moved whole, and what is to be read.
 func (h *host) look() {
 	g := h.s.world.generation(h.loaded.Load())
 	for _, r := range g.routes {
@@ -120,6 +121,7 @@ func (h *host) look() {
 		h.s.said("%s: %s is handed over", h.name, r.replaces.topic)
 		h.dispatch.Use(h.s.world.core(g, h.handed))
 	}
+	h.workers[0].(*worker).read(g.sources)
 	h.workers[1].(*worker).read(h.reads())
 }
 

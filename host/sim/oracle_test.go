@@ -78,7 +78,15 @@ func (o *oracle) route(t *routeTopic, p int32) {
 	ended := map[kafka.TopicPartition]bool{}
 	last, idle := map[kafka.TopicPartition]int64{}, map[kafka.TopicPartition]time.Time{}
 	left := o.s.cluster.group("session").offsets[tp]
+	if t.since > 1 && t.replaces == nil && len(in) > 0 && in[0][2] != metric.NoWatermark { // it is what the other routes had
+		w.value, w.known, w.floor = in[0][2], true, true
+	}
+	generation := uint64(0)
 	for _, record := range o.s.cluster.log(tp).committed() {
+		if g := in.at(record.Offset); g > generation {
+			generation = g
+			w.follow(o.s.world.generation(g).sources)
+		}
 		if closed(left) && record.Offset >= left.Offset && len(record.Headers) > 0 && record.Headers[0].Key == beacon.EndKey {
 			continue // of a source partition that is new: the topic was handed over without it
 		}
@@ -133,7 +141,10 @@ func (o *oracle) route(t *routeTopic, p int32) {
 				o.s.fault("%v@%d: late by others alone, though %v was never idle", tp, record.Offset, from)
 			}
 			w.say(from, b.Time, false)
-			o.routed[at] = &routed{at: tp, offset: record.Offset, key: string(record.Key), header: head, late: late, generation: in.at(record.Offset)}
+			if head.Generation > generation {
+				o.s.fault("%v@%d: was dispatched under generation %d, and processed under %d", tp, record.Offset, head.Generation, generation)
+			}
+			o.routed[at] = &routed{at: tp, offset: record.Offset, key: string(record.Key), header: head, late: late, generation: generation}
 		case beacon.EndKey:
 			e, err := beacon.ParseEnd(record.Value)
 			if err != nil {
@@ -229,7 +240,7 @@ func (o *oracle) count(tenant string, outcome metric.Outcome, reason string) {
 
 // switches are the generations that were in force along a partition of a route,
 // as what was committed says; it never says another thing of the past.
-type switches [][2]int64 // offset, generation
+type switches [][3]int64 // offset, generation, watermark
 
 func (o *oracle) switches(tp kafka.TopicPartition) (all switches) {
 	for _, c := range o.s.cluster.group("session").history {
@@ -309,7 +320,7 @@ func (o *oracle) verdict(line definition.Line, generation uint64) (definition.Be
 			return b, verdict{reason: reason}
 		}
 	}
-	return b, verdict{route: cmp.Or(split(b), "web")}
+	return b, verdict{route: cmp.Or(o.s.world.generation(generation).split(b.Field("app").Text()), "web")}
 }
 
 func letterText(cause, tenant string, line definition.Line) string {

@@ -71,12 +71,7 @@ func newRun(seed uint64, plant string) *simulation {
 		}
 		return nil
 	})
-	for _, topic := range s.world.topics() {
-		s.cluster.create(topic, s.world.sources[topic])
-	}
-	for _, route := range s.world.newest().routes {
-		s.cluster.create(route.topic, route.partitions)
-	}
+	s.createTopics()
 	var err error
 	if s.bucket, err = blob.Open(context.Background(), "mem://"); err != nil {
 		panic(err)
@@ -187,14 +182,15 @@ func (s *simulation) next() {
 		g := s.world.reload(s.Rand)
 		s.said("%v is published", g)
 	case n < 1996 && s.world.newest().number < 12:
-		r := s.world.newest().routes[s.IntN(2)]
+		if s.chance(3) {
+			s.extend()
+			return
+		}
+		routes := s.world.newest().routes
+		r := routes[s.IntN(len(routes))]
 		if n := 1 + s.Int32N(5); n != r.partitions && (r.replaces == nil || s.handedOver(r)) {
 			g := s.world.repartition(r.name, n)
-			for _, r := range g.routes {
-				if s.cluster.topics[r.topic] == nil {
-					s.cluster.create(r.topic, r.partitions)
-				}
-			}
+			s.createTopics()
 			s.said("%v is published: %s moves", g, r.name)
 		}
 	case n < 1997:
@@ -203,6 +199,31 @@ func (s *simulation) next() {
 		s.spoil()
 	case n < 1999 && len(s.hosts) < 4:
 		s.newHost(fmt.Sprint("host", len(s.hosts)))
+	}
+}
+
+// extend publishes a generation with another route or source.
+func (s *simulation) extend() {
+	g := s.world.extend(s.Rand)
+	if g == nil {
+		return
+	}
+	s.createTopics()
+	s.said("%v of %v is published", g, g.sources)
+}
+
+// createTopics makes the topics of the newest generation.
+func (s *simulation) createTopics() {
+	g := s.world.newest()
+	for _, topic := range g.sources {
+		if s.cluster.topics[topic] == nil {
+			s.cluster.create(topic, s.world.sources[topic])
+		}
+	}
+	for _, r := range g.routes {
+		if s.cluster.topics[r.topic] == nil {
+			s.cluster.create(r.topic, r.partitions)
+		}
 	}
 }
 

@@ -111,7 +111,7 @@ func (s *simulation) beacon(p *sender) string {
 	some(2, `,"visitor":"v%d"`, r.IntN(9))
 	some(30, `,"bot":%q`, pick(r, "x", "y"))
 	some(30, `,"shopbot":"z"`)
-	some(8, `,"app":"1"`)
+	some(8, `,"app":%q`, pick(r, "1", "tv"))
 	b.WriteString("}")
 	return b.String()
 }

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"github.com/seed-6a2d649b/pharos/host/beacon"
 	"github.com/seed-6a2d649b/pharos/host/kafka"
 	"github.com/seed-6a2d649b/pharos/host/metric"
@@ -15,6 +17,7 @@ type watermark struct {
 	said   map[kafka.TopicPartition]*saying
 	value  int64
 	known  bool
+	floor  bool // it is what other routes had; not all have spoken
 }
 
 type saying struct {
@@ -27,7 +30,15 @@ func newWatermark(topics []string) *watermark {
 	return &watermark{topics: topics, count: map[string]int32{}, said: map[kafka.TopicPartition]*saying{}}
 }
 
+// follow is of the generation in force from a record on: its sources are those
+// that are waited for.
+func (w *watermark) follow(topics []string) {
+	w.topics = topics
+	w.recompute()
+}
+
 func (w *watermark) mark(m beacon.Mark) {
+	m.Entries = slices.DeleteFunc(m.Entries, func(e beacon.MarkEntry) bool { return !slices.Contains(w.topics, e.Topic) })
 	for _, e := range m.Entries {
 		w.count[e.Topic] = max(w.count[e.Topic], e.Partitions)
 	}
@@ -49,7 +60,7 @@ func (w *watermark) end(from kafka.TopicPartition, e beacon.End) {
 // the topic that it took the place of: of each source partition the lowest, and of
 // themselves the highest, for it falls for no session.
 func (o *oracle) begin(t *routeTopic) *watermark {
-	w := newWatermark(o.s.world.topics())
+	w := newWatermark(nil)
 	if t.replaces == nil {
 		return w
 	}
@@ -88,7 +99,7 @@ func (w *watermark) note(tp kafka.TopicPartition, value int64, idle bool) {
 	}
 	s := w.said[tp]
 	if s == nil {
-		s = &saying{value: value, heard: !w.known}
+		s = &saying{value: value, heard: !w.known || w.floor}
 		w.said[tp] = s
 	}
 	s.value, s.idle, s.slept = max(s.value, value), idle, s.slept || idle
@@ -111,6 +122,7 @@ func (w *watermark) recompute() {
 			}
 		}
 	}
+	w.floor = w.floor && (!active || low == metric.NoWatermark)
 	if active && low != metric.NoWatermark && (!w.known || low > w.value) {
 		w.value, w.known = low, true
 	}

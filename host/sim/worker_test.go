@@ -111,19 +111,14 @@ func (w *worker) step() {
 	}
 }
 
-// read has the worker read other topics, as another loop of the same stage.
+// read has the worker read other topics.
 func (w *worker) read(topics []string) {
-	if slices.Equal(topics, w.topics) || time.Now().Before(w.wakes) {
+	if slices.Equal(topics, w.topics) {
 		return
 	}
 	w.sim.said("%s: reads %v, not %v", w.name, topics, w.topics)
-	w.finish()
-	parts := sortedParts(maps.Keys(w.owned))
-	w.leave(parts)
-	w.revoke(parts)
-	w.group.remove(w.member)
-	w.topics = topics
-	w.client()
+	w.topics, w.member.topics = topics, topics
+	w.rebalance()
 }
 
 // unsynced tells whether the group wants partitions of this worker, or has some

@@ -38,6 +38,7 @@ type world struct {
 type generation struct {
 	number  uint64
 	since   time.Time // it was published
+	sources []string  // topics
 	routes  []route
 	tenants map[string]tenant
 	session *session.Config
@@ -78,7 +79,7 @@ func (t *routeTopic) session() *session.RouteTopic {
 	if t == nil {
 		return nil
 	}
-	return &session.RouteTopic{Topic: t.topic, Partitions: t.partitions, Replaces: t.replaces.session()}
+	return &session.RouteTopic{Topic: t.topic, Partitions: t.partitions, Since: t.since, Replaces: t.replaces.session()}
 }
 
 // tenant is a tenant of a generation.
@@ -103,7 +104,7 @@ func newWorld(seed uint64, broken func() error) *world {
 	}
 	w.pools = map[string][]definition.Experiment{"shop": w.experiments(), "blog": w.experiments()[:2]}
 	g := &generation{
-		number: 1,
+		number: 1, sources: slices.Sorted(keys(w.sources)),
 		routes: []route{
 			{"web", routeTopic{topic: "pharos.web", partitions: 1 + r.Int32N(4), since: 1}},
 			{"app", routeTopic{topic: "pharos.app", partitions: 1 + r.Int32N(2), since: 1}},
@@ -130,7 +131,7 @@ func (w *world) add(g *generation) {
 // repartition makes a generation in which a route has another topic.
 func (w *world) repartition(name string, partitions int32) *generation {
 	old := w.newest()
-	g := &generation{number: old.number + 1, routes: slices.Clone(old.routes), tenants: old.tenants}
+	g := &generation{number: old.number + 1, sources: old.sources, routes: slices.Clone(old.routes), tenants: old.tenants}
 	for i, r := range g.routes {
 		if r.name == name {
 			before := r.routeTopic
@@ -143,10 +144,28 @@ func (w *world) repartition(name string, partitions int32) *generation {
 	return g
 }
 
+// extend makes a generation with one more route or source, if there is one that is
+// not there yet.
+func (w *world) extend(r *rand.Rand) *generation {
+	old := w.newest()
+	g := &generation{number: old.number + 1, sources: slices.Clone(old.sources), routes: slices.Clone(old.routes), tenants: old.tenants}
+	switch {
+	case len(g.routes) == 2 && r.IntN(2) == 0:
+		g.routes = append(g.routes, route{"tv", routeTopic{topic: "pharos.tv", partitions: 1 + r.Int32N(3), since: g.number}})
+	case !slices.Contains(g.sources, "raw-c"):
+		w.sources["raw-c"] = 1 + r.Int32N(2)
+		g.sources = append(g.sources, "raw-c")
+	default:
+		return nil
+	}
+	w.add(g)
+	return g
+}
+
 // reload makes a generation in which a tenant has changed.
 func (w *world) reload(r *rand.Rand) *generation {
 	old := w.newest()
-	g := &generation{number: old.number + 1, routes: old.routes, tenants: maps.Clone(old.tenants)}
+	g := &generation{number: old.number + 1, sources: old.sources, routes: old.routes, tenants: maps.Clone(old.tenants)}
 	name := pick(r, "shop", "shop", "blog")
 	t, ok := g.tenants[name]
 	if !ok {
@@ -261,14 +280,15 @@ var definitionSource = func() definition.Source {
 	}
 }()
 
-func (w *world) topics() []string { return slices.Sorted(keys(w.sources)) }
+// topics are all raw topics.
+func (w *world) topics() []string { return w.newest().sources }
 
 // core compiles a generation's dispatch. Nobody reads topics any more that are
 // handed over.
 func (w *world) core(g *generation, handed map[string]bool) *dispatch.Core {
 	cfg := dispatch.Config{
 		Generation: g.number, Fields: beacon.NewFields("bot", "shopbot", "app"), Tenants: map[string]dispatch.Tenant{},
-		Filters: []dispatch.Filter{filter{"bot", w.broken}}, Splitter: splitter{}, Default: "web", Ahead: w.ahead,
+		Filters: []dispatch.Filter{filter{"bot", w.broken}}, Splitter: splitter{g}, Default: "web", Ahead: w.ahead,
 	}
 	for _, r := range g.routes {
 		to := dispatch.Route{Name: r.name, Topic: r.topic, Partitions: r.partitions}
@@ -277,7 +297,7 @@ func (w *world) core(g *generation, handed map[string]bool) *dispatch.Core {
 		}
 		cfg.Routes = append(cfg.Routes, to)
 	}
-	for _, topic := range w.topics() {
+	for _, topic := range g.sources {
 		cfg.Sources = append(cfg.Sources, source(topic))
 	}
 	for name := range g.tenants {
@@ -296,7 +316,7 @@ func (w *world) sessionConfig(g *generation) *session.Config {
 	for _, r := range g.routes {
 		cfg.Routes[r.name] = *r.session()
 	}
-	for _, topic := range w.topics() {
+	for _, topic := range g.sources {
 		cfg.Sources = append(cfg.Sources, session.Source{Source: source(topic)})
 	}
 	for name, t := range g.tenants {
