@@ -18,6 +18,7 @@ import (
 // force is never older than what the log has named.
 type ahead struct {
 	records []*kgo.Record
+	under   uint64 // the generation in force meanwhile
 	since   time.Time
 }
 
@@ -25,10 +26,7 @@ func (a *ahead) waits() bool { return len(a.records) > 0 }
 
 // await lets records wait.
 func (s *Stage) await(p *part, records []*kgo.Record, tx *kafka.Tx) {
-	if p.ahead.since.IsZero() {
-		p.ahead.since = time.Now()
-	}
-	p.ahead.records = slices.Clone(records)
+	p.ahead = ahead{slices.Clone(records), p.core.Generation(), time.Now()}
 	tx.Hold(p.Topic, p.Partition)
 	s.log.Info("a partition waits for a generation that is not loaded here yet", "topic", p.Topic, "partition", p.Partition, "offset", p.next, "loaded", p.core.Generation())
 }
@@ -39,18 +37,15 @@ func (s *Stage) catchUp(ctx context.Context, p *part, tx *kafka.Tx) error {
 	if !p.ahead.waits() {
 		return nil
 	}
-	if waited := time.Since(p.ahead.since); waited > s.pace.unknown {
+	waited := p.ahead
+	if waited.under == p.core.Generation() {
+		if time.Since(waited.since) <= s.pace.unknown {
+			return nil
+		}
 		return fmt.Errorf("session: %w: %s/%d goes on at offset %d under a generation that this host has not loaded within %v: it has generation %d",
 			kafka.ErrStop, p.Topic, p.Partition, p.next, s.pace.unknown, p.core.Generation())
 	}
-	records := p.ahead.records
-	p.ahead.records = nil
-	if err := s.consume(ctx, p, records, tx); err != nil {
-		return err
-	}
-	if !p.ahead.waits() {
-		p.ahead = ahead{}
-		tx.Resume(p.Topic, p.Partition)
-	}
-	return nil
+	p.ahead = ahead{}
+	tx.Resume(p.Topic, p.Partition)
+	return s.consume(ctx, p, waited.records, tx)
 }

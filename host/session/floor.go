@@ -41,7 +41,8 @@ func (r *recovery) floor(ctx context.Context, cfg *Config) (int64, error) {
 func (r *recovery) lowest(ctx context.Context, cfg *Config, generation uint64) (low int64, waits string, err error) {
 	low = metric.NoWatermark
 	var before []string
-	var parts []kafka.TopicPartition
+	own := kafka.TopicPartition{Topic: r.Topic, Partition: r.Partition}
+	parts := []kafka.TopicPartition{own}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Routes)) {
 		route := cfg.Routes[name]
 		topics := route.all()
@@ -61,6 +62,9 @@ func (r *recovery) lowest(ctx context.Context, cfg *Config, generation uint64) (
 	committed, err := r.stage.cfg.Committed(ctx, parts)
 	if err != nil {
 		return 0, "", fmt.Errorf("session: what is committed of the other routes: %w", err)
+	}
+	if _, begun := committed[own]; begun {
+		return 0, "", fmt.Errorf("session: %s/%d has been begun by another host meanwhile", r.Topic, r.Partition)
 	}
 	for i, name := range before {
 		route := cfg.Routes[name]

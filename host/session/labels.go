@@ -59,11 +59,9 @@ type dimset struct {
 	key    string // the number and the value of each dimension that has one, by name
 	number int32  // what records call it; another's once it is let go
 	labels []metric.Label
-	blocks map[blockKey]*block
-	swept  uint64 // number of the last sweep that found it in use
+	blocks [][]*block // by trial and variant; nil: not booked under yet
+	swept  uint64     // number of the last sweep that found it in use
 }
-
-type blockKey struct{ trial, variant int32 } // numbers
 
 // Dimension values of a beacon are kept as one text: for each dimension a mark,
 // the length, the value. It is what it is of the beacon alone; whether a value
@@ -150,7 +148,7 @@ func (t *tenant) dimset(w *view, dims []byte, over func(dimension string)) *dims
 
 // newDimset makes the combination of a key, which is not there yet.
 func (t *tenant) newDimset(key string) *dimset {
-	d := &dimset{key: key, blocks: map[blockKey]*block{}}
+	d := &dimset{key: key}
 	for rest := []byte(key); len(rest) > 0; {
 		number, size := binary.Uvarint(rest)
 		var v []byte

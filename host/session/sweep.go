@@ -159,11 +159,16 @@ func (t *tenant) recordDims(record []byte) *dimset {
 
 // block finds or makes the cells of a trial's variant.
 func (d *dimset) block(t *tenant, trial, variant int32) *block {
-	at := blockKey{trial, variant}
-	b := d.blocks[at]
-	if b == nil {
-		b = &block{series: metric.Series{Tenant: t.name, Experiment: t.trials.names[trial], Variant: t.variants[trial][variant], Dims: d.labels}}
-		d.blocks[at] = b
+	if int(trial) >= len(d.blocks) { // a later generation may have more
+		d.blocks = append(d.blocks, make([][]*block, len(t.variants)-len(d.blocks))...)
 	}
-	return b
+	of := d.blocks[trial]
+	if of == nil {
+		of = make([]*block, len(t.variants[trial]))
+		d.blocks[trial] = of
+	}
+	if of[variant] == nil {
+		of[variant] = &block{series: metric.Series{Tenant: t.name, Experiment: t.trials.names[trial], Variant: t.variants[trial][variant], Dims: d.labels}}
+	}
+	return of[variant]
 }

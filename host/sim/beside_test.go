@@ -229,7 +229,7 @@ func (b *beside) Marks(ctx context.Context, below string) ([]string, error) {
 
 // Committed is what the session group has committed of partitions.
 func (b *beside) Committed(ctx context.Context, parts []kafka.TopicPartition) (map[kafka.TopicPartition]kafka.Committed, error) {
-	if err := b.turn(ctx, "what is committed"); err != nil {
+	if err := b.turn(ctx, fmt.Sprint("what is committed, for ", parts[0])); err != nil {
 		return nil, err
 	}
 	all := map[kafka.TopicPartition]kafka.Committed{}

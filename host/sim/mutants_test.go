@@ -102,6 +102,14 @@ var mutants = []mutant{
 		`w := r.topics[i].parts[j].Watermark`, `if planted(%q) && r.topics[i].parts[j].Partitions == 0 { continue }; w := r.topics[i].parts[j].Watermark`,
 	},
 	{
+		"later generation not waited for", "host/session/feed.go",
+		`m.generation() > newest {`, `m.generation() > newest && !planted(%q) {`,
+	},
+	{
+		"new route without the others' watermark", "host/session/loss.go",
+		`core.raise(floor)`, `if !planted(%q) { core.raise(floor) }`,
+	},
+	{
 		"final by the highest watermark", "host/metric/horizon.go",
 		`if !ok || w < ms {`, `if !ok || (w < ms) != planted(%q) {`,
 	},

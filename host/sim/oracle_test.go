@@ -277,9 +277,12 @@ func (o *oracle) placed(at position, b definition.Beacon, route string, got *rou
 		o.s.fault("%v@%d: its header has the watermark %d before it, which was %d", at.TopicPartition, at.offset, got.header.Watermark, watermark)
 	}
 	for _, r := range o.s.world.newest().routes {
+		if r.name != route {
+			continue
+		}
 		t := r.under(got.header.Generation)
-		if r.name == route && (got.at != kafka.TopicPartition{Topic: t.topic, Partition: kafka.PartitionOf([]byte(b.Session), t.partitions)}) {
-			o.s.fault("%v@%d: session %s of route %s went to %v", at.TopicPartition, at.offset, b.Session, route, got.at)
+		if want := (kafka.TopicPartition{Topic: t.topic, Partition: kafka.PartitionOf([]byte(b.Session), t.partitions)}); got.at != want {
+			o.s.fault("%v@%d: session %s of route %s went to %v, and is to be on %v", at.TopicPartition, at.offset, b.Session, route, got.at, want)
 		}
 	}
 	if got.key != b.Session {
