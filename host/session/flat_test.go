@@ -4,6 +4,8 @@ package session
 
 import (
 	"fmt"
+	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -74,59 +76,87 @@ func flatLog(n int) []Record {
 	return records
 }
 
+// flatCounts are the numbers of experiments that are compared.
+var flatCounts = []int{10, 100, 1000}
+
+// flatRounds is how often each number has its turn: a machine's speed drifts.
+const flatRounds = 5
+
 // BenchmarkExperiments is the cost of a beacon of a tenant with so many
 // experiments, each session in five, as a stage has it: in batches of 1000 and
-// transactions of ten batches, a minute of the beacons' time. On a machine that does other things too, the
-// processor's time is what counts.
+// transactions of ten batches, a minute of the beacons' time. One operation is
+// flatRounds turns of each number; what they cost is the processor's time, and the
+// ratios are those of turns next to each other, their medians.
 func BenchmarkExperiments(b *testing.B) {
 	for _, c := range flatCases {
-		for _, n := range []int{10, 100, 1000} {
-			b.Run(fmt.Sprintf("%s/%d", c.name, n), func(b *testing.B) {
-				benchFlat(b, testConfig(func(_ *Config, shop *Tenant) {
-					shop.Extractor = typeExtractor{testPoints("view", "cart", "order", "other").points}
-					shop.Fields = []string{"type"}
-					shop.Dimensions = []Dimension{{Name: "platform", Path: "platform"}}
-					for i := range n {
-						e := c.of(i, n)
-						e.ID, e.Qualify = fmt.Sprintf("experiment-%d", i), "cart"
-						shop.Experiments = append(shop.Experiments, compile(e))
+		b.Run(c.name, func(b *testing.B) {
+			var logs [][]Record
+			var cfgs []*Config
+			for _, n := range flatCounts {
+				logs, cfgs = append(logs, flatLog(n)), append(cfgs, flatConfig(n, c.of))
+			}
+			for b.Loop() {
+				var costs [flatRounds][]float64
+				for round := range costs {
+					for i := range flatCounts {
+						costs[round] = append(costs[round], flatCost(b, cfgs[i], logs[i]))
 					}
-				}), flatLog(n))
-			})
-		}
+				}
+				for i, n := range flatCounts {
+					b.ReportMetric(median(costs[:], func(turn []float64) float64 { return turn[i] }), fmt.Sprintf("ns/beacon-of-%d", n))
+					if i > 0 {
+						b.ReportMetric(median(costs[:], func(turn []float64) float64 { return turn[i] / turn[0] }), fmt.Sprintf("ratio-%d", n))
+					}
+				}
+				b.ReportMetric(0, "ns/op")
+			}
+		})
 	}
 }
 
-func benchFlat(b *testing.B, cfg *Config, records []Record) {
-	b.ReportAllocs()
-	b.StopTimer()
-	b.ResetTimer()
-	var used time.Duration
-	for n := b.N; n > 0; {
-		p, out := NewPartition(cfg, "web", 0), &Output{}
-		take := func(from, to int) {
-			for batch := 1; from < to; batch++ {
-				size := min(1000, to-from)
-				if err := p.take(b.Context(), records[from:from+size], out); err != nil {
-					b.Fatal(err)
-				}
-				if batch%10 == 0 {
-					p.flush(out)
-				}
-				out.Reset()
-				from += size
-			}
-		}
-		take(0, flatWarm)
-		to := min(flatLen, flatWarm+n)
-		n -= to - flatWarm
-		before := cpuTime(b)
-		b.StartTimer()
-		take(flatWarm, to)
-		b.StopTimer()
-		used += cpuTime(b) - before
+func median(turns [][]float64, of func([]float64) float64) float64 {
+	var all []float64
+	for _, t := range turns {
+		all = append(all, of(t))
 	}
-	b.ReportMetric(float64(used)/float64(b.N), "cpu-ns/op")
+	slices.Sort(all)
+	return all[len(all)/2]
+}
+
+func flatConfig(n int, of func(i, n int) experiment.Experiment) *Config {
+	return testConfig(func(_ *Config, shop *Tenant) {
+		shop.Extractor = typeExtractor{testPoints("view", "cart", "order", "other").points}
+		shop.Fields = []string{"type"}
+		shop.Dimensions = []Dimension{{Name: "platform", Path: "platform"}}
+		for i := range n {
+			e := of(i, n)
+			e.ID, e.Qualify = fmt.Sprintf("experiment-%d", i), "cart"
+			shop.Experiments = append(shop.Experiments, compile(e))
+		}
+	})
+}
+
+// flatCost is the processor's time of a beacon, ns.
+func flatCost(b *testing.B, cfg *Config, records []Record) float64 {
+	p, out := NewPartition(cfg, "web", 0), &Output{}
+	defer p.Close()
+	take := func(records []Record) {
+		batch := 0
+		for some := range slices.Chunk(records, 1000) {
+			if err := p.take(b.Context(), some, out); err != nil {
+				b.Fatal(err)
+			}
+			if batch++; batch%10 == 0 {
+				p.flush(out)
+			}
+			out.Reset()
+		}
+	}
+	take(records[:flatWarm])
+	runtime.GC()
+	before := cpuTime(b)
+	take(records[flatWarm:])
+	return float64(cpuTime(b)-before) / float64(flatLen-flatWarm)
 }
 
 // cpuTime is the processor time that this process has used.

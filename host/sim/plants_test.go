@@ -30,7 +30,7 @@ func TestPlantedBugs(t *testing.T) {
 			t.Parallel()
 			for seed := uint64(1); seed <= *tries; seed++ {
 				if s := simulate(t, seed, bug); len(s.faults) > 0 {
-					t.Logf("caught by seed %d: %s", seed, s.faults[0])
+					t.Logf("%s: caught by seed %d: %s", bug, seed, s.faults[0])
 					return
 				}
 			}
