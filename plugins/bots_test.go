@@ -74,7 +74,7 @@ func lower(s string) string {
 }
 
 func TestBotsAgainstNaive(t *testing.T) {
-	m := module(t, "bots", wasm.Limits{Timeout: wasm.StartTimeout})
+	m := module(t, "bots", wasm.Limits{})
 	// Few letters, so that names overlap, are each other's prefixes and suffixes.
 	short := rapid.StringMatching(`[abAB]{1,6}`)
 	name := rapid.OneOf(short, short, rapid.StringMatching(`[a-c](é|É|[ .*]|😀|\\|")?[a-c]`), rapid.SampledFrom(script))
@@ -188,7 +188,7 @@ func TestBotsLimits(t *testing.T) {
 		{"wide with memory", wide, 32 << 20, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m := module(t, "bots", wasm.Limits{Memory: c.memory, Timeout: wasm.StartTimeout})
+			m := module(t, "bots", wasm.Limits{Memory: c.memory})
 			g, err := m.Instantiate(t.Context(), nil, map[string][]byte{"agents": c.file})
 			if c.refuse != "" {
 				if refused := new(wasm.ConfigError); !errors.As(err, &refused) || !strings.Contains(refused.Text, c.refuse) {

@@ -33,7 +33,7 @@ func TestPurity(t *testing.T) {
 	} {
 		t.Run(c.plugin, func(t *testing.T) {
 			ctx := t.Context()
-			pool, err := module(t, c.plugin, wasm.Limits{Timeout: wasm.StartTimeout}).NewPool(ctx, []byte(c.config), c.data, 1)
+			pool, err := module(t, c.plugin, wasm.Limits{}).NewPool(ctx, []byte(c.config), c.data, 1)
 			if err != nil {
 				t.Fatal(err)
 			}

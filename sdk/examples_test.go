@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/abi/tck"
@@ -41,7 +40,7 @@ func TestExamples(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			var modules []*module
 			for _, path := range []string{filepath.Join("c/examples", e.name+".wasm"), buildGo(t, e.name)} {
-				p, err := loader.Load(t.Context(), plugin.Spec{Name: e.name, Module: path, Timeout: time.Minute})
+				p, err := loader.Load(t.Context(), plugin.Spec{Name: e.name, Module: path})
 				if err != nil {
 					t.Fatalf("%s: %v", path, err)
 				}

@@ -217,9 +217,6 @@ func (e *explainer) notes() {
 			note("%s: %s", e.KeyPosition(keys...), why)
 		}
 	}
-	for name := range e.Plugins.All() {
-		withoutEffect("fuel is not counted yet: a call that does not end is interrupted by the clock", "plugins", name, "limits", "fuel")
-	}
 	for name := range e.Tenants.All() {
 		withoutEffect("series_limit is not enforced yet", "tenants", name, "series_limit")
 	}

@@ -19,7 +19,7 @@ type Plugin struct {
 // Limits bound one instance of a module.
 type Limits struct {
 	Memory Size  `key:"memory" default:"16MiB" min:"64KiB" max:"4GiB" doc:"Its memory." example:"64MiB"`
-	Fuel   int64 `key:"fuel" default:"10000000" min:"1" doc:"Its instructions a call. They are not counted yet: a call that does not end is interrupted by the clock." example:"50000000"`
+	Fuel   int64 `key:"fuel" default:"10000000" min:"1" doc:"How much work a call may do, in instructions. A batch that takes more is split; a beacon that takes more alone is one at which the plugin fails." example:"50000000"`
 }
 
 // Rules are conditions in CEL's syntax over a beacon's fields; exactly one

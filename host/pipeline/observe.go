@@ -163,15 +163,16 @@ var (
 	pluginLabels  = []string{"plugin", "version"}
 	pluginRows    = prometheus.NewDesc("pharos_plugin_rows_total", "Beacons that the plugin answered.", pluginLabels, nil)
 	pluginCalls   = prometheus.NewDesc("pharos_plugin_calls_total", "Calls of the plugin's code.", pluginLabels, nil)
-	pluginFailed  = prometheus.NewDesc("pharos_plugin_failures_total", "Calls that trapped, timed out or answered wrongly.", pluginLabels, nil)
+	pluginFailed  = prometheus.NewDesc("pharos_plugin_failures_total", "Calls that trapped, ran out of fuel or answered wrongly.", pluginLabels, nil)
 	pluginGuilty  = prometheus.NewDesc("pharos_plugin_guilty_beacons_total", "Beacons at which the plugin failed alone.", pluginLabels, nil)
 	pluginBusy    = prometheus.NewDesc("pharos_plugin_busy_seconds_total", "Time in the plugin's code.", pluginLabels, nil)
+	pluginFuel    = prometheus.NewDesc("pharos_plugin_fuel_total", "Work that the plugin has done, in units of fuel; rules have none.", pluginLabels, nil)
 	pluginCounter = prometheus.NewDesc("pharos_plugin_counter_total", "The plugin's own counters.", append([]string{"counter"}, pluginLabels...), nil)
 )
 
 // Describe implements prometheus.Collector.
 func (pluginCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{pluginRows, pluginCalls, pluginFailed, pluginGuilty, pluginBusy, pluginCounter} {
+	for _, d := range []*prometheus.Desc{pluginRows, pluginCalls, pluginFailed, pluginGuilty, pluginBusy, pluginFuel, pluginCounter} {
 		ch <- d
 	}
 }
@@ -188,6 +189,7 @@ func (c pluginCollector) Collect(ch chan<- prometheus.Metric) {
 		counter(pluginFailed, float64(s.Failures))
 		counter(pluginGuilty, float64(s.Guilty))
 		counter(pluginBusy, s.Busy.Seconds())
+		counter(pluginFuel, float64(s.Fuel))
 		for _, own := range s.Counters {
 			counter(pluginCounter, float64(own.Value), own.Name)
 		}

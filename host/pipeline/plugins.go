@@ -15,7 +15,7 @@ import (
 func pluginSpec(name string, p *config.Plugin) plugin.Spec {
 	spec := plugin.Spec{
 		Name: name, Module: p.Module.Path.String(), Digest: p.Digest, Config: json.RawMessage(p.Config),
-		Memory: int64(p.Limits.Memory), OnError: plugin.OnError(p.OnError),
+		Memory: int64(p.Limits.Memory), Fuel: p.Limits.Fuel, OnError: plugin.OnError(p.OnError),
 	}
 	if p.Rules != nil {
 		spec.Rules = ruleLists(p.Rules)

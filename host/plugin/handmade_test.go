@@ -68,7 +68,7 @@ func pure(t *testing.T, code, config []byte, files map[string][]byte, words []st
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := r.Compile(ctx, "pure", code, wasm.WithLimits(wasm.Limits{Timeout: slow}))
+	m, err := r.Compile(ctx, "pure", code)
 	if err != nil {
 		t.Fatal(err)
 	}

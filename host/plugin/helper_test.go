@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/seed-6a2d649b/pharos/host/beacon"
 )
@@ -20,16 +19,10 @@ var loader = func() *Loader {
 	return l
 }()
 
-// slow is a timeout that no call reaches that ends.
-const slow = time.Minute
-
 func load(t testing.TB, spec Spec) *Plugin {
 	t.Helper()
 	if spec.Name == "" {
 		spec.Name = "moody"
-	}
-	if spec.Timeout == 0 {
-		spec.Timeout = slow
 	}
 	p, err := loader.Load(context.Background(), spec)
 	if err != nil {

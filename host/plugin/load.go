@@ -110,7 +110,7 @@ func (p *Plugin) loadModule(ctx context.Context, runtime *wasm.Runtime, spec *Sp
 	if p.data, err = readData(spec.Data); err != nil {
 		return err
 	}
-	limits := wasm.WithLimits(wasm.Limits{Memory: spec.Memory, Timeout: spec.Timeout})
+	limits := wasm.WithLimits(wasm.Limits{Memory: spec.Memory, Fuel: spec.Fuel})
 	if p.module, err = runtime.Compile(ctx, spec.Name, code, limits); err != nil {
 		return err
 	}

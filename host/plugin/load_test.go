@@ -97,7 +97,7 @@ func TestGoldenVectors(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := copyModule(t, "testdata/"+test.module+".wasm", test.golden)
-			p, err := loader.Load(context.Background(), Spec{Name: "mine", Module: path, Timeout: slow})
+			p, err := loader.Load(context.Background(), Spec{Name: "mine", Module: path})
 			if err == nil {
 				if p.Vectors() == 0 || len(test.want) > 0 {
 					t.Errorf("loaded, %d golden vectors", p.Vectors())

@@ -1,42 +1,33 @@
 package plugin
 
-import (
-	"sync/atomic"
-	"time"
-)
+import "sync/atomic"
 
-// How time is spent on rows at which a plugin takes too long. A row of a full
-// call that loops costs two and a half timeouts: the call's, a quarter, a
-// sixteenth and so on of the parts that it is in, and its own.
-const (
-	hurryParts  = 16                    // a batch that timed out is split into
-	hurryShare  = 4                     // a part has this share of the batch's time
-	leastTime   = 50 * time.Millisecond // that a call has, if the timeout is not shorter
-	fullProofs  = 4                     // rows of a batch that have the whole timeout before they are blamed
-	laterProofs = 8                     // those after them have this share of it
-)
-
-// pace is how many rows a call of a plugin takes: so many that a slow plugin
-// stays well within its timeout. The zero value is chunkRows.
+// pace is how many rows a call of a plugin takes: so many that one that works much
+// stays well within its fuel. The zero value is chunkRows. It changes no answer:
+// those are of each row alone.
 type pace struct {
 	less atomic.Int64 // than chunkRows
 }
+
+// paceShare is the share of its rows that a plugin gets in its next call where they
+// took more fuel than there is.
+const paceShare = 16
 
 func (p *pace) rows() int { return chunkRows - int(p.less.Load()) }
 
 func (p *pace) set(rows int) { p.less.Store(int64(chunkRows - min(max(rows, 1), chunkRows))) }
 
-// timedOut takes note that a call was too large.
-func (p *pace) timedOut(rows int) {
+// ranOut takes note that a call was too large.
+func (p *pace) ranOut(rows int) {
 	if rows > 1 { // of one row it tells nothing
-		p.set(min(p.rows(), rows/hurryParts))
+		p.set(min(p.rows(), rows/paceShare))
 	}
 }
 
 // answered takes note that a call was answered: twice as many rows may be, where
-// that leaves three quarters of the time.
-func (p *pace) answered(rows int, took, timeout time.Duration) {
-	if took < timeout/8 && p.less.Load() > 0 {
+// that leaves three quarters of the fuel.
+func (p *pace) answered(rows int, used, fuel uint64) {
+	if used < fuel/8 && p.less.Load() > 0 {
 		p.set(max(p.rows(), 2*rows))
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/beacon"
@@ -50,9 +49,9 @@ type Plugin struct {
 	scratch sync.Pool // of *scratch
 	pace    pace
 
-	last                                       atomic.Pointer[Failure]
-	rows, calls, failures, guilty, nanoseconds atomic.Uint64
-	counters                                   []atomic.Uint64
+	last                                             atomic.Pointer[Failure]
+	rows, calls, failures, guilty, nanoseconds, fuel atomic.Uint64
+	counters                                         []atomic.Uint64
 }
 
 // scratch is the memory of one call.
@@ -152,14 +151,6 @@ func (p *Plugin) Extract(ctx context.Context, b *beacon.Batch, sel []int, emit f
 			emit(measured)
 		}
 	}, fail)
-}
-
-// timeout is that of one call; rules have none.
-func (p *Plugin) timeout() time.Duration {
-	if p.module == nil {
-		return 0
-	}
-	return p.module.Limits().Timeout
 }
 
 func (p *Plugin) mustBe(kind abi.Kind) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +18,7 @@ type run struct {
 	ctx      context.Context
 	beacons  *beacon.Batch
 	instance *wasm.Instance // nil of rules, and until one is needed
-	loops    int            // rows found guilty by a timeout
+	fresh    bool           // it has processed nothing yet
 	scratch  *scratch
 
 	answered func(out *abi.Output, sel []int)
@@ -40,7 +39,7 @@ func (p *Plugin) run(ctx context.Context, b *beacon.Batch, sel []int, answered f
 	defer func() { err = errors.Join(err, r.release()) }()
 	for len(sel) > 0 {
 		n := p.chunk(b, sel)
-		if _, err := r.process(sel[:n], false, p.timeout()); err != nil {
+		if _, err := r.process(sel[:n], false); err != nil {
 			return fmt.Errorf("plugin %s: %w", p.name, err)
 		}
 		sel = sel[n:]
@@ -60,92 +59,69 @@ func (p *Plugin) chunk(b *beacon.Batch, sel []int) int {
 	return most
 }
 
-// process has the rows answered within limit, and splits them where the plugin
-// fails. bad says that the plugin is known to fail at one of them. It reports
-// whether one of them is guilty; the error is that of the host.
-func (r *run) process(sel []int, bad bool, limit time.Duration) (guilty bool, err error) {
+// process has the rows answered, and splits them where the plugin fails. bad says
+// that the plugin is known to fail at one of them. It reports whether one of them
+// is guilty; the error is that of the host.
+func (r *run) process(sel []int, bad bool) (guilty bool, err error) {
 	if len(sel) == 1 {
-		return r.judge(sel, limit)
+		return r.judge(sel)
 	}
 	if !bad {
-		failure, err := r.call(sel, limit)
-		switch {
-		case err != nil:
+		if failure, err := r.call(sel); err != nil || failure == nil {
 			return false, err
-		case failure == nil:
-			return false, nil
-		case timedOut(failure):
-			return r.hurry(sel, limit)
 		}
 	}
 	half := len(sel) / 2
-	left, err := r.process(sel[:half], false, limit)
+	left, err := r.process(sel[:half], false)
 	if err != nil {
 		return false, err
 	}
-	right, err := r.process(sel[half:], !left, limit)
+	right, err := r.process(sel[half:], !left)
 	return left || right, err
 }
 
-// hurry looks for the rows at which the plugin takes too long. Each try costs
-// its whole time, so there are few, of many parts with less time each: yet more
-// than their share, as the plugin may just be slow.
-func (r *run) hurry(sel []int, limit time.Duration) (guilty bool, err error) {
-	limit = min(limit, max(limit/hurryShare, leastTime))
-	size := (len(sel) + hurryParts - 1) / hurryParts
-	for part := range slices.Chunk(sel, size) {
-		found, err := r.process(part, false, limit)
-		if err != nil {
+// judge has one row answered, or blames it. What came before may have broken the
+// instance: a row is guilty only if it fails alone in a fresh one.
+func (r *run) judge(sel []int) (guilty bool, err error) {
+	if r.instance == nil && r.p.program == nil {
+		if err := r.renew(); err != nil {
 			return false, err
 		}
-		guilty = guilty || found
 	}
-	return guilty, nil
-}
-
-// judge has one row answered, or blames it. What came before may have broken the
-// instance, and the limit may be too short for the row: it is guilty only if it
-// fails alone in a fresh instance that has the time to prove it.
-func (r *run) judge(sel []int, limit time.Duration) (guilty bool, err error) {
-	failure, err := r.call(sel, limit)
+	fresh := r.fresh
+	failure, err := r.call(sel)
+	if err == nil && failure != nil && !fresh {
+		if err := r.renew(); err != nil {
+			return false, err
+		}
+		failure, err = r.call(sel)
+	}
 	if err != nil || failure == nil {
 		return false, err
-	}
-	if err := r.renew(); err != nil {
-		return false, err
-	}
-	limit = r.p.timeout()
-	if r.loops >= fullProofs {
-		limit = min(limit, max(limit/laterProofs, leastTime))
-	}
-	failure, err = r.call(sel, limit)
-	if err != nil || failure == nil {
-		return false, err
-	}
-	if timedOut(failure) {
-		r.loops++
 	}
 	r.p.guilty.Add(1)
 	r.p.blame(sel[0], failure, r.refuse)
 	return true, nil
 }
 
-// call has the rows answered within limit, and passes the answers on. A failure
-// is the plugin's, and an error the host's.
-func (r *run) call(sel []int, limit time.Duration) (failure, err error) {
+// call has the rows answered, and passes the answers on. A failure is the plugin's,
+// and an error the host's.
+func (r *run) call(sel []int) (failure, err error) {
 	p, s := r.p, r.scratch
 	r.beacons.Columns(p.plan.Fields, sel, &s.batch)
-	start := time.Now()
+	start, used := time.Now(), uint64(0)
 	if p.program != nil {
 		err = p.program.Process(r.ctx, &s.batch, &s.out)
 	} else {
 		if err = r.acquire(); err != nil {
 			return nil, err
 		}
-		err = r.instance.ProcessWithin(r.ctx, &s.batch, &s.out, limit)
+		before := r.instance.Fuel()
+		err = r.instance.Process(r.ctx, &s.batch, &s.out)
+		r.fresh, used = false, r.instance.Fuel()-before
 	}
-	took := time.Since(start)
-	p.nanoseconds.Add(uint64(took))
+	p.nanoseconds.Add(uint64(time.Since(start)))
+	p.fuel.Add(used)
 	p.calls.Add(1)
 	var trap *wasm.TrapError
 	var size *abi.SizeError
@@ -156,13 +132,13 @@ func (r *run) call(sel []int, limit time.Duration) (failure, err error) {
 			p.counters[i].Add(n)
 		}
 		if p.program == nil {
-			p.pace.answered(len(sel), took, p.timeout())
+			p.pace.answered(len(sel), used, uint64(p.module.Limits().Fuel))
 		}
 		r.answered(&s.out, sel)
 		return nil, nil
 	case errors.As(err, &trap):
-		if trap.Cause == wasm.Timeout {
-			p.pace.timedOut(len(sel))
+		if trap.Cause == wasm.OutOfFuel {
+			p.pace.ranOut(len(sel))
 		}
 		p.failed(err)
 		return err, r.release()
@@ -177,6 +153,7 @@ func (r *run) call(sel []int, limit time.Duration) (failure, err error) {
 func (r *run) acquire() (err error) {
 	if r.instance == nil {
 		r.instance, err = r.p.pool.Get(r.ctx)
+		r.fresh = false
 	}
 	return err
 }
@@ -188,7 +165,7 @@ func (r *run) renew() error {
 	}
 	instance, err := r.p.pool.Fresh(r.ctx)
 	if err == nil {
-		r.instance = instance
+		r.instance, r.fresh = instance, true
 	}
 	return err
 }
@@ -222,12 +199,6 @@ func (p *Plugin) blame(row int, failure error, refuse func(row int, d beacon.Dro
 	refuse(row, d)
 }
 
-// timedOut tells whether a failure is that the plugin took too long.
-func timedOut(failure error) bool {
-	var trap *wasm.TrapError
-	return errors.As(failure, &trap) && trap.Cause == wasm.Timeout
-}
-
 // describe gives a failure's cause, one of few, and all that is known of it.
 func describe(failure error) (cause, detail string) {
 	var trap *wasm.TrapError
@@ -239,8 +210,8 @@ func describe(failure error) (cause, detail string) {
 		detail += "\noutput: " + trap.Output
 	}
 	switch trap.Cause {
-	case wasm.Timeout:
-		return "timeout", detail
+	case wasm.OutOfFuel:
+		return "out of fuel", detail
 	case wasm.Violation:
 		return "bad output", detail
 	case wasm.Failed:

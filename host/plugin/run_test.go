@@ -185,10 +185,10 @@ func TestBisection(t *testing.T) {
 	}
 }
 
-func TestTimeout(t *testing.T) {
-	p := load(t, Spec{Module: "testdata/filter.wasm", Timeout: 300 * time.Millisecond})
+func TestOutOfFuel(t *testing.T) {
+	p := load(t, Spec{Module: "testdata/filter.wasm", Fuel: 1_000_000})
 	b, sel := beacons(t, p, doing("yes", "loop", "", "yes")...)
-	if diff := cmp.Diff([]string{"0 yes", "1 plugin moody: timeout", "3 yes"}, answers(t, p, b, sel)); diff != "" {
+	if diff := cmp.Diff([]string{"0 yes", "1 plugin moody: out of fuel", "3 yes"}, answers(t, p, b, sel)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -292,7 +292,7 @@ func TestWorkers(t *testing.T) {
 // alone are blamed, and the plugin is given full calls again.
 func TestLoops(t *testing.T) {
 	for _, loops := range [][]int{{0}, {1234}, {chunkRows - 1}, {3, 4, 700, 2000, 2001, 4095}} {
-		p := load(t, Spec{Module: "testdata/filter.wasm", Timeout: 400 * time.Millisecond})
+		p := load(t, Spec{Module: "testdata/filter.wasm"})
 		things := slices.Repeat([]string{"yes"}, chunkRows)
 		for _, row := range loops {
 			things[row] = "loop"
@@ -302,18 +302,18 @@ func TestLoops(t *testing.T) {
 		for row := range things {
 			want := fmt.Sprintf("%d yes", row)
 			if slices.Contains(loops, row) {
-				want = fmt.Sprintf("%d plugin moody: timeout", row)
+				want = fmt.Sprintf("%d plugin moody: out of fuel", row)
 			}
 			if row >= len(got) || got[row] != want {
 				t.Fatalf("loops %v: row %d: %d answers, want %s", loops, row, len(got), want)
 			}
 		}
 		s := p.Stats()
-		// 1, 16 and 16 parts, the row and its proof; each can fail once more by chance.
-		if most := uint64(10 * len(loops)); s.Failures > most || s.Guilty != uint64(len(loops)) {
+		// Halves, down to the row, and its proof.
+		if most := uint64(14 * len(loops)); s.Failures > most || s.Guilty != uint64(len(loops)) {
 			t.Errorf("loops %v: %+v", loops, s)
 		}
-		if s.Last == nil || !strings.HasPrefix(s.Last.Text, "timeout: pharos_process: took longer") || time.Since(s.Last.At) > time.Hour {
+		if s.Last == nil || !strings.HasPrefix(s.Last.Text, "out of fuel: pharos_process: did more work") || time.Since(s.Last.At) > time.Hour {
 			t.Errorf("the last failure is %+v", s.Last)
 		}
 		calm, all := beacons(t, p, doing(slices.Repeat([]string{"x"}, 3*chunkRows)...)...)
@@ -324,35 +324,22 @@ func TestLoops(t *testing.T) {
 	}
 }
 
-// TestLoopsCost adds up the time that a beacon which loops may take.
-func TestLoopsCost(t *testing.T) {
-	for _, timeout := range []time.Duration{500 * time.Millisecond, time.Second, 10 * time.Second} {
-		cost, limit := timeout, timeout // the proof, and the parts that the row is in
-		for rows := chunkRows; ; rows = (rows + hurryParts - 1) / hurryParts {
-			cost += limit
-			if rows == 1 {
-				break
-			}
-			limit = min(limit, max(limit/hurryShare, leastTime))
-		}
-		if cost > 3*timeout {
-			t.Errorf("timeout %s: %s", timeout, cost)
-		}
-	}
-}
+// TestMuchWork: a plugin that does more work than it has fuel is given fewer rows a
+// call, and is blamed for none.
+func TestMuchWork(t *testing.T) {
+	one := load(t, Spec{Module: "testdata/filter.wasm", Fuel: 1 << 40})
+	b, sel := beacons(t, one, doing(slices.Repeat([]string{"slow"}, 30)...)...)
+	answers(t, one, b, sel[:1])
+	each := one.Stats().Fuel
 
-// TestSlow: a plugin that is too slow for its timeout is given fewer rows a call,
-// and is blamed for none.
-func TestSlow(t *testing.T) {
-	p := load(t, Spec{Module: "testdata/filter.wasm", Timeout: 600 * time.Millisecond})
-	b, sel := beacons(t, p, doing(slices.Repeat([]string{"slow"}, 30)...)...)
+	p := load(t, Spec{Module: "testdata/filter.wasm", Fuel: int64(7 * each)})
 	for range 2 {
 		if got := answers(t, p, b, sel); got != nil {
 			t.Error(got)
 		}
 	}
-	if s := p.Stats(); s.Guilty != 0 || s.Rows != 60 {
-		t.Errorf("%+v", s)
+	if s := p.Stats(); s.Guilty != 0 || s.Rows != 60 || s.Failures == 0 || s.Fuel < 60*each/2 {
+		t.Errorf("%+v, where a row takes %d", s, each)
 	}
 }
 
@@ -361,15 +348,15 @@ func TestPace(t *testing.T) {
 	if p.rows() != chunkRows {
 		t.Error(p.rows())
 	}
-	p.answered(chunkRows, 0, time.Second)
-	for _, step := range []struct{ timedOut, answered, want int }{
+	p.answered(chunkRows, 0, 1000)
+	for _, step := range []struct{ ranOut, answered, want int }{
 		{4096, 0, 256}, {1, 0, 256}, {256, 0, 16}, {10, 0, 1}, {0, 16, 32}, {0, 4, 32}, {0, 4096, 4096},
 	} {
-		if step.timedOut > 0 {
-			p.timedOut(step.timedOut)
+		if step.ranOut > 0 {
+			p.ranOut(step.ranOut)
 		} else {
-			p.answered(step.answered, time.Millisecond, time.Second)
-			p.answered(chunkRows, time.Second/2, time.Second) // too slow for more
+			p.answered(step.answered, 1, 1000)
+			p.answered(chunkRows, 500, 1000) // too much for more
 		}
 		if p.rows() != step.want {
 			t.Errorf("%+v: %d", step, p.rows())

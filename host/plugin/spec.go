@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/seed-6a2d649b/pharos/host/rules"
 )
@@ -34,7 +33,7 @@ type Spec struct {
 	Config  json.RawMessage   // for the module; nil is {}
 	Data    map[string]string // for the module: name to path of a file
 	Memory  int64             // bytes an instance may have; 0 is abi.DefaultMemory
-	Timeout time.Duration     // of one call; 0 is wasm.DefaultTimeout
+	Fuel    int64             // of one call; 0 is wasm.DefaultFuel
 	OnError OnError           // "" is DeadLetter
 
 	// What is not yet there is refused rather than passed over.

@@ -9,9 +9,10 @@ import (
 type Stats struct {
 	Rows     uint64        // beacons that it answered
 	Calls    uint64        // of its code, failed ones too
-	Failures uint64        // calls that failed: traps, timeouts, bad output, errors
+	Failures uint64        // calls that failed: traps, too much work, bad output, errors
 	Guilty   uint64        // beacons at which it failed alone, in a fresh instance
 	Busy     time.Duration // in its code
+	Fuel     uint64        // that it has used, of all calls; rules use none
 	Counters []Counter     // its own, in the plan's order
 	Last     *Failure      // the last call that failed; nil: none did
 }
@@ -48,6 +49,7 @@ func (p *Plugin) Stats() Stats {
 		Failures: p.failures.Load(),
 		Guilty:   p.guilty.Load(),
 		Busy:     time.Duration(p.nanoseconds.Load()),
+		Fuel:     p.fuel.Load(),
 		Last:     p.last.Load(),
 	}
 	for i, name := range p.plan.Counters {

@@ -1,13 +1,10 @@
 package wasm
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"unicode"
-
-	"github.com/tetratelabs/wazero/sys"
 )
 
 // Cause is why an instance is dead.
@@ -16,7 +13,7 @@ type Cause string
 // The causes.
 const (
 	Trap      Cause = "trap"          // the guest trapped, or called proc_exit
-	Timeout   Cause = "timeout"       // a call took too long
+	OutOfFuel Cause = "out of fuel"   // a call did more work than it may
 	Violation Cause = "abi violation" // the guest broke a rule of abi/SPEC.md
 	Failed    Cause = "error"         // the guest said that it failed
 )
@@ -58,18 +55,16 @@ const stackMark = "\nwasm stack trace:\n"
 
 // kill marks the instance dead and says why.
 func (i *Instance) kill(function string, cause Cause, err error) *TrapError {
-	e := &TrapError{Module: i.module.name, Function: function, Cause: cause, err: err, Output: string(i.guard.output)}
-	var exit *sys.ExitError
-	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &exit) && exit.ExitCode() == sys.ExitCodeDeadlineExceeded {
-		e.Cause, e.Detail = Timeout, "took longer than is allowed"
-	} else {
-		detail, stack, _ := strings.Cut(err.Error(), stackMark)
-		e.Detail = strings.TrimSuffix(strings.TrimPrefix(detail, "wasm error: "), " (recovered by wazero)")
-		e.Stack = strings.ReplaceAll(stack, "\t", "")
-		// A panic of a language is an "unreachable"; its text is in the output.
-		if said, _, _ := strings.Cut(e.Output, "\n"); said != "" && cause == Trap {
-			e.Detail += ": " + printable([]byte(said))
-		}
+	e := &TrapError{Module: i.module.name, Function: function, Cause: cause, err: err, Output: string(i.output.text)}
+	detail, stack, _ := strings.Cut(err.Error(), stackMark)
+	e.Detail = strings.TrimSuffix(strings.TrimPrefix(detail, "wasm error: "), " (recovered by wazero)")
+	e.Stack = strings.ReplaceAll(stack, "\t", "")
+	if cause == OutOfFuel { // the trap is the host's
+		e.Detail = fmt.Sprintf("did more work than its fuel of %d allows", i.allowed())
+	}
+	// A panic of a language is an "unreachable"; its text is in the output.
+	if said, _, _ := strings.Cut(e.Output, "\n"); said != "" && cause == Trap {
+		e.Detail += ": " + printable([]byte(said))
 	}
 	i.dead = e
 	return e

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/wasm/fuel"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 )
@@ -19,11 +19,13 @@ type Instance struct {
 	module  *Module
 	mod     api.Module
 	memory  api.Memory
-	guard   *guard
+	output  *output
+	fuel    api.MutableGlobal
 	alloc   api.Function
 	process api.Function
 	dead    *TrapError
-	limit   time.Duration // of a call, as of now
+	limit   int64  // of fuel, of the next call
+	used    uint64 // fuel, of all calls
 
 	plan      *abi.Plan
 	planText  string
@@ -39,16 +41,13 @@ func (m *Module) start(ctx context.Context) (*Instance, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	i := &Instance{module: m, guard: newGuard(), limit: startTimeout}
-	i.guard.arm(i.limit)
-	mod, err := m.runtime.InstantiateModule(i.guard, m.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
-	if i.guard.disarm() && err == nil {
-		err = errors.Join(context.DeadlineExceeded, mod.Close(ctx))
-	}
+	i := &Instance{module: m, output: newOutput(), limit: StartFuel}
+	mod, err := m.runtime.InstantiateModule(i.output, m.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
 		return nil, i.kill("start", Trap, err)
 	}
 	i.mod, i.memory = mod, mod.Memory()
+	i.fuel = mod.ExportedGlobal(fuel.Export).(api.MutableGlobal) // Inject has seen to it
 	i.alloc, i.process = mod.ExportedFunction(abi.ExportAlloc), mod.ExportedFunction(abi.ExportProcess)
 	if init := mod.ExportedFunction(abi.ExportInitialize); init != nil {
 		if _, err := i.call(init, abi.ExportInitialize); err != nil {
@@ -97,7 +96,7 @@ func (i *Instance) configure(config []byte, data map[string][]byte) error {
 		return fmt.Errorf("plugin %s: %w", i.module.name, err)
 	}
 	i.layout = abi.NewLayout(kind, i.plan)
-	i.limit = i.module.limits.Timeout
+	i.limit = i.module.limits.Fuel
 	return nil
 }
 
@@ -208,17 +207,24 @@ func (i *Instance) Close(ctx context.Context) error {
 	return i.mod.Close(ctx)
 }
 
-// Process gives the guest one batch and reads its answer into out. On a
+// allowed is the fuel that the instance has for a batch, or for a call before the
+// first one.
+func (i *Instance) allowed() int64 {
+	if i.layout == nil {
+		return StartFuel
+	}
+	return i.module.limits.Fuel
+}
+
+// Fuel is the work that the guest has done in all calls, in units of package fuel.
+func (i *Instance) Fuel() uint64 { return i.used }
+
+// Process gives the guest one batch and reads its answer into out. All that it does
+// for the batch, making room included, has the module's fuel together. On a
 // *TrapError the instance is dead. On an *abi.SizeError it is alive, but the
 // batch does not fit into its memory: split it. Any other error is a context
 // that has ended, or a batch that is not of the guest's plan.
 func (i *Instance) Process(ctx context.Context, b *abi.Batch, out *abi.Output) error {
-	return i.ProcessWithin(ctx, b, out, i.module.limits.Timeout)
-}
-
-// ProcessWithin is Process with less time than the module's limits give: for all
-// that the guest does for the batch together, making room included.
-func (i *Instance) ProcessWithin(ctx context.Context, b *abi.Batch, out *abi.Output, limit time.Duration) error {
 	if i.dead != nil {
 		return fmt.Errorf("%w: %w", ErrDead, i.dead)
 	}
@@ -233,10 +239,9 @@ func (i *Instance) ProcessWithin(ctx context.Context, b *abi.Batch, out *abi.Out
 			i.caps.Text = max(i.caps.Text, 16*b.Rows)
 		}
 	}
-	limit = min(limit, i.module.limits.Timeout)
-	deadline := time.Now().Add(limit)
+	most := i.used + uint64(i.module.limits.Fuel)
 	for {
-		i.limit = time.Until(deadline)
+		i.limit = int64(most - i.used)
 		size, err := i.layout.Place(b, i.caps)
 		if err != nil {
 			return err
@@ -249,7 +254,7 @@ func (i *Instance) ProcessWithin(ctx context.Context, b *abi.Batch, out *abi.Out
 			return i.kill(abi.ExportProcess, Violation, errors.New("memory shrank"))
 		}
 		i.layout.Write(mem, b)
-		i.limit = time.Until(deadline)
+		i.limit = int64(most - i.used)
 		code, err := i.call(i.process, abi.ExportProcess, uint64(i.arena))
 		if err != nil {
 			return err
@@ -269,7 +274,7 @@ func (i *Instance) ProcessWithin(ctx context.Context, b *abi.Batch, out *abi.Out
 				return i.kill(abi.ExportProcess, Violation, err)
 			}
 		default:
-			i.limit = limit // it may have failed late
+			i.limit = i.module.limits.Fuel // it may have failed late
 			text, err := i.errorText()
 			if err != nil {
 				return err
@@ -352,18 +357,20 @@ func (i *Instance) errorText() (string, error) {
 }
 
 // call calls a function of at most two parameters and one result, which has
-// i.limit of time. Nothing here
-// allocates; wazero starts a goroutine a call for the guard's sake.
+// i.limit of fuel. Nothing here allocates.
 func (i *Instance) call(f api.Function, name string, params ...uint64) (uint64, error) {
 	i.stack = [2]uint64{}
 	copy(i.stack[:], params)
-	i.guard.arm(i.limit)
-	err := f.CallWithStack(i.guard, i.stack[:])
-	if i.guard.disarm() && err == nil {
-		err = context.DeadlineExceeded // it was done just when its time was up: dead all the same
+	i.output.text = i.output.text[:0]
+	i.fuel.Set(uint64(i.limit))
+	err := f.CallWithStack(i.output, i.stack[:])
+	left := int64(i.fuel.Get())
+	i.used += uint64(i.limit - max(left, 0))
+	switch {
+	case err == nil:
+		return i.stack[0], nil
+	case left < 0:
+		return 0, i.kill(name, OutOfFuel, err)
 	}
-	if err != nil {
-		return 0, i.kill(name, Trap, err)
-	}
-	return i.stack[0], nil
+	return 0, i.kill(name, Trap, err)
 }

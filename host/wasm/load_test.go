@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/seed-6a2d649b/pharos/abi"
 )
@@ -57,8 +56,8 @@ func TestCompileRefuses(t *testing.T) {
 		}
 	})
 	t.Run("limits", func(t *testing.T) {
-		_, err := r.Compile(t.Context(), "x", code(t, "filter"), WithLimits(Limits{Memory: 100, Timeout: -1}))
-		if err == nil || !strings.Contains(err.Error(), "memory limit of 100 bytes") || !strings.Contains(err.Error(), "timeout of -1ns") {
+		_, err := r.Compile(t.Context(), "x", code(t, "filter"), WithLimits(Limits{Memory: 100, Fuel: -1}))
+		if err == nil || !strings.Contains(err.Error(), "memory limit of 100 bytes") || !strings.Contains(err.Error(), "fuel of -1") {
 			t.Error(err)
 		}
 	})
@@ -99,20 +98,16 @@ func TestUnreadableTables(t *testing.T) {
 	}
 }
 
-// A loop before the first batch is ended too; that takes StartTimeout, so the
-// guard is tried with a short one.
+// A loop before the first batch is ended too.
 func TestStartLoops(t *testing.T) {
-	old := startTimeout
-	startTimeout = 50 * time.Millisecond
-	defer func() { startTimeout = old }()
 	_, err := newRuntime(t).Compile(t.Context(), "initloop", code(t, "initloop"))
 	var trap *TrapError
-	if !errors.As(err, &trap) || trap.Cause != Timeout || trap.Function != abi.ExportInitialize {
+	if !errors.As(err, &trap) || trap.Cause != OutOfFuel || trap.Function != abi.ExportInitialize {
 		t.Errorf("%v", err)
 	}
 	m := compile(t, "bad")
 	_, err = m.Instantiate(t.Context(), []byte(`"#L"`), nil)
-	if !errors.As(err, &trap) || trap.Cause != Timeout || trap.Function != abi.ExportConfigure {
+	if !errors.As(err, &trap) || trap.Cause != OutOfFuel || trap.Function != abi.ExportConfigure {
 		t.Errorf("%v", err)
 	}
 }

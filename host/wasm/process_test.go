@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/seed-6a2d649b/pharos/abi"
 )
@@ -115,14 +114,14 @@ func TestExtractGrows(t *testing.T) {
 }
 
 func TestMisbehaviour(t *testing.T) {
-	m := compile(t, "bad", WithLimits(Limits{Timeout: 100 * time.Millisecond}))
+	m := compile(t, "bad", WithLimits(Limits{Fuel: DefaultFuel}))
 	for _, c := range []struct {
 		name, mode string
 		cause      Cause
 		want       string
 	}{
 		{"unreachable", "a", Trap, "unreachable"},
-		{"loop", "b", Timeout, "took longer than is allowed"},
+		{"loop", "b", OutOfFuel, "did more work than its fuel of"},
 		{"error", "c", Failed, "code 5: broken on “purpose” "},
 		{"more than the capacity", "d", Violation, "says it is done with 1073741824 measurements"},
 		{"rows descend", "e", Violation, "measurement 1: row 0 after row 1"},
@@ -132,7 +131,7 @@ func TestMisbehaviour(t *testing.T) {
 		{"text beyond", "i", Violation, "outside of the batch"},
 		{"too small for nothing", "j", Violation, "no count is beyond its capacity"},
 		{"needs too much", "k", Violation, "at most 512 are allowed"},
-		{"recursion", "l", Trap, "stack overflow"},
+		{"recursion", "l", OutOfFuel, "did more work than its fuel of"},
 		{"exit", "n", Trap, "called proc_exit(3): panic: of the guest"},
 		{"reserved word", "p", Violation, "its reserved word is not 0"},
 		{"257 of a row", "q", Violation, "row 0: more than 256 measurements"},
@@ -142,8 +141,8 @@ func TestMisbehaviour(t *testing.T) {
 		{"division by zero", "v", Trap, "integer divide by zero"},
 		{"arena outside of memory", "I", Violation, "outside of the memory"},
 		{"arena not aligned", "J", Violation, "no multiple of 8"},
-		{"loop for an arena", "M", Timeout, "took longer than is allowed"},
-		{"loop for a text", "N", Timeout, "took longer than is allowed"},
+		{"loop for an arena", "M", OutOfFuel, "did more work than its fuel of"},
+		{"loop for a text", "N", OutOfFuel, "did more work than its fuel of"},
 		{"store outside of memory", "w", Trap, "out of bounds memory access"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -158,7 +157,7 @@ func TestMisbehaviour(t *testing.T) {
 			if strings.ContainsAny(trap.Detail, "\n\t") {
 				t.Errorf("the detail is more than a line: %q", trap.Detail)
 			}
-			if c.cause == Trap && c.mode != "l" && !strings.HasSuffix(trap.Stack, "(i32) i32") {
+			if c.cause == Trap && !strings.HasSuffix(trap.Stack, "(i32) i32") {
 				t.Errorf("stack %q", trap.Stack)
 			}
 			if c.mode == "n" && trap.Output != "panic: of the guest\n" {
@@ -174,17 +173,35 @@ func TestMisbehaviour(t *testing.T) {
 	}
 }
 
-// TestProcessWithin: a call may be given less time than the module's limits, and
-// never more.
-func TestProcessWithin(t *testing.T) {
-	for _, c := range []struct{ timeout, limit time.Duration }{{time.Hour, 50 * time.Millisecond}, {50 * time.Millisecond, time.Hour}, {time.Hour, 0}} {
-		m := compile(t, "bad", WithLimits(Limits{Timeout: c.timeout}))
-		i := instantiate(t, m, `"#b"`)
+// TestFuel: a call has the module's fuel, for all that the guest does; what it used
+// is known, and the same each time.
+func TestFuel(t *testing.T) {
+	m := compile(t, "filter", WithLimits(Limits{Fuel: 100_000}))
+	var used [2]uint64
+	for n := range used {
+		i := instantiate(t, m, "")
 		var out abi.Output
-		var trap *TrapError
-		if err := i.ProcessWithin(t.Context(), batch(t, abi.Extract, i.Plan(), `{"n":1}`), &out, c.limit); !errors.As(err, &trap) || trap.Cause != Timeout {
-			t.Errorf("%v within %v: %v", c.timeout, c.limit, err)
+		for range 3 {
+			before := i.Fuel()
+			if err := i.Process(t.Context(), batch(t, abi.Filter, i.Plan(), `{"n":1}`, `{"n":2}`), &out); err != nil {
+				t.Fatal(err)
+			}
+			if used[n] = i.Fuel() - before; used[n] == 0 {
+				t.Error("it used none")
+			}
 		}
+	}
+	if used[0] != used[1] {
+		t.Errorf("one instance used %d, another %d", used[0], used[1])
+	}
+
+	short := compile(t, "bad", WithLimits(Limits{Fuel: 5000}))
+	i := instantiate(t, short, `"#b"`)
+	before := i.Fuel()
+	var out abi.Output
+	var trap *TrapError
+	if err := i.Process(t.Context(), batch(t, abi.Extract, i.Plan(), `{"n":1}`), &out); !errors.As(err, &trap) || trap.Cause != OutOfFuel || i.Fuel()-before != 5000 {
+		t.Errorf("%v, having used %d", err, i.Fuel()-before)
 	}
 }
 

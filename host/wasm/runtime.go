@@ -1,6 +1,6 @@
 // Package wasm runs plugins: WebAssembly modules of the ABI in abi/SPEC.md, in
 // a sandbox without files, network, clock or randomness, with a bound on memory
-// and time.
+// and on work.
 //
 // A Module is compiled once; each Instance of it is configured once and used by
 // one goroutine at a time; a Pool gives instances to workers.
@@ -10,22 +10,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/wasm/fuel"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 )
 
-// DefaultTimeout is how long one call of a guest may take.
-const DefaultTimeout = time.Second
+// DefaultFuel is how much work one call of a guest may do: see package fuel.
+const DefaultFuel = 10_000_000
 
-// StartTimeout is how long each of the calls before the first batch may take:
-// starting a language runtime and reading lists takes longer than a batch.
-const StartTimeout = 10 * time.Second
-
-// startTimeout is StartTimeout but for tests.
-var startTimeout = StartTimeout
+// StartFuel is how much each of the calls before the first batch may do: starting a
+// language runtime and reading lists takes more than a batch.
+const StartFuel = 2_000_000_000
 
 // Options of a Runtime.
 type Options struct {
@@ -55,8 +52,8 @@ func (r *Runtime) Close(ctx context.Context) error { return r.cache.Close(ctx) }
 
 // Limits bound one instance.
 type Limits struct {
-	Memory  int64         // bytes; default abi.DefaultMemory, cut to whole pages
-	Timeout time.Duration // of one batch, and of each text of an error; default DefaultTimeout
+	Memory int64 // bytes; default abi.DefaultMemory, cut to whole pages
+	Fuel   int64 // of one batch, and of each text of an error; default DefaultFuel
 }
 
 // Option changes the limits of a module.
@@ -68,8 +65,8 @@ func WithLimits(l Limits) Option {
 		if l.Memory != 0 {
 			to.Memory = l.Memory
 		}
-		if l.Timeout != 0 {
-			to.Timeout = l.Timeout
+		if l.Fuel != 0 {
+			to.Fuel = l.Fuel
 		}
 	}
 }
@@ -79,8 +76,8 @@ func (l Limits) validate() error {
 	if l.Memory < abi.PageBytes || l.Memory > abi.MaxMemory {
 		errs = append(errs, fmt.Errorf("memory limit of %d bytes: it must be %d to %d", l.Memory, abi.PageBytes, abi.MaxMemory))
 	}
-	if l.Timeout <= 0 {
-		errs = append(errs, fmt.Errorf("timeout of %s: it must be more than 0", l.Timeout))
+	if l.Fuel <= 0 {
+		errs = append(errs, fmt.Errorf("fuel of %d: it must be more than 0", l.Fuel))
 	}
 	return errors.Join(errs...)
 }
@@ -89,7 +86,7 @@ func (l Limits) validate() error {
 // that of the plugin, for errors. Each module has a wazero runtime of its own
 // (memory limits are a runtime's), and all share the compiled code.
 func (r *Runtime) Compile(ctx context.Context, name string, code []byte, opts ...Option) (*Module, error) {
-	limits := Limits{Memory: abi.DefaultMemory, Timeout: DefaultTimeout}
+	limits := Limits{Memory: abi.DefaultMemory, Fuel: DefaultFuel}
 	for _, o := range opts {
 		o(&limits)
 	}
@@ -107,6 +104,10 @@ func (r *Runtime) compile(ctx context.Context, name string, code []byte, limits 
 	if len(code) > abi.MaxModuleBytes {
 		return nil, fmt.Errorf("the module has %d bytes, at most %d are allowed", len(code), abi.MaxModuleBytes)
 	}
+	metered, err := fuel.Inject(code, StartFuel)
+	if err != nil {
+		return nil, fmt.Errorf("not a module that can run here: %w", err)
+	}
 	tables, tablesErr := tablesOf(code)
 	features := api.CoreFeaturesV2
 	if tables.unbounded {
@@ -117,8 +118,7 @@ func (r *Runtime) compile(ctx context.Context, name string, code []byte, limits 
 		WithCoreFeatures(features).
 		WithCompilationCache(r.cache).
 		WithMemoryLimitPages(uint32(limits.Memory / abi.PageBytes)).
-		WithCustomSections(true).
-		WithCloseOnContextDone(true) // the guard against loops, until fuel is counted
+		WithCustomSections(true)
 	m := &Module{name: name, limits: limits, runtime: wazero.NewRuntimeWithConfig(ctx, config)}
 	defer func() {
 		if err != nil {
@@ -128,7 +128,7 @@ func (r *Runtime) compile(ctx context.Context, name string, code []byte, limits 
 	if err := instantiateWASI(ctx, m.runtime); err != nil {
 		return nil, err
 	}
-	if m.compiled, err = m.runtime.CompileModule(ctx, code); err != nil {
+	if m.compiled, err = m.runtime.CompileModule(ctx, metered); err != nil {
 		if tables.unbounded {
 			err = fmt.Errorf("%w (the module has a table without a maximum: give it one to use reference types)", err)
 		}

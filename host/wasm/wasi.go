@@ -234,12 +234,12 @@ func fdWrite(ctx context.Context, mem api.Memory, stack []uint64) uint32 {
 	if fd := uint32(stack[0]); fd != 1 && fd != 2 {
 		return errnoBadF
 	}
-	g, _ := ctx.Value(guardKey{}).(*guard)
+	o, _ := ctx.Value(outputKey{}).(*output)
 	total := uint32(0)
 	if !vectors(mem, uint32(stack[1]), uint32(stack[2]), func(b []byte) {
 		total += uint32(len(b))
-		if g != nil {
-			g.keep(b)
+		if o != nil {
+			o.keep(b)
 		}
 	}) {
 		return errnoFault

@@ -1,0 +1,293 @@
+// Package fuel makes WebAssembly modules count their work. The code that counts
+// is put into the module itself, so a module stops at the same instruction every
+// time and on every machine, and counting costs little: an engine's own
+// interruption asks at each turn of a loop, in memory and with a call.
+//
+// The work is counted in a global behind all that the module has: no instruction
+// of the module can name it. It counts down; a function that finds it below 0
+// traps. Work is that of instructions, mostly 1 each, and of what bulk
+// instructions move; see function.go.
+package fuel
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Export is the name of the exported global that holds the fuel, a mutable i64:
+// the host fills it before a call. Below 0 it says that it was used up.
+const Export = "pharos_fuel"
+
+// ErrInvalid is a module that cannot be metered: it is broken, or uses a proposal
+// that is not supported.
+var ErrInvalid = errors.New("the module cannot be metered")
+
+// Inject gives a module that does what code does and counts its work. start is the
+// fuel of the module's start function. The result is no module where code is none;
+// what the rewriter does not look at it leaves as it is, to be judged by the
+// engine.
+func Inject(code []byte, start int64) ([]byte, error) {
+	m := &module{}
+	if err := m.read(code); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	for i := range m.functions {
+		b, err := m.open(&m.functions[i])
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+		b.measure()
+	}
+	metered, err := m.write(start)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return metered, nil
+}
+
+// The sections of a module.
+// https://webassembly.github.io/spec/core/binary/modules.html
+const (
+	customSection   = 0
+	typeSection     = 1
+	importSection   = 2
+	functionSection = 3
+	globalSection   = 6
+	exportSection   = 7
+	startSection    = 8
+	elementSection  = 9
+	codeSection     = 10
+	dataSection     = 11
+	dataCount       = 12
+)
+
+// order is where a section stands in a module.
+var order = map[byte]int{
+	typeSection: 1, importSection: 2, functionSection: 3, 4: 4, 5: 5, globalSection: 6, exportSection: 7,
+	startSection: 8, elementSection: 9, dataCount: 10, codeSection: 11, dataSection: 12,
+}
+
+// section is a section as it stands.
+type section struct {
+	id      byte
+	content []byte
+}
+
+// module is a module taken apart.
+type module struct {
+	sections  []section
+	params    []int  // of types
+	imported  int    // functions
+	globals   uint32 // imported ones too: the number of the one that is added
+	functions []function
+	scratch   []instruction // memory
+}
+
+const header = "\x00asm\x01\x00\x00\x00"
+
+func (m *module) read(code []byte) error {
+	if len(code) < len(header) || string(code[:len(header)]) != header {
+		return errors.New("it does not begin as a WebAssembly module of version 1")
+	}
+	r := &reader{code: code, at: len(header)}
+	last := 0
+	for !r.done() {
+		s := section{id: r.byte()}
+		s.content = r.take(r.count())
+		if r.err != nil {
+			return r.err
+		}
+		if s.id != customSection {
+			if order[s.id] <= last {
+				return fmt.Errorf("at byte %d: a section of the kind %d, which is not known, stands there twice, or in the wrong order", r.at, s.id)
+			}
+			last = order[s.id]
+		}
+		if err := m.section(s); err != nil {
+			return fmt.Errorf("section %d: %w", s.id, err)
+		}
+	}
+	for _, f := range m.functions {
+		if f.body == nil {
+			return errors.New("it declares functions, and has no code section")
+		}
+	}
+	return r.err
+}
+
+// section notes what the rewriter needs of a section.
+func (m *module) section(s section) error {
+	r := &reader{code: s.content}
+	switch s.id {
+	case customSection:
+		if strings.HasPrefix(r.name(), ".debug_") {
+			return r.err // its places in the code are no more what they were
+		}
+	case typeSection:
+		m.readTypes(r)
+	case importSection:
+		m.readImports(r)
+	case functionSection:
+		m.readFunctions(r)
+	case globalSection:
+		m.globals += uint32(r.count())
+	case exportSection:
+		m.readExports(r)
+	case codeSection:
+		m.readCode(r)
+	}
+	m.sections = append(m.sections, s)
+	return r.err
+}
+
+func (m *module) readTypes(r *reader) {
+	for range r.count() {
+		if form := r.byte(); form != 0x60 {
+			r.fail("a type of the form 0x%02x, of a proposal that is not supported", form)
+		}
+		params := r.count()
+		for range params {
+			r.skipSigned(5)
+		}
+		for range r.count() {
+			r.skipSigned(5)
+		}
+		m.params = append(m.params, params)
+	}
+}
+
+func (m *module) readImports(r *reader) {
+	for range r.count() {
+		r.name()
+		r.name()
+		switch kind := r.byte(); kind {
+		case 0:
+			r.u32()
+			m.imported++
+		case 1:
+			r.skipSigned(5)
+			r.limits()
+		case 2:
+			r.limits()
+		case 3:
+			r.skipSigned(5)
+			r.byte()
+			m.globals++
+		default:
+			r.fail("an import of the kind %d, of a proposal that is not supported", kind)
+		}
+	}
+}
+
+func (r *reader) limits() {
+	flags := r.u32()
+	if r.u32(); flags&1 != 0 {
+		r.u32()
+	}
+	if flags > 3 {
+		r.fail("limits of the form %d, of a proposal that is not supported", flags)
+	}
+}
+
+func (m *module) readFunctions(r *reader) {
+	for i := range r.count() {
+		t := r.u32()
+		if int64(t) >= int64(len(m.params)) {
+			r.fail("a function of type %d of %d", t, len(m.params))
+			return
+		}
+		m.functions = append(m.functions, function{number: m.imported + i, params: m.params[t]})
+	}
+}
+
+func (m *module) readExports(r *reader) {
+	for range r.count() {
+		name, kind, index := r.name(), r.byte(), r.u32()
+		switch {
+		case name == Export:
+			r.fail("it exports %s, a name that is the host's", Export)
+		case kind == 3 && index >= m.globals:
+			r.fail("it exports global %d of %d", index, m.globals)
+		}
+	}
+}
+
+func (m *module) readCode(r *reader) {
+	if n := r.count(); n != len(m.functions) {
+		r.fail("%d bodies of %d functions", n, len(m.functions))
+		return
+	}
+	for i := range m.functions {
+		m.functions[i].body = r.take(r.count())
+	}
+}
+
+// write puts the module together again.
+func (m *module) write(start int64) ([]byte, error) {
+	m.need(globalSection)
+	m.need(exportSection)
+	size := len(header)
+	for _, s := range m.sections {
+		size += len(s.content) + len(s.content)/4
+	}
+	out := append(make([]byte, 0, size), header...)
+	for _, s := range m.sections {
+		content := s.content
+		var err error
+		switch s.id {
+		case globalSection:
+			entry := append([]byte{typeI64, 1, opI64Const}, appendS64(nil, start)...)
+			content, err = add(content, append(entry, opEnd))
+		case exportSection:
+			entry := append(appendU32(nil, uint32(len(Export))), Export...)
+			content, err = add(content, appendU32(append(entry, 3), m.globals))
+		case codeSection:
+			content, err = m.code()
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s.id)
+		out = append(appendU32(out, uint32(len(content))), content...)
+	}
+	return out, nil
+}
+
+// need adds a section that is not there, without entries.
+func (m *module) need(id byte) {
+	at := len(m.sections)
+	for i, s := range m.sections {
+		if s.id == id {
+			return
+		}
+		if s.id != customSection && order[s.id] > order[id] {
+			at = i
+			break
+		}
+	}
+	m.sections = slices.Insert(m.sections, at, section{id, []byte{0}})
+}
+
+// add appends an entry to a section's vector.
+func add(content, entry []byte) ([]byte, error) {
+	r := &reader{code: content}
+	n := r.u32()
+	out := append(appendU32(nil, n+1), content[r.at:]...)
+	return append(out, entry...), r.err
+}
+
+func (m *module) code() ([]byte, error) {
+	out := appendU32(nil, uint32(len(m.functions)))
+	var text []byte
+	for i := range m.functions {
+		b, err := m.open(&m.functions[i])
+		if err != nil {
+			return nil, err
+		}
+		text = b.rewrite(text[:0])
+		out = append(appendU32(out, uint32(len(text))), text...)
+	}
+	return out, nil
+}
