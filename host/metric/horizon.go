@@ -131,11 +131,8 @@ func (r *routeProgress) inForce() int {
 // FinalBefore returns the first minute that is not final: all minutes before
 // it are. It is false while the newest generation that was named is not known
 // yet, or a partition of one of its routes is unknown or has no watermark.
-func (h *Horizon) FinalBefore() (minute int64, ok bool) { return h.FinalBeforeOf(nil) }
-
-// FinalBeforeOf is FinalBefore of what can come by some routes only; empty: by any.
-func (h *Horizon) FinalBeforeOf(routes []string) (minute int64, ok bool) {
-	low, ok := h.lowest(routes)
+func (h *Horizon) FinalBefore() (minute int64, ok bool) {
+	low, ok := h.Watermark()
 	if !ok {
 		return 0, false
 	}
@@ -144,18 +141,12 @@ func (h *Horizon) FinalBeforeOf(routes []string) (minute int64, ok bool) {
 
 // Watermark returns the lowest watermark of all partitions, epoch ms; false
 // where FinalBefore is.
-func (h *Horizon) Watermark() (ms int64, ok bool) { return h.lowest(nil) }
-
-// lowest is the lowest watermark of some routes; empty: of all.
-func (h *Horizon) lowest(of []string) (ms int64, ok bool) {
+func (h *Horizon) Watermark() (ms int64, ok bool) {
 	at := slices.IndexFunc(h.generations, func(g generation) bool { return g.number >= h.named })
 	if at < 0 {
 		return 0, false // what the newest generation needs is not known
 	}
 	for _, name := range h.generations[at].routes {
-		if len(of) > 0 && !slices.Contains(of, name) {
-			continue
-		}
 		r := h.routes[name]
 		if r == nil {
 			return 0, false

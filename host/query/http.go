@@ -209,7 +209,7 @@ func (s *space) info(live *Live) KeyspaceInfo {
 	if edge, ok := live.edge(s.Tenant); ok {
 		i.Newest = millis(edge)
 	}
-	if final, ok := live.FinalBeforeOf(s.Tenant); ok {
+	if final, ok := live.FinalBefore(); ok {
 		i.CompleteThrough = millis(final - 1)
 	}
 	for _, e := range s.Experiments {

@@ -43,10 +43,9 @@ type Live struct {
 	parts    []livePart
 	groups   map[group]map[string]*liveSeries // by the series' key
 	figures  int
-	newest   map[string]int64      // by tenant: newest minute with a figure
-	complete int64                 // first minute that is not final, never falls
-	final    bool                  // something is final
-	reach    map[string]*reachable // by tenant: those whose beacons can take some routes only
+	newest   map[string]int64 // by tenant: newest minute with a figure
+	complete int64            // first minute that is not final, never falls
+	final    bool             // something is final
 	counts   metric.Counts
 	resumed  bool      // reading began at a safe point: what was there already is not counted
 	since    time.Time // append time of the first record counted
@@ -92,7 +91,7 @@ const unheld = math.MaxInt64
 
 // NewLive returns a view that has seen nothing.
 func NewLive(o LiveOptions) *Live {
-	l := &Live{keep: o.Keep, ahead: o.Ahead, limit: o.MaxFigures, now: o.Now, parts: make([]livePart, o.Partitions), groups: map[group]map[string]*liveSeries{}, newest: map[string]int64{}, reach: map[string]*reachable{}}
+	l := &Live{keep: o.Keep, ahead: o.Ahead, limit: o.MaxFigures, now: o.Now, parts: make([]livePart, o.Partitions), groups: map[group]map[string]*liveSeries{}, newest: map[string]int64{}}
 	if l.keep == 0 {
 		l.keep = 15 * time.Minute
 	}
@@ -346,9 +345,6 @@ func (l *Live) advance(partition int) {
 	}
 	if low, ok := l.lowest(); ok && (!l.final || low > l.complete) {
 		l.complete, l.final = low, true
-	}
-	for _, r := range l.reach {
-		r.advance(p, partition)
 	}
 }
 

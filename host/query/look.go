@@ -58,7 +58,7 @@ func (l *Live) lookAll(sel *metric.Selector, each func(s *metric.Series, minute 
 // moment is what the view holds now; the lock is held.
 func (l *Live) moment(tenant string) look {
 	k := look{from: make([]int64, len(l.parts))}
-	k.complete, k.final = l.completeOf(tenant)
+	k.complete, k.final = l.complete, l.final
 	for i := range l.parts {
 		if k.from[i] = l.parts[i].from; l.parts[i].cut {
 			k.from[i] = unheld
@@ -74,8 +74,8 @@ func (l *Live) edge(tenant string) (minute int64, ok bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	minute, ok = l.newest[tenant]
-	if complete, final := l.completeOf(tenant); final && (!ok || complete-1 > minute) {
-		minute, ok = complete-1, true
+	if l.final && (!ok || l.complete-1 > minute) {
+		minute, ok = l.complete-1, true
 	}
 	return minute, ok
 }

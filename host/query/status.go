@@ -106,10 +106,7 @@ func (s *Status) complete(live *Live, tenants []string) {
 	}
 	s.TenantsComplete = map[string]*int64{}
 	for _, tenant := range tenants {
-		s.TenantsComplete[tenant] = nil
-		if final, ok := live.FinalBeforeOf(tenant); ok {
-			s.TenantsComplete[tenant] = millis(final - 1)
-		}
+		s.TenantsComplete[tenant] = s.CompleteThrough // any beacon can take any route
 	}
 	if n := live.waits(); n > 0 {
 		s.Faults = append(s.Faults, fmt.Sprintf("the metrics topic names generation %d, which this host has not loaded: nothing more becomes final until it has", n))
