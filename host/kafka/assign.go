@@ -51,6 +51,10 @@ func (l *Loop) takeOn(ctx context.Context, parts []TopicPartition) ([]*Assigned,
 		}
 		return nil, err
 	}
+	member, _ := l.cl.GroupMetadata()
+	for _, tp := range parts {
+		l.taken[tp] = member
+	}
 	return assigned, nil
 }
 
@@ -242,6 +246,7 @@ func (l *Loop) revoke(parts []TopicPartition) {
 	}
 	for _, tp := range parts {
 		delete(l.owned, tp)
+		delete(l.taken, tp)
 	}
 	l.placesMu.Lock()
 	for _, tp := range parts {
@@ -268,30 +273,35 @@ func (l *Loop) refresh(ctx context.Context, cl *kgo.Client) {
 			return
 		case <-ticker.C:
 		}
-		asked := time.Now()
-		reqCtx, cancel := context.WithTimeout(ctx, refreshEvery)
-		topics := l.topics()
-		infos, err := Topics(reqCtx, cl, topics...)
-		var bounds map[TopicPartition]Bounds
-		if err == nil {
-			bounds, err = OffsetBounds(reqCtx, cl, topics...)
-		}
-		cancel()
-		if err != nil {
-			l.log.Debug("ends of partitions not known", "error", err)
-			continue
-		}
-		l.placesMu.Lock()
-		for topic, info := range infos {
-			l.counts[topic] = info.Partitions
-		}
-		for tp, p := range l.places {
-			if b, ok := bounds[tp]; ok {
-				p.end, p.known = max(p.end, b.End), asked
+		for _, topic := range l.topics() { // one that is gone hides no other
+			if err := l.refreshTopic(ctx, cl, topic); err != nil {
+				l.log.Debug("ends of partitions not known", "topic", topic, "error", err)
 			}
 		}
-		l.placesMu.Unlock()
 	}
+}
+
+func (l *Loop) refreshTopic(ctx context.Context, cl *kgo.Client, topic string) error {
+	asked := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, refreshEvery)
+	defer cancel()
+	infos, err := Topics(ctx, cl, topic)
+	if err != nil {
+		return err
+	}
+	bounds, err := OffsetBounds(ctx, cl, topic)
+	if err != nil {
+		return err
+	}
+	l.placesMu.Lock()
+	defer l.placesMu.Unlock()
+	l.counts[topic] = infos[topic].Partitions
+	for tp, b := range bounds {
+		if p := l.places[tp]; p != nil {
+			p.end, p.known = max(p.end, b.End), asked
+		}
+	}
+	return nil
 }
 
 const (

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -96,7 +97,7 @@ func (l *Loop) abort(why error) error {
 func (l *Loop) assignAgain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*l.cfg.TransactionTimeout)
 	defer cancel()
-	parts := l.ownedParts()
+	parts, taken := l.ownedParts(), maps.Clone(l.taken)
 	l.revoke(parts)
 	assigned, err := l.lookUp(ctx, parts)
 	if err == nil {
@@ -105,6 +106,7 @@ func (l *Loop) assignAgain() error {
 	if err != nil {
 		return fmt.Errorf("assign partitions anew: %w", err)
 	}
+	maps.Copy(l.taken, taken)
 	offsets := map[string]map[int32]kgo.EpochOffset{}
 	for _, a := range assigned {
 		if offsets[a.Topic] == nil {
@@ -118,7 +120,10 @@ func (l *Loop) assignAgain() error {
 
 // commitOffsets adds the offsets to the transaction. A rebalance under way is
 // waited for: the loop holds its partitions until it lets go, so its commit
-// under the new generation is as good as under the old one.
+// under the new generation is as good as under the old one. Not so where the group
+// took this worker for gone: the client joins again as another member, and others
+// may have had the partitions meanwhile, of which it says nothing where they are
+// given to it again.
 func (l *Loop) commitOffsets(ctx context.Context) error {
 	id, epoch, err := l.cl.ProducerID(ctx)
 	if err != nil {
@@ -139,13 +144,16 @@ func (l *Loop) commitOffsets(ctx context.Context) error {
 		}
 	}
 
-	member, _ := l.cl.GroupMetadata()
+	member, err := l.member()
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.SessionTimeout/2)
 	defer cancel()
 	for {
 		now, generation := l.cl.GroupMetadata()
 		if now != member {
-			return fmt.Errorf("the group took this worker for gone: %w", kerr.UnknownMemberID)
+			return errGone
 		}
 		err := l.txnOffsetCommit(ctx, id, epoch, member, generation)
 		if !errors.Is(err, kerr.RebalanceInProgress) && !errors.Is(err, kerr.IllegalGeneration) {
@@ -155,6 +163,21 @@ func (l *Loop) commitOffsets(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// errGone says that the group has given the partitions to others, or could have.
+var errGone = fmt.Errorf("the group took this worker for gone: %w", kerr.UnknownMemberID)
+
+// member is what this worker was in the group when it took on what the transaction
+// is of.
+func (l *Loop) member() (string, error) {
+	now, _ := l.cl.GroupMetadata()
+	for tp := range l.tx.commits {
+		if l.taken[tp] != now {
+			return "", errGone
+		}
+	}
+	return now, nil
 }
 
 func (l *Loop) txnOffsetCommit(ctx context.Context, id int64, epoch int16, member string, generation int32) error {

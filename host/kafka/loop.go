@@ -42,6 +42,7 @@ type Loop struct {
 	reads []string // topics, those of cl
 	tx    *Tx
 	owned map[TopicPartition]*Assigned
+	taken map[TopicPartition]string // as which member of the group each was
 
 	placesMu sync.Mutex // of what Lag and Partitions answer from
 	places   map[TopicPartition]*place
@@ -77,7 +78,7 @@ func NewLoop(cfg LoopConfig, stage Stage) *Loop {
 	}
 	l := &Loop{
 		cfg: cfg, stage: stage, log: cfg.Logger, care: care{most: cfg.MaxRecords, records: cfg.MaxRecords},
-		reads: slices.Clone(cfg.Topics), owned: map[TopicPartition]*Assigned{}, places: map[TopicPartition]*place{}, counts: map[string]int32{},
+		reads: slices.Clone(cfg.Topics), owned: map[TopicPartition]*Assigned{}, taken: map[TopicPartition]string{}, places: map[TopicPartition]*place{}, counts: map[string]int32{},
 	}
 	l.ended = sync.NewCond(&l.mu)
 	return l

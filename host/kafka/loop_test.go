@@ -604,3 +604,43 @@ func TestRead(t *testing.T) {
 		}
 	}
 }
+
+// TestRemovedMember: a worker that the group has removed joins again as another
+// member. What it had may have been another's meanwhile, also where it is given the
+// same again: it goes on from what is committed, not from where it was.
+func TestRemovedMember(t *testing.T) {
+	t.Parallel()
+	c, cfg := cluster(t, short())
+	cl := newClient(t, cfg)
+	copyTopics(t, cl)
+	stage := newCopier("a")
+	l := testLoop(cfg, stage)
+	run(t, l)
+	feed(t, cl, 0, 40)
+	copies(t, cfg, 40)
+	stage.mu.Lock()
+	before := stage.revoked["in"]
+	stage.mu.Unlock()
+	client := func() *kgo.Client {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.cl
+	}
+	member, _ := client().GroupMetadata()
+	c.ControlKey(int16(kmsg.JoinGroup), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		resp := r.ResponseKind().(*kmsg.JoinGroupResponse)
+		resp.ErrorCode = kerr.UnknownMemberID.Code
+		return resp, nil, true
+	})
+	client().ForceRebalance()
+	eventually(t, "another member", func() bool { now, _ := client().GroupMetadata(); return now != "" && now != member })
+	feed(t, cl, 40, 80)
+	eventually(t, "partitions taken on anew", func() bool {
+		stage.mu.Lock()
+		defer stage.mu.Unlock()
+		return stage.revoked["in"] > before && len(stage.counts) == inPartitions
+	})
+	copies(t, cfg, 80)
+	report(t, stage)
+	t.Logf("%+v", l.Stats())
+}

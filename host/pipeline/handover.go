@@ -96,7 +96,9 @@ func (h *host) watchHandovers(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
+		h.adopting.Lock() // or the generation that is taken meanwhile would not know
 		_, err := h.lookAtHandovers(ctx)
+		h.adopting.Unlock()
 		if err == nil || ctx.Err() != nil {
 			said = ""
 		} else if text := err.Error(); text != said {

@@ -38,6 +38,12 @@ func (s *Stage) catchUp(ctx context.Context, p *part, tx *kafka.Tx) error {
 		return nil
 	}
 	waited := p.ahead
+	if p.closed { // what came behind its end is not of it
+		p.ahead = ahead{}
+		tx.Resume(p.Topic, p.Partition)
+		s.sayClosed(p, waited.records)
+		return nil
+	}
 	if waited.under == p.core.Generation() {
 		if time.Since(waited.since) <= s.pace.unknown {
 			return nil

@@ -20,8 +20,9 @@ import (
 // floor is the watermark that a partition begins with, once all other routes have
 // heard of its own; metric.NoWatermark where none was there before it.
 func (r *recovery) floor(ctx context.Context, cfg *Config) (int64, error) {
-	own := cfg.Routes[r.route]
-	if r.stage.cfg.Committed == nil || own.Replaces != nil || own.find(r.Topic) == nil {
+	route := cfg.Routes[r.route]
+	own := route.find(r.Topic)
+	if r.stage.cfg.Committed == nil || own == nil || own.Replaces != nil {
 		return metric.NoWatermark, nil
 	}
 	for {

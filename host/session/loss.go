@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -108,15 +109,23 @@ func (r *recovery) beginAgain(ctx context.Context, cfg *Config, why error) (reco
 	if err := r.accept(why, fmt.Sprintf("begins with the log's first record, offset %d, and no sessions: what was booked of this log is booked once more, what was open is cut", r.LogStart)); err != nil {
 		return recovered{}, err
 	}
-	return r.anew(ctx, NewPartition(cfg, r.route, r.Partition), r.LogStart)
+	core := NewPartition(cfg, r.route, r.Partition)
+	if len(r.left.Switches) > 0 { // of a topic that was made anew
+		core.raise(r.left.Watermark)
+	}
+	return r.anew(ctx, core, r.LogStart)
 }
 
 // anew begins the partition's history with a state at an offset: nothing leads to
-// it from older snapshots or from the log before, nor from it to snapshots behind,
-// which were of records that are lost. They would also be kept in the place of
-// those to come.
+// it from older snapshots or from the log before, so its own comes first; nor from
+// it to snapshots behind, which were of records that are lost. They would also be
+// kept in the place of those to come.
 func (r *recovery) anew(ctx context.Context, core *Partition, next int64) (recovered, error) {
 	core.history = time.Now().UnixMilli()
+	result := recovered{core: core, next: next, switches: switches{{next, core.Generation(), core.Watermark()}}}
+	if r.stage.cfg.Snapshots == nil {
+		return result, nil
+	}
 	list, err := r.all(ctx)
 	if err != nil {
 		return recovered{}, err
@@ -129,20 +138,35 @@ func (r *recovery) anew(ctx context.Context, core *Partition, next int64) (recov
 			return recovered{}, fmt.Errorf("session: a snapshot of what is lost: %w", err)
 		}
 	}
-	return recovered{core: core, next: next, switches: switches{{next, core.Generation(), core.Watermark()}}}, nil
+	first := snapshot.Info{Key: r.key(), Offset: next, Generation: core.Generation(), Taken: time.Now()}
+	frozen := core.Freeze()
+	defer frozen.Close()
+	err = r.stage.cfg.Snapshots.Put(ctx, first, func(w io.Writer) error {
+		_, err := frozen.WriteTo(w)
+		return err
+	})
+	if err != nil && !errors.Is(err, snapshot.ErrRetention) {
+		return recovered{}, fmt.Errorf("session: a snapshot of what is left of %s/%d: %w", r.Topic, r.Partition, err)
+	}
+	result.snapshot = first
+	return result, nil
 }
 
 // lossy makes a state out of what is left, if that is accepted: of the newest
 // snapshot that can be read, and of what the log still has.
-func (r *recovery) lossy(ctx context.Context, list []snapshot.Info, state error) (recovered, error) {
+func (r *recovery) lossy(ctx context.Context, state error) (recovered, error) {
 	if err := r.accept(r.loss(state)); err != nil {
 		return recovered{}, err
 	}
 	to := min(r.Committed, r.LogEnd)
 	var core *Partition
 	from := r.LogStart
+	list, err := r.all(ctx)
+	if err != nil {
+		return recovered{}, err
+	}
 	for _, info := range list {
-		if info.Offset > to {
+		if info.Offset > max(to, r.LogStart) { // one at LogStart is of an earlier try
 			continue
 		}
 		c, err := r.open(ctx, info)

@@ -42,7 +42,7 @@ type Partition struct {
 
 	before, after state // memory of catchUp
 	plugins       shared[string]
-	refused       bool // a value set has refused a value, being full
+	refused       bool // a value set has refused a value, or a session a beacon, being full
 }
 
 // tenant is what a partition holds of a tenant. What it refers to by number is
@@ -215,6 +215,7 @@ func (p *Partition) step(s *scratch, i int, r *Record, out *Output) {
 	switch {
 	case k == nil && p.held >= p.cfg.MaxSessions,
 		k != nil && len(k.tail) >= p.cfg.MaxBeacons && k.within(limit) >= p.cfg.MaxBeacons:
+		p.refused = true // which were refused hangs on what was held
 		p.refuse(row, r, beacon.SessionOverflow, out)
 		return
 	case k == nil:

@@ -200,7 +200,7 @@ func (r *recovery) restore(ctx context.Context) (recovered, error) {
 		result.snapshot = list[0]
 	}
 	if r.Committed < r.LogStart || r.Committed > r.LogEnd {
-		return r.lossy(ctx, list, nil)
+		return r.lossy(ctx, nil)
 	}
 	for _, info := range list {
 		core, err := r.from(ctx, info)
@@ -213,7 +213,7 @@ func (r *recovery) restore(ctx context.Context) (recovered, error) {
 	}
 	core, err := r.fromStart(ctx)
 	if errors.Is(err, errState) {
-		return r.lossy(ctx, list, err)
+		return r.lossy(ctx, err)
 	}
 	result.core = core
 	return result, err
@@ -292,6 +292,9 @@ func (r *recovery) fromStart(ctx context.Context) (*Partition, error) {
 	if from := r.left.Switches.from(); from > r.LogStart {
 		return nil, fmt.Errorf("%w: which generations were in force is known from offset %d on only", errState, from)
 	}
+	if r.left.History != 0 {
+		return nil, fmt.Errorf("%w: it went on with what was left after a loss was accepted, and only its snapshots have that", errState)
+	}
 	cfg, err := r.stage.generation(ctx, r.left.Switches.at(r.LogStart))
 	if err != nil {
 		return nil, err
@@ -301,8 +304,8 @@ func (r *recovery) fromStart(ctx context.Context) (*Partition, error) {
 		return nil, err
 	}
 	defer r.slot(ctx)()
-	if r.LogStart == r.left.Switches.from() {
-		core.raise(r.left.Switches[0].watermark)
+	if r.LogStart == 0 {
+		core.raise(r.left.Switches[0].watermark) // of a route that was added: see floor
 	}
 	if err := r.replay(ctx, core, r.LogStart, r.Committed); err != nil {
 		return nil, err

@@ -13,7 +13,8 @@ type metadata struct {
 	TopicID    string `json:"topic_id"` // hex: offsets of a topic that was made anew mean nothing
 	Generation uint64 `json:"generation"`
 	Watermark  int64  `json:"watermark"`
-	// Within says that no dimension or attribute had more values than its limit.
+	// Within says that no dimension or attribute had more values than its limit,
+	// and no session or partition more than its bound.
 	Within bool `json:"within"`
 	// Switches says which generation was in force where, as far back as there is
 	// room: a muted replay goes by it.

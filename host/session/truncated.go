@@ -28,7 +28,7 @@ func (p *Partition) resume(watermark int64, within bool) error {
 	limit := p.limit(w.value)
 	p.sweepAll(limit)
 	if !within || p.refused {
-		return fmt.Errorf("%w: a dimension or attribute has had more values than its limit, and which were within it stood there", errState)
+		return fmt.Errorf("%w: a dimension or attribute has had more values than its limit, or a session or the partition more than its bound, and which were within it stood there", errState)
 	}
 	if w.oldest == metric.NoWatermark {
 		return nil

@@ -38,6 +38,7 @@ type oracle struct {
 	letters    map[string]int                      // expected, as text
 	got        map[string]int                      // dead letters that there are
 	lettered   map[position]bool                   // the same, by their beacons
+	slept      map[kafka.TopicPartition]bool       // source partitions that were idle, on routes looked at so far
 	counts     metric.Counts                       // of tenants, expected
 	want       map[string]string
 }
@@ -50,7 +51,7 @@ func (s *simulation) check() {
 
 // oracle reads what has come to the routes, and says what must have come of it.
 func (s *simulation) oracle() *oracle {
-	o := &oracle{s: s, watermarks: map[kafka.TopicPartition]*watermark{}, routed: map[position]*routed{}, letters: map[string]int{}, got: map[string]int{}, lettered: map[position]bool{}}
+	o := &oracle{s: s, watermarks: map[kafka.TopicPartition]*watermark{}, routed: map[position]*routed{}, letters: map[string]int{}, got: map[string]int{}, lettered: map[position]bool{}, slept: map[kafka.TopicPartition]bool{}}
 	for _, tp := range s.cluster.partitions(deadTopic) {
 		for _, record := range s.cluster.log(tp).committed() {
 			o.addLetter(record)
@@ -79,7 +80,7 @@ func (o *oracle) route(t *routeTopic, p int32) {
 	last, idle := map[kafka.TopicPartition]int64{}, map[kafka.TopicPartition]time.Time{}
 	left := o.s.cluster.group("session").offsets[tp]
 	if t.since > 1 && t.replaces == nil && len(in) > 0 && in[0][2] != metric.NoWatermark { // it is what the other routes had
-		w.value, w.known, w.floor = in[0][2], true, true
+		w.value, w.known, w.floor, w.slept = in[0][2], true, true, o.slept
 	}
 	generation := uint64(0)
 	for _, record := range o.s.cluster.log(tp).committed() {
@@ -106,7 +107,7 @@ func (o *oracle) route(t *routeTopic, p int32) {
 					o.s.fault("%v@%d: a mark of %s/%d, which has ended", tp, record.Offset, e.Topic, e.Partition)
 				}
 				if from := (kafka.TopicPartition{Topic: e.Topic, Partition: e.Partition}); e.Idle {
-					idle[from] = record.Timestamp
+					idle[from], o.slept[from] = record.Timestamp, true
 				}
 			}
 		case beacon.HeaderKey:

@@ -17,7 +17,8 @@ type watermark struct {
 	said   map[kafka.TopicPartition]*saying
 	value  int64
 	known  bool
-	floor  bool // it is what other routes had; not all have spoken
+	floor  bool                          // it is what other routes had; not all have spoken
+	slept  map[kafka.TopicPartition]bool // idle on any route before
 }
 
 type saying struct {
@@ -99,7 +100,7 @@ func (w *watermark) note(tp kafka.TopicPartition, value int64, idle bool) {
 	}
 	s := w.said[tp]
 	if s == nil {
-		s = &saying{value: value, heard: !w.known || w.floor}
+		s = &saying{value: value, heard: !w.known || w.floor, slept: w.floor && w.slept[tp]}
 		w.said[tp] = s
 	}
 	s.value, s.idle, s.slept = max(s.value, value), idle, s.slept || idle
