@@ -3,6 +3,7 @@ package metric
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -229,15 +230,16 @@ func TestMinuteOf(t *testing.T) {
 }
 
 func TestSafePoint(t *testing.T) {
-	for _, p := range []SafePoint{{0, NoMinute}, {17, 26_000_000}, {17, -5}, {3, 0}} {
+	id := [16]byte{1, 15: 255}
+	for _, p := range []SafePoint{{id, 0, NoMinute}, {id, 17, 26_000_000}, {id, 17, -5}, {id, 3, 0}} {
 		if got, err := ParseSafePoint(p.Offset, p.Metadata()); err != nil || got != p {
 			t.Errorf("%+v came back as %+v, %v", p, got, err)
 		}
 	}
-	if got, err := ParseSafePoint(-1, ""); err != nil || got != (SafePoint{0, NoMinute}) {
+	if got, err := ParseSafePoint(-1, ""); err != nil || got != (SafePoint{Horizon: NoMinute}) {
 		t.Errorf("nothing committed: %+v, %v", got, err)
 	}
-	for _, bad := range []string{"", "17", "pharos-horizon-2:17", safePrefix, safePrefix + "x"} {
+	for _, bad := range []string{"", "17", "pharos-horizon-2:17", safePrefix, safePrefix + "x", safePrefix + "17", safePrefix + "00:17", safePrefix + strings.Repeat("0", 34) + ":17", safePrefix + strings.Repeat("0", 32) + ":", safePrefix + strings.Repeat("x", 32) + ":17"} {
 		if _, err := ParseSafePoint(5, bad); err == nil {
 			t.Errorf("metadata %q is taken", bad)
 		}

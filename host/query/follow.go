@@ -156,6 +156,10 @@ func (f *Follower) shipped(ctx context.Context, asker *kgo.Client) {
 // safePoints returns, of each partition, what is safe for every group.
 func (f *Follower) safePoints(ctx context.Context, asker *kgo.Client) (map[int32]metric.SafePoint, error) {
 	points := map[int32]metric.SafePoint{}
+	topics, err := kafka.Topics(ctx, asker, f.Topic)
+	if err != nil {
+		return nil, err
+	}
 	for i, group := range f.Groups {
 		committed, err := kafka.CommittedOffsets(ctx, asker, group, f.Topic)
 		if err != nil {
@@ -166,6 +170,9 @@ func (f *Follower) safePoints(ctx context.Context, asker *kgo.Client) (map[int32
 			if c, ok := committed[kafka.TopicPartition{Topic: f.Topic, Partition: p}]; ok {
 				if at, err = metric.ParseSafePoint(c.Offset, c.Metadata); err != nil {
 					return nil, fmt.Errorf("group %s, partition %d: %w", group, p, err)
+				}
+				if at.TopicID != topics[f.Topic].ID {
+					return nil, fmt.Errorf("group %s, partition %d: its offset is of a topic with the id %x, and %s has the id %x: it was made anew", group, p, at.TopicID, f.Topic, topics[f.Topic].ID)
 				}
 			}
 			if i > 0 {

@@ -118,7 +118,12 @@ func TestFollowerStartsAtTheSlowestSafePoint(t *testing.T) {
 			{Series: series("blue", "order", metric.Label{Name: "dc", Value: "c"}), Minute: m, Figure: metric.Figure{Hits: 1}},
 		}})
 	}
+	topics, err := kafka.Topics(t.Context(), cl, testTopic)
+	if err != nil {
+		t.Fatal(err)
+	}
 	commit := func(group string, at metric.SafePoint) {
+		at.TopicID = topics[testTopic].ID
 		offsets := map[kafka.TopicPartition]kafka.Committed{}
 		for p := range int32(2) {
 			offsets[kafka.TopicPartition{Topic: testTopic, Partition: p}] = kafka.Committed{Offset: at.Offset, Metadata: at.Metadata()}

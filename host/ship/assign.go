@@ -22,13 +22,17 @@ func (s *session) assign(life, ctx context.Context, offsets map[string]map[int32
 	if err != nil {
 		return nil, err
 	}
+	topics, err := kafka.Topics(ctx, s.asker, s.cfg.Topic)
+	if err != nil {
+		return nil, err
+	}
 	for partition := range offsets[s.cfg.Topic] {
 		tp := kafka.TopicPartition{Topic: s.cfg.Topic, Partition: partition}
 		c, ok := committed[tp]
 		if !ok {
 			c.Offset = -1
 		}
-		p, err := s.begin(life, partition, c, bounds[tp])
+		p, err := s.begin(life, partition, c, bounds[tp], topics[s.cfg.Topic].ID)
 		if err != nil {
 			s.mu.Lock()
 			s.stop = err
@@ -48,14 +52,18 @@ func (s *session) assign(life, ctx context.Context, offsets map[string]map[int32
 }
 
 // begin returns the state of a partition at what is committed.
-func (s *session) begin(life context.Context, partition int32, c kafka.Committed, b kafka.Bounds) (*part, error) {
+func (s *session) begin(life context.Context, partition int32, c kafka.Committed, b kafka.Bounds, topicID [16]byte) (*part, error) {
 	at, err := metric.ParseSafePoint(c.Offset, c.Metadata)
 	if err != nil {
 		return nil, stopf("group %s, topic %s, partition %d: %w", s.group, s.cfg.Topic, partition, err)
 	}
-	if at.Offset > b.End {
-		return nil, stopf("group %s has committed offset %d of topic %s, partition %d, which ends at %d: the topic was made anew; delete the group's offsets to begin anew too", s.group, at.Offset, s.cfg.Topic, partition, b.End)
+	switch {
+	case c.Offset >= 0 && at.TopicID != topicID:
+		return nil, stopf("group %s has committed offset %d of topic %s, partition %d, with the id %x, and the topic has the id %x: it was made anew; delete the group's offsets to begin anew too", s.group, at.Offset, s.cfg.Topic, partition, at.TopicID, topicID)
+	case at.Offset > b.End:
+		return nil, stopf("group %s has committed offset %d of topic %s, partition %d, which ends at %d: the brokers have lost records; delete the group's offsets to begin anew", s.group, at.Offset, s.cfg.Topic, partition, b.End)
 	}
+	at.TopicID = topicID
 	p := &part{partition: partition, at: at, committed: at, end: b.End}
 	if at.Offset < b.Start {
 		p.at.Offset = b.Start

@@ -27,6 +27,7 @@ type Shipper struct {
 	stored  int64           // minutes before it are in the store; NoMinute: none
 	final   int64           // minutes before it are final, as the records since the start say; NoMinute: none
 	next    int64           // offset behind the last record seen
+	topicID [16]byte
 	cut     int64           // minutes from it on are not held; allHeld: there is room for all
 	behind  int64           // offset of the first record with a delta of a minute from cut on, or one before it
 }
@@ -36,7 +37,7 @@ const allHeld = math.MaxInt64
 
 // NewShipper begins at a safe point. The horizon knows nothing yet.
 func NewShipper(at metric.SafePoint, horizon *metric.Horizon) *Shipper {
-	s := &Shipper{horizon: horizon, first: map[int64]int64{}, stored: metric.NoMinute, final: metric.NoMinute, next: at.Offset, cut: allHeld, behind: math.MaxInt64}
+	s := &Shipper{horizon: horizon, first: map[int64]int64{}, stored: metric.NoMinute, final: metric.NoMinute, next: at.Offset, topicID: at.TopicID, cut: allHeld, behind: math.MaxInt64}
 	if at.Horizon != metric.NoMinute {
 		s.stored = at.Horizon + 1
 	}
@@ -136,7 +137,7 @@ func (s *Shipper) Wrote() bool {
 
 // Safe returns the newest safe point.
 func (s *Shipper) Safe() metric.SafePoint {
-	p := metric.SafePoint{Offset: min(s.next, s.behind), Horizon: metric.NoMinute}
+	p := metric.SafePoint{TopicID: s.topicID, Offset: min(s.next, s.behind), Horizon: metric.NoMinute}
 	for _, offset := range s.first {
 		p.Offset = min(p.Offset, offset)
 	}

@@ -320,6 +320,16 @@ func (b *bench) ends(cfg Config) error {
 	return err
 }
 
+// topicID is that of the metrics topic.
+func topicID(t testing.TB, cl *kgo.Client) [16]byte {
+	t.Helper()
+	topics, err := kafka.Topics(t.Context(), cl, topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return topics[topic].ID
+}
+
 func TestWhatStopsAStore(t *testing.T) {
 	for name, c := range map[string]struct {
 		prepare func(b *bench)
@@ -335,9 +345,12 @@ func TestWhatStopsAStore(t *testing.T) {
 		"an offset set by hand": {func(b *bench) {
 			b.commit(map[int32]kafka.Committed{2: {Offset: 1, Metadata: "by hand"}})
 		}, "set by hand"},
+		"an offset of another topic": {func(b *bench) {
+			b.commit(map[int32]kafka.Committed{0: {Offset: 1, Metadata: metric.SafePoint{TopicID: [16]byte{9}, Horizon: 5}.Metadata()}})
+		}, "it was made anew"},
 		"an offset behind the end": {func(b *bench) {
-			b.commit(map[int32]kafka.Committed{0: {Offset: 1000, Metadata: metric.SafePoint{Horizon: 5}.Metadata()}})
-		}, "made anew"},
+			b.commit(map[int32]kafka.Committed{0: {Offset: 1000, Metadata: metric.SafePoint{TopicID: topicID(b.T, b.cl), Horizon: 5}.Metadata()}})
+		}, "which ends at"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
