@@ -54,7 +54,7 @@ func badLines() []badLine {
 		{line: at(253402214400000, "shop", "s", ""), cause: "future", tenant: "shop"}, // in the year 9999
 		{line: at(start-3600_000, "other", "s", ""), cause: "late", tenant: "other"},
 		{line: at(start, "shop", "s", `,"do":"trap"`), cause: "plugin moody: trap", tenant: "shop", plugin: "moody", detail: "pharos_process: unreachable\n."},
-		{line: at(start, "shop", "s", `,"do":"loop"`), cause: "plugin moody: timeout", tenant: "shop", plugin: "moody", detail: "pharos_process: took longer than is allowed"},
+		{line: at(start, "shop", "s", `,"do":"loop"`), cause: "plugin moody: out of fuel", tenant: "shop", plugin: "moody", detail: "pharos_process: did more work than its fuel of"},
 		{line: at(start, "shop", "s", `,"do":"fail"`), cause: "plugin moody: error", tenant: "shop", plugin: "moody", detail: "I can not"},
 		{line: at(start, "other", "s", `,"do":"trap"`), cause: "plugin maker: trap", tenant: "other", plugin: "maker", detail: "pharos_process: unreachable\n."},
 	}
@@ -109,7 +109,7 @@ func TestDeadLetters(t *testing.T) {
 	}
 	if got, want := canonical(t, summary), canonical(t, []byte(`{"tenants": {
 		"shop": {"in": 207, "counted": 200, "filtered": {}, "duplicate": 0, "late": 0, "dead_lettered": {
-			"no time": 2, "no session": 1, "future": 1, "plugin moody: trap": 1, "plugin moody: timeout": 1, "plugin moody: error": 1}},
+			"no time": 2, "no session": 1, "future": 1, "plugin moody: trap": 1, "plugin moody: out of fuel": 1, "plugin moody: error": 1}},
 		"other": {"in": 202, "counted": 201, "filtered": {}, "duplicate": 0, "late": 1, "dead_lettered": {}}},
 		"undecodable": {"not JSON": 1, "not an object": 1, "not UTF-8": 1, "too deep": 1, "too large": 1, "no tenant": 1, "unknown tenant": 1},
 		"bad_value": {}}`)); got != want {

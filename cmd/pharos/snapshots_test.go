@@ -109,7 +109,7 @@ func TestMessagesOfSnapshotsDoc(t *testing.T) {
 		t.Fatal(err)
 	}
 	var code strings.Builder
-	for _, dir := range []string{"host/blob", "host/blob/cloud", "host/snapshot"} {
+	for _, dir := range []string{"host/blob", "host/blob/cloud", "host/snapshot", "host/session"} {
 		files, err := filepath.Glob(root + "/" + dir + "/*.go")
 		if err != nil {
 			t.Fatal(err)
