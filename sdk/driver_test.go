@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/abi/tck"
@@ -49,13 +50,23 @@ type module struct {
 
 func compile(t testing.TB, path string) *module {
 	t.Helper()
-	ctx := context.Background()
+	return compileCode(t, read(t, path), false)
+}
+
+func read(t testing.TB, path string) []byte {
+	t.Helper()
 	code, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// As in the host, so that it compiles to the same.
-	config := wazero.NewRuntimeConfig().WithMemoryLimitPages(256).WithCloseOnContextDone(true).WithCompilationCache(compiled)
+	return code
+}
+
+// compileCode compiles a module, which the engine can interrupt or not.
+func compileCode(t testing.TB, code []byte, interruptible bool) *module {
+	t.Helper()
+	ctx := context.Background()
+	config := wazero.NewRuntimeConfig().WithMemoryLimitPages(256).WithCloseOnContextDone(interruptible).WithCompilationCache(compiled)
 	r := wazero.NewRuntimeWithConfig(ctx, config)
 	t.Cleanup(func() {
 		if err := r.Close(ctx); err != nil {
@@ -80,6 +91,7 @@ type driver struct {
 	again  int          // calls because an output was too small
 	arena  uint32
 	size   int
+	busy   time.Duration // in pharos_process
 }
 
 func (d *driver) call(name string, params ...uint64) uint64 {
@@ -182,7 +194,9 @@ func (d *driver) Process(_ context.Context, b *abi.Batch, out *abi.Output) (err 
 			return errors.New("the arena is outside of the memory")
 		}
 		d.layout.Write(mem, b)
+		start := time.Now()
 		code := d.call(abi.ExportProcess, uint64(d.arena))
+		d.busy += time.Since(start)
 		if mem, ok = d.mod.Memory().Read(d.arena, uint32(size)); !ok {
 			return errors.New("memory shrank")
 		}
