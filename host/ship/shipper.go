@@ -28,8 +28,8 @@ type Shipper struct {
 	final   int64           // minutes before it are final, as the records since the start say; NoMinute: none
 	next    int64           // offset behind the last record seen
 	topicID [16]byte
-	cut     int64           // minutes from it on are not held; allHeld: there is room for all
-	behind  int64           // offset of the first record with a delta of a minute from cut on, or one before it
+	cut     int64 // minutes from it on are not held; allHeld: there is room for all
+	behind  int64 // offset of the first record with a delta of a minute from cut on, or one before it
 }
 
 // allHeld is a cut that no minute reaches.
