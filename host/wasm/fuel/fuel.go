@@ -143,7 +143,12 @@ func (m *module) section(s section) error {
 }
 
 func (m *module) readTypes(r *reader) {
-	for range r.count() {
+	n := r.count()
+	if n > maxTypes {
+		r.fail("%d types, at most %d can be", n, maxTypes)
+		return
+	}
+	for range n {
 		if form := r.byte(); form != 0x60 {
 			r.fail("a type of the form 0x%02x, of a proposal that is not supported", form)
 		}
@@ -192,7 +197,12 @@ func (r *reader) limits() {
 }
 
 func (m *module) readFunctions(r *reader) {
-	for i := range r.count() {
+	n := r.count()
+	if n > maxFunctions {
+		r.fail("%d functions, at most %d can be", n, maxFunctions)
+		return
+	}
+	for i := range n {
 		t := r.u32()
 		if int64(t) >= int64(len(m.params)) {
 			r.fail("a function of type %d of %d", t, len(m.params))

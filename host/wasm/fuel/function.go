@@ -26,8 +26,14 @@ const (
 	pageShift  = 12
 )
 
-// maxLocals is how many locals a function may have, as engines bound it.
-const maxLocals = 50_000
+// Bounds of a module, as engines have them: the rewriter's memory hangs on them.
+// https://webassembly.github.io/spec/js-api/#limits
+const (
+	maxLocals    = 50_000
+	maxBody      = 7_654_321 // bytes
+	maxTypes     = 1_000_000
+	maxFunctions = 1_000_000
+)
 
 // function is one of the module's own.
 type function struct {
@@ -62,6 +68,9 @@ func (m *module) open(f *function) (*body, error) {
 
 func (b *body) read() error {
 	r := &reader{code: b.text}
+	if len(b.text) > maxBody {
+		r.fail("a body of %d bytes, at most %d can be", len(b.text), maxBody)
+	}
 	b.groups = r.count()
 	from := r.at
 	locals := uint64(b.function.params)
@@ -202,13 +211,13 @@ type frame struct {
 
 // charges places the charges.
 func (b *body) charges() []charge {
-	stretch := b.stretches()
-	all := []charge{{at: 0, work: stretch[0]}}
+	b.stretch()
+	all := []charge{{at: 0, work: int64(b.code[0].stretch)}}
 	frames := []frame{{}}
 	now, dead := 0, false // the charge that dominates what is in hand
 	// come is where control comes in, dominated by a charge.
 	come := func(at, by int, always bool) {
-		work := stretch[at]
+		work := int64(b.code[at].stretch)
 		if always || all[by].more+work > slack {
 			all = append(all, charge{at: at, work: work})
 			now = len(all) - 1
@@ -245,16 +254,17 @@ func (b *body) charges() []charge {
 	return all
 }
 
-// stretches gives for each instruction the work from it up to where control parts.
-func (b *body) stretches() []int64 {
-	stretch := make([]int64, len(b.code)+1)
+// stretch finds for each instruction the work from it up to where control parts.
+func (b *body) stretch() {
+	next := int64(0)
 	for k := len(b.code) - 1; k >= 0; k-- {
-		stretch[k] = b.cost(&b.code[k])
-		if !b.code[k].parts() {
-			stretch[k] += stretch[k+1]
+		i := &b.code[k]
+		if i.parts() {
+			next = 0
 		}
+		next += b.cost(i)
+		i.stretch = uint32(next) // a body's length bounds it
 	}
-	return stretch
 }
 
 // rewrite appends the function's body, which counts its work.

@@ -80,17 +80,18 @@ const (
 
 // instruction is one of a body.
 type instruction struct {
-	from, to int // in the body
-	op       byte
-	bulk     byte   // of opBulk
+	from, to uint32 // in the body
 	index    uint32 // of a function, local, global, or label
-	leaves   bool   // it branches out of the function, or may
+	stretch  uint32 // the work from it up to where control parts
+	op       byte
+	bulk     byte // of opBulk
+	leaves   bool // it branches out of the function, or may
 }
 
 // next reads one instruction. depth is how many labels there are: the outermost
 // is the function's.
 func (r *reader) next(depth int) (i instruction) {
-	i.from = r.at
+	i.from = uint32(r.at)
 	i.op = r.byte()
 	switch op := i.op; {
 	case op == opUnreachable, op == opNop, op == opElse, op == opEnd, op == opReturn, op == 0x1a, op == 0x1b, op == opRefIsNull:
@@ -135,10 +136,10 @@ func (r *reader) next(depth int) (i instruction) {
 	case op == opVector:
 		r.vector()
 	default:
-		r.at = i.from
+		r.at = int(i.from)
 		r.fail("the instruction 0x%02x, of a proposal that is not supported", op)
 	}
-	i.to = r.at
+	i.to = uint32(r.at)
 	return i
 }
 
