@@ -15,6 +15,7 @@ import (
 //go:embed bots/bots.wasm bots/bots.golden.ndjson bots/agents.txt
 //go:embed platform/platform.wasm platform/platform.golden.ndjson
 //go:embed clicks/clicks.wasm clicks/clicks.golden.ndjson
+//go:embed basket/basket.wasm basket/basket.golden.ndjson
 var Files embed.FS
 
 // LayOut writes Files below dir, over what is there.

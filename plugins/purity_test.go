@@ -30,6 +30,7 @@ func TestPurity(t *testing.T) {
 				{"point": "click", "is": "c", "attributes": {"a": "x", "b": "y"}}, {"point": "click", "is": "v", "attributes": {"a": "x", "b": "z"}},
 				{"point": "empty", "is": ""}]}`, nil, []string{"v", "c", "5", "1.5"},
 		},
+		{"basket", `{"when": {"field": "type", "is": "v"}}`, nil, []string{"v", `[{"price":2,"quantity":3,"category":"a\\nb"},{"price":1}]`, `[{"price":"x"}]`, "[]"}},
 	} {
 		t.Run(c.plugin, func(t *testing.T) {
 			ctx := t.Context()

@@ -106,11 +106,6 @@ func supported(p *abi.Plan) error {
 	if len(p.Cells) > 0 {
 		errs = append(errs, errors.New("plans cells: session state is not supported yet"))
 	}
-	for _, f := range p.Fields {
-		if f.Type == abi.JSON {
-			errs = append(errs, fmt.Errorf("plans the field %q as json: json columns are not supported yet", f.Name))
-		}
-	}
 	return errors.Join(errs...)
 }
 

@@ -165,7 +165,6 @@ func TestInstantiateRefuses(t *testing.T) {
 		{"another fault of the plan", "D", `point "p" is named twice`},
 		{"routes of an extractor", "D", `routes are for plugins of the kind split, not extract`},
 		{"cells", "E", "session state is not supported yet"},
-		{"json column", "F", `field "list" as json: json columns are not supported yet`},
 		{"plan too long", "G", "at most 1048576 are allowed"},
 		{"trap in configure", "K", "pharos_configure: trap: unreachable"},
 	} {

@@ -245,14 +245,18 @@ static inline ph_u32 ph_put_rune(char *to, ph_u32 r) {
   to[0] = (char)(0xF0 | r >> 18), to[1] = (char)(0x80 | (r >> 12 & 63)), to[2] = (char)(0x80 | (r >> 6 & 63)), to[3] = (char)(0x80 | (r & 63));
   return 4;
 }
-/* ph_string gives the content of a JSON string: where it stands if it has no
- * escapes, else a copy. Of what is no string it is {0, 0}. */
-static inline ph_text ph_string(ph_text v) {
+/* ph_unquote gives the content of a JSON string: where it stands if it has no
+ * escapes, else in out, which has room for v.len bytes. Of what is no string it is
+ * {0, 0}. It is for json columns, of which there is no memory to be had. */
+static inline int ph_escaped(ph_text v) {
+  for (ph_u32 i = 1; i + 1 < v.len; i++)
+    if (v.at[i] == '\\') return 1;
+  return 0;
+}
+static inline ph_text ph_unquote(ph_text v, char *out) {
   if (v.len < 2 || v.at[0] != '"') return (ph_text){0, 0};
-  ph_u32 n = 0, end = v.len - 1, i = 1;
-  while (i < end && v.at[i] != '\\') i++;
-  if (i == end) return (ph_text){v.at + 1, end - 1};
-  char *out = ph_new(v.len);
+  ph_u32 n = 0, end = v.len - 1, i;
+  if (!ph_escaped(v)) return (ph_text){v.at + 1, end - 1};
   for (i = 1; i < end; i++) {
     char c = v.at[i];
     if (c != '\\') { out[n++] = c; continue; }
@@ -275,6 +279,10 @@ static inline ph_text ph_string(ph_text v) {
     }
   }
   return (ph_text){out, n};
+}
+/* ph_string is ph_unquote with memory of its own, before the first batch. */
+static inline ph_text ph_string(ph_text v) {
+  return ph_unquote(v, v.len > 1 && v.at[0] == '"' && ph_escaped(v) ? ph_new(v.len) : 0);
 }
 /* ph_get gives the value of a key of an object; of a repeated key the last. What is
  * no object has none. */
