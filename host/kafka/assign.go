@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -273,11 +274,15 @@ func (l *Loop) refresh(ctx context.Context, cl *kgo.Client) {
 			return
 		case <-ticker.C:
 		}
+		var asked sync.WaitGroup
 		for _, topic := range l.topics() { // one that is gone hides no other
-			if err := l.refreshTopic(ctx, cl, topic); err != nil {
-				l.log.Debug("ends of partitions not known", "topic", topic, "error", err)
-			}
+			asked.Go(func() {
+				if err := l.refreshTopic(ctx, cl, topic); err != nil {
+					l.log.Debug("ends of partitions not known", "topic", topic, "error", err)
+				}
+			})
 		}
+		asked.Wait()
 	}
 }
 

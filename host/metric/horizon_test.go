@@ -239,7 +239,7 @@ func TestSafePoint(t *testing.T) {
 	if got, err := ParseSafePoint(-1, ""); err != nil || got != (SafePoint{Horizon: NoMinute}) {
 		t.Errorf("nothing committed: %+v, %v", got, err)
 	}
-	for _, bad := range []string{"", "17", "pharos-horizon-2:17", safePrefix, safePrefix + "x", safePrefix + "17", safePrefix + "00:17", safePrefix + strings.Repeat("0", 34) + ":17", safePrefix + strings.Repeat("0", 32) + ":", safePrefix + strings.Repeat("x", 32) + ":17"} {
+	for _, bad := range []string{"", "17", "pharos-horizon-1:17", safePrefix, safePrefix + "x", safePrefix + "17", safePrefix + "00:17", safePrefix + strings.Repeat("0", 34) + ":17", safePrefix + strings.Repeat("0", 32) + ":", safePrefix + strings.Repeat("x", 32) + ":17"} {
 		if _, err := ParseSafePoint(5, bad); err == nil {
 			t.Errorf("metadata %q is taken", bad)
 		}

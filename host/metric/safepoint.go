@@ -23,7 +23,7 @@ type SafePoint struct {
 
 // safePrefix begins the metadata of a committed safe point; it carries the
 // version. The topic's id in hex and the horizon follow, or "none".
-const safePrefix = "pharos-horizon-1:"
+const safePrefix = "pharos-horizon-2:"
 
 // Metadata returns what is committed beside the offset.
 func (p SafePoint) Metadata() string {

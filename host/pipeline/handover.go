@@ -82,8 +82,11 @@ func (h *host) lookAtHandovers(ctx context.Context) (left int, err error) {
 	return left, err
 }
 
-// handoverEvery is how often a route that moves is looked at.
-const handoverEvery = time.Second
+// How often a route that moves is looked at, and how long a look may take.
+const (
+	handoverEvery   = time.Second
+	handoverTimeout = 10 * time.Second
+)
 
 // watchHandovers looks at routes that move until ctx ends.
 func (h *host) watchHandovers(ctx context.Context) error {
@@ -96,9 +99,7 @@ func (h *host) watchHandovers(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		h.adopting.Lock() // or the generation that is taken meanwhile would not know
-		_, err := h.lookAtHandovers(ctx)
-		h.adopting.Unlock()
+		err := h.lookWithin(ctx)
 		if err == nil || ctx.Err() != nil {
 			said = ""
 		} else if text := err.Error(); text != said {
@@ -106,6 +107,16 @@ func (h *host) watchHandovers(ctx context.Context) error {
 			h.log.Warn("a route moves to a new topic, and how far it is can not be seen", "error", err)
 		}
 	}
+}
+
+// lookWithin is a look that holds nothing up for long.
+func (h *host) lookWithin(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, handoverTimeout)
+	defer cancel()
+	h.adopting.Lock() // or the generation that is taken meanwhile would not know
+	defer h.adopting.Unlock()
+	_, err := h.lookAtHandovers(ctx)
+	return err
 }
 
 // moving says which routes are on their way to a new topic.

@@ -18,7 +18,7 @@ type run struct {
 	ctx      context.Context
 	beacons  *beacon.Batch
 	instance *wasm.Instance // nil of rules, and until one is needed
-	fresh    bool           // it has processed nothing yet
+	fresh    bool           // it has processed nothing yet, and is to prove a row guilty
 	scratch  *scratch
 
 	answered func(out *abi.Output, sel []int)
@@ -83,21 +83,17 @@ func (r *run) process(sel []int, bad bool) (guilty bool, err error) {
 // judge has one row answered, or blames it. What came before may have broken the
 // instance: a row is guilty only if it fails alone in a fresh one.
 func (r *run) judge(sel []int) (guilty bool, err error) {
-	if r.instance == nil && r.p.program == nil {
-		if err := r.renew(); err != nil {
-			return false, err
-		}
-	}
-	fresh := r.fresh
 	failure, err := r.call(sel)
-	if err == nil && failure != nil && !fresh {
-		if err := r.renew(); err != nil {
-			return false, err
-		}
-		failure, err = r.call(sel)
-	}
 	if err != nil || failure == nil {
 		return false, err
+	}
+	if r.p.program == nil {
+		if err := r.renew(); err != nil {
+			return false, err
+		}
+		if failure, err = r.call(sel); err != nil || failure == nil {
+			return false, err
+		}
 	}
 	r.p.guilty.Add(1)
 	r.p.blame(sel[0], failure, r.refuse)
@@ -117,7 +113,11 @@ func (r *run) call(sel []int) (failure, err error) {
 			return nil, err
 		}
 		before := r.instance.Fuel()
-		err = r.instance.Process(r.ctx, &s.batch, &s.out)
+		process := r.instance.Process
+		if r.fresh {
+			process = r.instance.Prove
+		}
+		err = process(r.ctx, &s.batch, &s.out)
 		r.fresh, used = false, r.instance.Fuel()-before
 	}
 	p.nanoseconds.Add(uint64(time.Since(start)))

@@ -131,7 +131,7 @@ func (r *recovery) anew(ctx context.Context, core *Partition, next int64) (recov
 		return recovered{}, err
 	}
 	for _, info := range list {
-		if info.Offset <= next {
+		if info.Offset < next || info.Offset == next && info.Generation <= core.Generation() {
 			continue
 		}
 		if err := r.stage.cfg.Snapshots.Delete(ctx, info); err != nil {

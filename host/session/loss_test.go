@@ -347,6 +347,10 @@ func TestStageLostEnd(t *testing.T) {
 	}
 	s.store.at.Store(&fault)
 	s.commit()
+	s.switches = 1
+	s.stage.Use(s.configs[s.switches]) // at the offset of the loss
+	s.batch(0)
+	s.commit()
 	for int64(len(s.records[tp])) < before[0].Offset+20 {
 		s.feed()
 	}

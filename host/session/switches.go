@@ -120,10 +120,14 @@ func (s switches) next(offset int64) (int64, bool) {
 }
 
 // held tells whether a state whose next record is the one at an offset can have
-// been under a generation. Where there was a switch just there, it may come before
-// or after the state was taken.
+// been under a generation. Where there were switches just there, they may come
+// before or after the state was taken.
 func (s switches) held(offset int64, generation uint64) bool {
-	return s.at(offset) == generation || offset > s.from() && s.at(offset-1) <= generation && generation < s.at(offset)
+	first := s[0].generation
+	if offset > s.from() {
+		first = s.at(offset - 1)
+	}
+	return first <= generation && generation <= s.at(offset)
 }
 
 // add notes a switch, and forgets the earliest where there are too many.

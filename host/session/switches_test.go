@@ -34,6 +34,9 @@ func TestMetadata(t *testing.T) {
 }
 
 func TestSwitches(t *testing.T) {
+	if s := (switches{{10, 2, 0}, {10, 4, 0}}); !s.held(10, 2) || !s.held(10, 4) || s.held(10, 1) || s.held(10, 5) || s.held(11, 2) {
+		t.Errorf("a state before the first switches: %v", s)
+	}
 	s := switches{{10, 2, 0}, {20, 3, 0}, {20, 5, 0}, {30, 6, 0}}
 	for _, c := range []struct {
 		offset int64

@@ -47,7 +47,10 @@ func (m *Module) start(ctx context.Context) (*Instance, error) {
 		return nil, i.kill("start", Trap, err)
 	}
 	i.mod, i.memory = mod, mod.Memory()
-	i.fuel = mod.ExportedGlobal(fuel.Export).(api.MutableGlobal) // Inject has seen to it
+	var metered bool
+	if i.fuel, metered = mod.ExportedGlobal(fuel.Export).(api.MutableGlobal); !metered {
+		return nil, errors.Join(errors.New("the module does not count its work"), i.Close(ctx))
+	}
 	i.alloc, i.process = mod.ExportedFunction(abi.ExportAlloc), mod.ExportedFunction(abi.ExportProcess)
 	if init := mod.ExportedFunction(abi.ExportInitialize); init != nil {
 		if _, err := i.call(init, abi.ExportInitialize); err != nil {
@@ -220,6 +223,23 @@ func (i *Instance) Fuel() uint64 { return i.used }
 // batch does not fit into its memory: split it. Any other error is a context
 // that has ended, or a batch that is not of the guest's plan.
 func (i *Instance) Process(ctx context.Context, b *abi.Batch, out *abi.Output) error {
+	return i.answer(ctx, b, out, i.module.limits.Fuel)
+}
+
+// Prove is Process of a row that failed, in an instance that has processed nothing
+// yet: with so much more fuel that what it does once, and all that it does twice
+// for want of room, is in it. So what passes in any batch passes here too, and
+// which rows are guilty does not hang on how they are put together.
+func (i *Instance) Prove(ctx context.Context, b *abi.Batch, out *abi.Output) error {
+	return i.answer(ctx, b, out, proofShare*i.module.limits.Fuel+proofMore)
+}
+
+const (
+	proofShare = 4
+	proofMore  = 50_000_000
+)
+
+func (i *Instance) answer(ctx context.Context, b *abi.Batch, out *abi.Output, limit int64) error {
 	if i.dead != nil {
 		return fmt.Errorf("%w: %w", ErrDead, i.dead)
 	}
@@ -234,7 +254,7 @@ func (i *Instance) Process(ctx context.Context, b *abi.Batch, out *abi.Output) e
 			i.caps.Text = max(i.caps.Text, 16*b.Rows)
 		}
 	}
-	most := i.used + uint64(i.module.limits.Fuel)
+	most := i.used + uint64(limit)
 	for {
 		i.limit = int64(most - i.used)
 		size, err := i.layout.Place(b, i.caps)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/wasm/fuel"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 )
@@ -29,7 +30,8 @@ const fixedTime = 946684800000000000
 type wasiFunction struct {
 	params []api.ValueType
 	call   func(ctx context.Context, mem api.Memory, stack []uint64) uint32
-	exits  bool // never returns, has no result
+	exits  bool                        // never returns, has no result
+	size   func(stack []uint64) uint64 // of what it works on, bytes; nil: next to nothing
 }
 
 func (f wasiFunction) results() []api.ValueType {
@@ -46,6 +48,9 @@ func instantiateWASI(ctx context.Context, r wazero.Runtime) error {
 	b := r.NewHostModuleBuilder(abi.WASIModule)
 	for name, f := range wasi {
 		b = b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, m api.Module, stack []uint64) {
+			if f.size != nil {
+				spend(m, f.size(stack))
+			}
 			errno := f.call(ctx, m.Memory(), stack)
 			if !f.exits {
 				stack[0] = uint64(errno)
@@ -58,6 +63,18 @@ func instantiateWASI(ctx context.Context, r wazero.Runtime) error {
 	return nil
 }
 
+// spend takes fuel for the host's work off, a byte being an instruction. Where there
+// is not enough the guest ends at its next charge; so that this is soon, no call
+// works on more than maxHostWork.
+func spend(m api.Module, bytes uint64) {
+	if left, ok := m.ExportedGlobal(fuel.Export).(api.MutableGlobal); ok {
+		left.Set(left.Get() - min(bytes, maxHostWork))
+	}
+}
+
+// maxHostWork is what a call of a host function may work on, in bytes.
+const maxHostWork = 1 << 20
+
 // answer returns a function of WASI with the given parameters: "i" is an i32,
 // "I" an i64.
 func answer(params string, call func(ctx context.Context, mem api.Memory, stack []uint64) uint32) wasiFunction {
@@ -68,6 +85,21 @@ func answer(params string, call func(ctx context.Context, mem api.Memory, stack 
 		} else {
 			f.params = append(f.params, i32)
 		}
+	}
+	return f
+}
+
+// sized is a function that works on as many things of a size as a parameter says, and
+// refuses to work on too many.
+func sized(f wasiFunction, param int, size uint64) wasiFunction {
+	of := func(stack []uint64) uint64 { return uint64(uint32(stack[param])) * size }
+	call := f.call
+	f.size = of
+	f.call = func(ctx context.Context, mem api.Memory, stack []uint64) uint32 {
+		if of(stack) > maxHostWork {
+			return errnoInval
+		}
+		return call(ctx, mem, stack)
 	}
 	return f
 }
@@ -109,15 +141,15 @@ var wasi = map[string]wasiFunction{
 	"clock_time_get": answer("iIi", func(_ context.Context, mem api.Memory, stack []uint64) uint32 {
 		return wrote(mem.WriteUint64Le(uint32(stack[2]), fixedTime))
 	}),
-	"random_get":  answer("ii", randomGet),
+	"random_get":  sized(answer("ii", randomGet), 1, 1),
 	"sched_yield": always("", errnoSuccess),
-	"poll_oneoff": answer("iiii", pollOneoff),
+	"poll_oneoff": sized(answer("iiii", pollOneoff), 2, subscriptionSize),
 	"proc_exit":   exits("proc_exit"),
 	"proc_raise": answer("i", func(_ context.Context, _ api.Memory, stack []uint64) uint32 {
 		panic(fmt.Errorf("called proc_raise(%d)", int32(stack[0])))
 	}),
 
-	"fd_write":            answer("iiii", fdWrite),
+	"fd_write":            sized(answer("iiii", fdWrite), 2, vectorSize),
 	"fd_read":             answer("iiii", fdRead),
 	"fd_close":            standard("i", success),
 	"fd_seek":             standard("iIii", notSeekable),
@@ -182,6 +214,9 @@ const (
 	subscriptionSize = 48
 	eventSize        = 32
 )
+
+// vectorSize is that of a buffer's address and length, in bytes.
+const vectorSize = 8
 
 func pollOneoff(_ context.Context, mem api.Memory, stack []uint64) uint32 {
 	in, out, n, count := uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3])

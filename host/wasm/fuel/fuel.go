@@ -132,13 +132,16 @@ func (m *module) section(s section) error {
 	case functionSection:
 		m.readFunctions(r)
 	case globalSection:
-		m.globals += uint32(r.count())
+		m.readGlobals(r)
 	case exportSection:
 		m.readExports(r)
 	case codeSection:
 		m.readCode(r)
 	}
 	m.sections = append(m.sections, s)
+	if looked := s.id != customSection && r.at > 0; looked && !r.done() {
+		r.fail("something follows what the section says that it has")
+	}
 	return r.err
 }
 
@@ -154,10 +157,10 @@ func (m *module) readTypes(r *reader) {
 		}
 		params := r.count()
 		for range params {
-			r.skipSigned(5)
+			r.valueType()
 		}
 		for range r.count() {
-			r.skipSigned(5)
+			r.valueType()
 		}
 		m.params = append(m.params, params)
 	}
@@ -172,12 +175,12 @@ func (m *module) readImports(r *reader) {
 			r.u32()
 			m.imported++
 		case 1:
-			r.skipSigned(5)
+			r.refType()
 			r.limits()
 		case 2:
 			r.limits()
 		case 3:
-			r.skipSigned(5)
+			r.valueType()
 			r.byte()
 			m.globals++
 		default:
@@ -210,6 +213,17 @@ func (m *module) readFunctions(r *reader) {
 		}
 		m.functions = append(m.functions, function{number: m.imported + i, params: m.params[t]})
 	}
+}
+
+func (m *module) readGlobals(r *reader) {
+	n := r.count()
+	for range n {
+		r.valueType()
+		r.byte() // whether it changes
+		for r.err == nil && r.next(1).op != opEnd {
+		}
+	}
+	m.globals += uint32(n)
 }
 
 func (m *module) readExports(r *reader) {

@@ -178,9 +178,16 @@ func TestHidden(t *testing.T) {
 		"goes on":            moduleOf([]byte{0, opEnd, opEnd}, nil),
 		"has no end":         moduleOf([]byte{0, opNop}, nil),
 		"has many locals":    moduleOf([]byte{1, 0xd1, 0x86, 3, typeI64, opEnd}, nil),
-		"has no bodies":      append([]byte(header), typeSection, 4, 1, 0x60, 0, 0, functionSection, 2, 1, 0),
-		"is cut":             work(t)[:200],
-		"is empty":           {},
+		// What engines read otherwise could hide instructions from the rewriter.
+		"a long vector instruction": moduleOf(append([]byte{0, opVector, 0x8c, 0}, make([]byte, 17)...), nil),
+		"a type of a reference":     moduleOf([]byte{1, 1, 0x63, 0x70, opEnd}, nil),
+		"a block of a reference":    moduleOf([]byte{0, opBlock, 0x63, 0x70, opEnd, opEnd}, nil),
+		"a select of a reference":   moduleOf([]byte{0, opSelectTyped, 1, 0x63, 0x70, opEnd}, nil),
+		"a select of two":           moduleOf([]byte{0, opSelectTyped, 2, typeI32, typeI32, opEnd}, nil),
+		"a section with more":       moduleOf([]byte{0, opEnd}, []byte{1, 1, 'x', 0, 0, 12}),
+		"has no bodies":             append([]byte(header), typeSection, 4, 1, 0x60, 0, 0, functionSection, 2, 1, 0),
+		"is cut":                    work(t)[:200],
+		"is empty":                  {},
 	} {
 		if _, err := Inject(code, 1); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: %v", name, err)

@@ -76,7 +76,7 @@ func (b *body) read() error {
 	locals := uint64(b.function.params)
 	for range b.groups {
 		locals += uint64(r.u32())
-		r.skipSigned(5)
+		r.valueType()
 	}
 	if locals > maxLocals {
 		r.fail("%d locals, at most %d can be", locals, maxLocals)
@@ -138,9 +138,9 @@ func sized(i *instruction) bool {
 	return false
 }
 
-// counts tells whether a function counts its own work.
+// counts tells whether a function counts its own work: the host's may.
 func (m *module) counts(number uint32) bool {
-	return int(number) >= m.imported && !m.functions[int(number)-m.imported].leaf
+	return int(number) < m.imported || !m.functions[int(number)-m.imported].leaf
 }
 
 // cost is what an instruction costs, sizes aside.

@@ -49,6 +49,9 @@ const (
 	emptyBlock = 0x40
 	typeI32    = 0x7f
 	typeI64    = 0x7e
+
+	typeFuncref   = 0x70
+	typeExternref = 0x6f
 )
 
 // Of the prefix opBulk.
@@ -75,7 +78,6 @@ const (
 	vectorLoadLane  = 84 // the first and
 	vectorStoreLane = 91 // the last with memory and a lane
 	vectorLoadZero  = 93 // the last with memory
-	vectorEnd       = 255
 )
 
 // instruction is one of a body.
@@ -96,7 +98,7 @@ func (r *reader) next(depth int) (i instruction) {
 	switch op := i.op; {
 	case op == opUnreachable, op == opNop, op == opElse, op == opEnd, op == opReturn, op == 0x1a, op == 0x1b, op == opRefIsNull:
 	case op == opBlock, op == opLoop, op == opIf:
-		r.skipSigned(5) // a value type, none, or the index of a type
+		r.blockType()
 	case op == opBr, op == opBrIf:
 		i.index = r.label(depth)
 		i.leaves = int(i.index) == depth-1
@@ -113,13 +115,14 @@ func (r *reader) next(depth int) (i instruction) {
 		r.u32()
 		r.u32()
 	case op == opSelectTyped:
-		for range r.count() {
-			r.skipSigned(5)
+		if n := r.count(); n != 1 {
+			r.fail("a select of %d types", n)
 		}
+		r.valueType()
 	case op >= opI32Load && op <= opI64Store32:
 		r.memory()
 	case op == opMemorySize, op == opMemoryGrow:
-		r.u32()
+		r.zero()
 	case op == opI32Const:
 		r.skipSigned(5)
 	case op == opI64Const:
@@ -130,7 +133,7 @@ func (r *reader) next(depth int) (i instruction) {
 		r.take(8)
 	case op > opF64Const && op <= opI64Extend32S:
 	case op == opRefNull:
-		r.skipSigned(5)
+		r.refType()
 	case op == opBulk:
 		i.bulk = r.bulk()
 	case op == opVector:
@@ -162,10 +165,18 @@ func (r *reader) memory() {
 func (r *reader) bulk() byte {
 	op := r.u32()
 	switch op {
-	case bulkMemoryInit, bulkMemoryCopy, bulkTableInit, bulkTableCopy:
+	case bulkMemoryInit:
+		r.u32()
+		r.zero()
+	case bulkMemoryCopy:
+		r.zero()
+		r.zero()
+	case bulkMemoryFill:
+		r.zero()
+	case bulkTableInit, bulkTableCopy:
 		r.u32()
 		r.u32()
-	case bulkDataDrop, bulkMemoryFill, bulkElemDrop, bulkTableGrow, bulkTableSize, bulkTableFill:
+	case bulkDataDrop, bulkElemDrop, bulkTableGrow, bulkTableSize, bulkTableFill:
 		r.u32()
 	default:
 		if op >= bulkMemoryInit {
@@ -175,8 +186,14 @@ func (r *reader) bulk() byte {
 	return byte(op)
 }
 
+// vector reads what follows the prefix: a number in as few bytes as it needs, for
+// engines look at the first alone.
 func (r *reader) vector() {
-	switch op := r.u32(); {
+	op := r.byte()
+	if op >= 0x80 && r.byte() != 1 {
+		r.fail("the instruction 0xfd 0x%02x, of a proposal that is not supported, or written otherwise than it is", op)
+	}
+	switch {
 	case op <= vectorStore, op > vectorStoreLane && op <= vectorLoadZero:
 		r.memory()
 	case op == vectorConst, op == vectorShuffle:
@@ -186,7 +203,5 @@ func (r *reader) vector() {
 	case op >= vectorLoadLane && op <= vectorStoreLane:
 		r.memory()
 		r.byte()
-	case op > vectorEnd:
-		r.fail("the instruction 0xfd %d, of a proposal that is not supported", op)
 	}
 }

@@ -78,6 +78,65 @@ func (r *reader) skipSigned(most int) {
 	r.fail("a number of more than %d bytes", most)
 }
 
+// valueType reads the type of a value: those of WebAssembly 2.0. Others are longer
+// in some proposals, and who reads them otherwise than the engine could be shown
+// other instructions.
+func (r *reader) valueType() {
+	switch t := r.byte(); t {
+	case typeI32, typeI64, 0x7d, 0x7c, 0x7b, typeFuncref, typeExternref:
+	default:
+		r.fail("the type 0x%02x, of a proposal that is not supported", t)
+	}
+}
+
+// refType reads the type of a reference.
+func (r *reader) refType() {
+	if t := r.byte(); t != typeFuncref && t != typeExternref {
+		r.fail("the type of reference 0x%02x, of a proposal that is not supported", t)
+	}
+}
+
+// blockType reads the type of a block: of a value, none, or the index of a type.
+func (r *reader) blockType() {
+	if r.done() {
+		r.fail("%w", errShort)
+		return
+	}
+	switch b := r.code[r.at]; {
+	case b == emptyBlock:
+		r.at++
+	case b < 0x40: // a number that is not negative
+		r.at++
+	case b < 0x80:
+		r.valueType()
+	default:
+		if v := r.signed33(); v < 0 {
+			r.fail("a block of the type %d", v)
+		}
+	}
+}
+
+// signed33 reads a signed LEB128 of at most 33 bits.
+func (r *reader) signed33() int64 {
+	v := int64(0)
+	for shift := 0; shift < 35; shift += 7 {
+		b := r.byte()
+		v |= int64(b&0x7f) << shift
+		if b < 0x80 {
+			return v << (57 - shift) >> (57 - shift)
+		}
+	}
+	r.fail("a number of more than 33 bits")
+	return 0
+}
+
+// zero reads a byte that is reserved.
+func (r *reader) zero() {
+	if r.byte() != 0 {
+		r.fail("a byte that is reserved is not 0")
+	}
+}
+
 // count reads how many things follow, each of at least a byte.
 func (r *reader) count() int {
 	n := r.u32()
