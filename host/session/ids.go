@@ -54,7 +54,7 @@ func (s *idSet) has(id []byte, t, gap int64) bool {
 
 // add notes the id of a beacon at t, no earlier than those before.
 func (s *idSet) add(id []byte, t, gap int64) {
-	if len(s.list) == cap(s.list) {
+	if n := len(s.list); n&(n-1) == 0 { // now and then, and not when memory happens to run out: see Partition.add
 		s.prune(t - gap)
 	}
 	s.append(id, t)

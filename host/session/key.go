@@ -25,6 +25,7 @@ type key struct {
 	head   state
 	behind bool // there are pending beacons in the tail
 	tail   []entry
+	full   int // length of the tail at which add looks whether to fold some of it; 0: see compactFrom
 	draws  draws
 
 	packed   []byte   // the prefix, packed; empty: the state of no beacon
@@ -87,10 +88,15 @@ func (k *key) within(limit int64) int {
 
 // add puts a beacon in its place and tells whether it is counted. What that
 // changes is booked at once where the beacon is the last of its key, else by
-// catchUp: many out of order then cost the key's tail once together.
+// catchUp: many out of order then cost the key's tail once together. When that is
+// depends on the beacons alone, not on how much memory a key happens to have: the
+// order of what is booked is then a function of the log, too.
 func (p *Partition) add(k *key, b *entry, limit int64) (counted bool) {
-	if len(k.tail) == cap(k.tail) && len(k.tail) >= compactFrom && k.within(limit) <= len(k.tail)/2 {
-		p.settle(k, limit)
+	if len(k.tail) >= max(k.full, compactFrom) {
+		if k.within(limit) <= len(k.tail)/2 {
+			p.settle(k, limit)
+		}
+		k.full = 2 * len(k.tail)
 	}
 	at := len(k.tail)
 	if at > 0 && b.compare(&k.tail[at-1], p.ranks) < 0 {

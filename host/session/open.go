@@ -108,7 +108,7 @@ func (p *Partition) close(k *key) {
 // large tells whether a key has gathered much: what beacons that left its tail
 // had goes only when it is packed.
 func (o *openKeys) large() bool {
-	return slices.ContainsFunc(o.all, func(k *key) bool { return cap(k.text) > maxOpenBytes })
+	return slices.ContainsFunc(o.all, func(k *key) bool { return len(k.text) > maxOpenBytes })
 }
 
 // reuse keeps a key that is done with for the next one, if it is not large.
@@ -126,7 +126,7 @@ func (k *key) clear() {
 	k.head.clear()
 	k.head.dims, k.before.dims = nil, nil
 	k.tenant, k.next, k.behind, k.unpacked = nil, nil, false, false
-	k.packed, k.enrolled, k.begins, k.tail, k.draws.slot = nil, k.enrolled[:0], 0, k.tail[:0], 0
+	k.packed, k.enrolled, k.begins, k.tail, k.full, k.draws.slot = nil, k.enrolled[:0], 0, k.tail[:0], 0, 0
 	k.text, k.measures, k.assigns, k.shapes, k.id = k.text[:0], k.measures[:0], k.assigns[:0], k.shapes[:0], k.id[:0]
 }
 
