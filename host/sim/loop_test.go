@@ -104,6 +104,8 @@ func newBench(t *testing.T, seed uint64) *bench {
 
 // clock is dispatch's: a minute lasts a second.
 func (b *bench) clock() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	return b.world.began.Add(60 * time.Since(b.began))
 }
 
@@ -254,8 +256,8 @@ func (b *bench) run() {
 	}
 	b.mu.Lock()
 	b.faults = nil
-	b.mu.Unlock()
 	b.world.began = b.world.began.Add(b.world.gap + 2*b.world.lateness + 10*time.Minute) // of the clock
+	b.mu.Unlock()
 	b.sendLast()
 	b.flush()
 
