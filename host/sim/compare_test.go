@@ -113,10 +113,15 @@ func (o *oracle) stored() {
 	}
 	o.same("store", got, want)
 	for p, final := range finals {
-		if last := metric.MinuteOf(o.s.lastSent - o.s.world.lateness.Milliseconds()); final < last {
-			o.s.fault("metrics/%d: final before minute %d, and not %d", p, final, last)
+		if due := o.s.due(); final < due {
+			o.s.fault("metrics/%d: final before minute %d, and not %d", p, final, due)
 		}
 	}
+}
+
+// due is the minute before which all are to be final at the end.
+func (s *simulation) due() int64 {
+	return metric.MinuteOf(s.lastSent - s.world.lateness.Milliseconds())
 }
 
 func sampleText(s metric.Sample) string {

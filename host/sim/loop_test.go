@@ -262,7 +262,16 @@ func (b *bench) run() {
 	b.flush()
 
 	b.rest("dispatch", b.world.topics())
-	time.Sleep(500 * time.Millisecond) // some more marks
+	b.eventually("the log says that all is final", func() bool { // marks do it
+		b.dump(metricsTopic)
+		_, _, finals := (&oracle{s: b.simulation}).metrics()
+		for _, final := range finals {
+			if final < b.due() {
+				return false
+			}
+		}
+		return true
+	})
 	for _, w := range workers["dispatch"] {
 		w.stop()
 	}
