@@ -191,18 +191,20 @@ func (s *survival) waitLive(change func(*kafka.Assigned)) error {
 // A topic that has not the partitions that the generation says stops the stage.
 func TestStagePartitionCount(t *testing.T) {
 	s := newSurvival(t, 1)
-	for _, c := range s.configs {
-		c.Routes = map[string]RouteTopic{"web": {Topic: routeTopic, Partitions: routePartitions + 1}}
+	routes := func(r RouteTopic) {
+		s.stage.Close() // its goroutines read the configs
+		for _, c := range s.configs {
+			c.Routes = map[string]RouteTopic{"web": r}
+		}
+		s.fresh()
 	}
-	s.fresh()
-	defer s.stage.Close()
+	defer func() { s.stage.Close() }()
+	routes(RouteTopic{Topic: routeTopic, Partitions: routePartitions + 1})
 	err := s.tryAssign(nil)
 	if !errors.Is(err, kafka.ErrStop) || !strings.Contains(err.Error(), "topic pharos.web has 2 partitions, and generation 1 says 3") || !strings.Contains(err.Error(), "pharos repartition web N") {
 		t.Error(err)
 	}
-	for _, c := range s.configs {
-		c.Routes = map[string]RouteTopic{"web": {Topic: "other", Partitions: 2}}
-	}
+	routes(RouteTopic{Topic: "other", Partitions: 2})
 	if err := s.tryAssign(nil); !errors.Is(err, kafka.ErrStop) || !strings.Contains(err.Error(), "is none of route web") {
 		t.Error(err)
 	}
