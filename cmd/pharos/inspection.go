@@ -5,14 +5,18 @@ import (
 	"io"
 	"strings"
 
+	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/plugin"
 )
+
+// whatItIs names a plugin of a kind.
+var whatItIs = map[abi.Kind]string{abi.Filter: "a filter", abi.Split: "a splitter", abi.Extract: "an extractor"}
 
 // writeInspection writes what is known of a module, in columns.
 func writeInspection(w io.Writer, i *plugin.Inspection) {
 	fmt.Fprintf(w, "module\t%s\ndigest\t%s\nsize\t%d bytes\n", i.Path, i.Digest, i.Size)
 	if m := i.Manifest; m != nil {
-		fmt.Fprintf(w, "plugin\t%s %s, a %s\n", m.Name, m.Version, m.Kind)
+		fmt.Fprintf(w, "plugin\t%s %s, %s\n", m.Name, m.Version, whatItIs[m.Kind])
 		if m.Description != "" {
 			fmt.Fprintf(w, "\t%s\n", m.Description)
 		}

@@ -8,8 +8,6 @@ var notYet = map[string][]struct{ name, instead string }{
 		{"rules", "write rules in the config; 'pharos check' checks them, 'pharos replay' tries them on a file"},
 	},
 	"pharos plugin": {
-		{"new", "begin with an example: sdk/c/examples, sdk/go/examples"},
-		{"build", "the compiler's command is in docs/plugins.md"},
 		{"test", "put golden vectors beside the module: they run whenever it is loaded, so 'pharos check' runs them"},
 		{"bench", "'pharos replay' a file, and look at pharos_plugin_busy_seconds_total of a running host"},
 		{"sign", "pin the module by its digest, which 'pharos plugin inspect' prints"},

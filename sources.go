@@ -1,0 +1,12 @@
+// Package pharos holds the sources that a plugin's author takes along: what
+// 'pharos plugin new' writes is built from them, without a network.
+package pharos
+
+import "embed"
+
+// Sources has the SDKs with their examples, and the Go packages that Go's needs.
+//
+//go:embed LICENSE abi/*.go abi/tck/*.go
+//go:embed sdk/c/pharos.h sdk/c/examples/*.c sdk/c/examples/*.golden.ndjson
+//go:embed sdk/go/pharos sdk/go/pharostest sdk/go/examples
+var Sources embed.FS
