@@ -48,6 +48,11 @@ func Build(ctx context.Context, cfg *config.Config) (*Generation, error) {
 	if err != nil {
 		return nil, err
 	}
+	return buildAlone(ctx, cfg, s)
+}
+
+// buildAlone is Build with a shelf that becomes the generation's own.
+func buildAlone(ctx context.Context, cfg *config.Config, s *shelf) (*Generation, error) {
 	g, err := build(ctx, cfg, buildOptions{number: 1, routes: firstRoutes(cfg), shelf: s})
 	if err != nil {
 		return nil, errors.Join(err, s.close(ctx))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-6a2d649b/pharos/host/config"
 	"github.com/seed-6a2d649b/pharos/host/dispatch"
+	"github.com/seed-6a2d649b/pharos/host/plugin"
 	"github.com/seed-6a2d649b/pharos/host/query"
 	"github.com/seed-6a2d649b/pharos/host/session"
 )
@@ -68,11 +69,29 @@ func (g *generations) inForce() *Generation {
 func (g *generations) put(next *Generation) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.begin(next)
 	g.current, g.fault = next, ""
 	g.others[next.Number] = weak.Make(next.sessions)
 	for n, p := range g.others {
 		if p.Value() == nil {
 			delete(g.others, n)
+		}
+	}
+}
+
+// begin notes in the lives of plugins that a generation goes in force.
+func (g *generations) begin(next *Generation) {
+	for _, p := range next.plugins {
+		p.Life().Enter(plugin.Live, fmt.Sprintf("generation %d", next.Number))
+	}
+	if g.current == nil {
+		return
+	}
+	for name, p := range g.current.plugins {
+		if now := next.plugins[name]; now == nil {
+			p.Life().Enter(plugin.Draining, fmt.Sprintf("generation %d has no plugin %s", next.Number, name))
+		} else if now.Plugin != p.Plugin {
+			p.Life().Enter(plugin.Draining, fmt.Sprintf("generation %d has version %s", next.Number, now.Version()))
 		}
 	}
 }
@@ -121,6 +140,11 @@ func (g *generations) config(number uint64) (*session.Config, error) {
 	if cfg := g.others[number].Value(); cfg != nil {
 		return cfg, nil // another partition was faster
 	}
+	for _, p := range loaded.plugins {
+		if state, _ := p.Life().State(); state == plugin.Ready {
+			p.Life().Enter(plugin.Draining, fmt.Sprintf("sessions of generation %d", number))
+		}
+	}
 	g.others[number] = weak.Make(loaded.sessions)
 	return loaded.sessions, nil
 }
@@ -158,10 +182,10 @@ func (g *generations) propose(ctx context.Context, file *config.Config, host str
 		}
 		parent = current.Number
 		if routes, err = g.journal.follows(ctx, current, file); err != nil {
-			return nil, withFaults(err, try(ctx, file, firstRoutes(file), parent+1))
+			return nil, withFaults(err, g.try(ctx, file, firstRoutes(file), parent+1))
 		}
 	}
-	if err := try(ctx, file, routes, parent+1); err != nil {
+	if err := g.try(ctx, file, routes, parent+1); err != nil {
 		return nil, err
 	}
 	if p.record, err = newRecord(p.packed.Config, parent, routes, host); err != nil {
@@ -175,17 +199,22 @@ func (g *generations) propose(ctx context.Context, file *config.Config, host str
 
 // try builds the generation of that number from the host's own files, golden
 // vectors and all, and lets it go.
-func try(ctx context.Context, file *config.Config, routes []route, number uint64) (err error) {
-	g, err := Build(ctx, file)
+func (g *generations) try(ctx context.Context, file *config.Config, routes []route, number uint64) (err error) {
+	s, err := newShelf(file)
 	if err != nil {
 		return err
 	}
-	g.routes, g.Number = routes, number
-	_, err = g.sessionConfig(false)
-	if err == nil {
-		_, err = dispatch.NewCore(g.dispatchConfig(func(string) bool { return false }))
+	s.past, s.trial = g.shelf.past, true
+	next, err := buildAlone(ctx, file, s)
+	if err != nil {
+		return err
 	}
-	if closed := g.Close(ctx); err == nil {
+	next.routes, next.Number = routes, number
+	_, err = next.sessionConfig(false)
+	if err == nil {
+		_, err = dispatch.NewCore(next.dispatchConfig(func(string) bool { return false }))
+	}
+	if closed := next.Close(ctx); err == nil {
 		err = closed
 	}
 	return err

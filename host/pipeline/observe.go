@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -45,19 +44,7 @@ func (h *host) status(context.Context) Status {
 	for _, r := range h.roles {
 		s.Roles = append(s.Roles, h.roleStatus(r))
 	}
-	g := h.gens.inForce()
-	for name := range g.Config.Plugins.All() {
-		p := g.plugins[name]
-		st := p.Stats()
-		ps := query.PluginStatus{
-			Name: name, Kind: string(p.Kind()), Version: p.Version(), Digest: p.Digest(), State: query.PluginRunning,
-			Rows: int64(st.Rows), Traps: int64(st.Guilty),
-		}
-		if st.Last != nil {
-			ps.Failed(st.Last.At, st.Last.Text, time.Now())
-		}
-		s.Plugins = append(s.Plugins, ps)
-	}
+	s.Plugins, s.PastPlugins = h.gens.shelf.versions(h.gens.inForce())
 	if h.ship != nil {
 		for _, st := range h.ship.Status() {
 			store := query.StoreStatus{Name: st.Store, Type: h.cfg.Stores.Get(st.Store).Type}

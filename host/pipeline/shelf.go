@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/seed-6a2d649b/pharos/host/config"
 	"github.com/seed-6a2d649b/pharos/host/plugin"
@@ -18,6 +19,8 @@ import (
 // it: a generation that changes a formula compiles nothing.
 type shelf struct {
 	loader *plugin.Loader
+	past   *past
+	trial  bool // what it lets go of never was in force
 
 	mu     sync.Mutex
 	loaded map[string]*shelved // by what decides what a plugin does
@@ -36,7 +39,7 @@ func newShelf(cfg *config.Config) (*shelf, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &shelf{loader: l, loaded: map[string]*shelved{}, unused: make(chan struct{}, 1)}, nil
+	return &shelf{loader: l, past: &past{}, loaded: map[string]*shelved{}, unused: make(chan struct{}, 1)}, nil
 }
 
 // newLoader keeps compiled modules below the data directory. That only saves
@@ -62,6 +65,7 @@ func (s *shelf) take(ctx context.Context, spec plugin.Spec) (*shelved, error) {
 	}
 	loaded, err := s.loader.Load(ctx, spec) // which may take long
 	if err != nil {
+		s.past.refused(err)
 		return nil, err
 	}
 	if p := s.find(key); p != nil {
@@ -120,9 +124,25 @@ func (s *shelf) sweep(ctx context.Context) error {
 	s.mu.Unlock()
 	var errs []error
 	for _, p := range idle {
-		errs = append(errs, p.Close(ctx))
+		errs = append(errs, s.let(ctx, p.Plugin))
 	}
 	return errors.Join(errs...)
+}
+
+// let closes a plugin.
+func (s *shelf) let(ctx context.Context, p *plugin.Plugin) error {
+	p.Life().Enter(plugin.Drained, "")
+	began := time.Now()
+	err := p.Close(ctx)
+	detail := ""
+	if err != nil {
+		detail = err.Error()
+	}
+	p.Life().EnterSince(plugin.Closed, detail, began)
+	if !s.trial {
+		s.past.add(pluginStatus(p))
+	}
+	return err
 }
 
 // len is how many plugins are loaded.

@@ -40,38 +40,56 @@ func (l *Loader) Close(ctx context.Context) error { return l.runtime.Close(ctx) 
 // Load makes a plugin that is ready for beacons. A module's digest is verified
 // before it is compiled, its exports and imports are checked, its config
 // against the schema of its manifest, and its golden vectors must hold. The
-// error says every fault that was found, and names the plugin.
+// error, a *LoadError, says every fault that was found.
 func (l *Loader) Load(ctx context.Context, spec Spec) (*Plugin, error) {
-	p, err := l.load(ctx, spec)
-	if err != nil {
-		prefix := "plugin " + spec.Name + ": "
-		if strings.HasPrefix(err.Error(), prefix) {
-			return nil, err
-		}
-		return nil, fmt.Errorf("%s%w", prefix, err)
+	p, err := l.load(ctx, &spec)
+	if err == nil {
+		p.life.Enter(Ready, "")
+		return p, nil
 	}
-	return p, nil
+	p.life.Enter(Refused, err.Error())
+	return nil, &LoadError{Name: spec.Name, Kind: p.kind, Version: p.version, Digest: p.digest, Life: &p.life, err: errors.Join(err, p.Close(ctx))}
 }
 
-func (l *Loader) load(ctx context.Context, spec Spec) (*Plugin, error) {
-	if err := spec.validate(); err != nil {
-		return nil, err
-	}
+// LoadError tells why a plugin is not loaded. What was not known yet when it failed
+// is empty.
+type LoadError struct {
+	Name            string // in the config
+	Kind            abi.Kind
+	Version, Digest string
+	Life            *Life
+	err             error
+}
+
+// Error names the plugin, once.
+func (e *LoadError) Error() string {
+	prefix := "plugin " + e.Name + ": "
+	return prefix + strings.TrimPrefix(e.err.Error(), prefix)
+}
+
+// Unwrap gives the cause.
+func (e *LoadError) Unwrap() error { return e.err }
+
+// load gives the plugin as far as it came.
+func (l *Loader) load(ctx context.Context, spec *Spec) (*Plugin, error) {
 	p := &Plugin{name: spec.Name, onError: spec.OnError, chunkBytes: rulesChunkBytes}
 	if p.onError == "" {
 		p.onError = DeadLetter
 	}
-	var err error
-	if spec.Rules != nil {
-		err = p.loadRules(*spec.Rules)
-	} else {
-		err = p.loadModule(ctx, l.runtime, &spec)
+	err := spec.validate()
+	switch {
+	case err != nil:
+		return p, err
+	case spec.Rules != nil:
+		err = p.life.do(StepCompile, func() (string, error) { return "", p.loadRules(*spec.Rules) })
+	default:
+		err = (&loading{Plugin: p, spec: spec, runtime: l.runtime}).run(ctx)
 	}
 	if err == nil && p.kind == abi.Extract && p.onError == Filtered {
 		err = fmt.Errorf("on_error %s is not for extractors: a beacon counts whatever is made of it; use %s or %s", Filtered, DeadLetter, Pass)
 	}
 	if err != nil {
-		return nil, errors.Join(err, p.Close(ctx))
+		return p, err
 	}
 	p.counters = make([]atomic.Uint64, len(p.plan.Counters))
 	return p, nil
@@ -92,51 +110,6 @@ func (p *Plugin) loadRules(list rules.Rules) (err error) {
 	p.digest = digestOf(text)
 	p.version = "rules-" + p.digest[len(digestPrefix):][:12]
 	return nil
-}
-
-func (p *Plugin) loadModule(ctx context.Context, runtime *wasm.Runtime, spec *Spec) error {
-	path, err := modulePath(spec.Module)
-	if err != nil {
-		return err
-	}
-	code, err := readFile(path, abi.MaxModuleBytes)
-	if err != nil {
-		return err
-	}
-	p.digest = digestOf(code)
-	if spec.Digest != "" && !strings.EqualFold(spec.Digest, p.digest) {
-		return fmt.Errorf("%s has the digest %s, and the config wants %s", path, p.digest, spec.Digest)
-	}
-	if p.data, err = readData(spec.Data); err != nil {
-		return err
-	}
-	limits := wasm.WithLimits(wasm.Limits{Memory: spec.Memory, Fuel: spec.Fuel})
-	if p.module, err = runtime.Compile(ctx, spec.Name, code, limits); err != nil {
-		return err
-	}
-	p.chunkBytes = int(p.module.Limits().Memory / memoryShare)
-	manifest := p.module.Manifest()
-	p.kind, p.version = manifest.Kind, manifest.Version
-	if p.config = spec.Config; emptyConfig(p.config) {
-		p.config = json.RawMessage("{}")
-	}
-	schema, err := compileSchema(manifest.Config)
-	if err != nil {
-		return err
-	}
-	if err := schema.check(p.config); err != nil {
-		return fmt.Errorf("config: %w", err)
-	}
-	if p.pool, err = p.module.NewPool(ctx, p.config, p.data, keptInstances); err != nil {
-		return err
-	}
-	p.plan = p.pool.Plan()
-	vectors, err := goldenVectors(p.module, path)
-	if err != nil {
-		return err
-	}
-	p.vectors = len(vectors)
-	return p.checkVectors(ctx, schema, vectors)
 }
 
 func digestOf(data []byte) string {

@@ -45,6 +45,7 @@ type Plugin struct {
 	config  json.RawMessage
 	data    map[string][]byte
 	vectors int
+	life    Life
 
 	scratch sync.Pool // of *scratch
 	pace    pace
@@ -81,6 +82,9 @@ func (p *Plugin) Points() []abi.Point { return p.plan.Points }
 
 // Vectors is how many golden vectors held when the plugin was loaded.
 func (p *Plugin) Vectors() int { return p.vectors }
+
+// Life is the journal of this version; its owner enters states in it.
+func (p *Plugin) Life() *Life { return &p.life }
 
 // Close waits for the calls that are under way, or until ctx ends, and lets
 // the plugin go. Calls after it fail.

@@ -46,7 +46,7 @@ func schemas(t *testing.T) (doc map[string]any, compile func(pointer string) *js
 func testAPI(t *testing.T, store *fakeStore, live *Live) *API {
 	t.Helper()
 	a := NewAPI(Options{Live: live, Timeout: 50 * time.Millisecond, Status: func(context.Context) Status {
-		return Status{Host: "h", Roles: []RoleStatus{{Name: "session", State: "running"}}, Plugins: []PluginStatus{{Name: "bots", Kind: "filter", State: PluginRunning}}, Stores: []StoreStatus{{Name: "local"}}}
+		return Status{Host: "h", Roles: []RoleStatus{{Name: "session", State: "running"}}, Plugins: []PluginStatus{{Name: "bots", Kind: "filter", State: PluginLive, Life: []Event{{Step: "fetch", At: new(int64), TookMS: 0.25, Detail: "x.wasm"}}}}, PastPlugins: []PluginStatus{{Name: "bots", State: "closed"}}, Stores: []StoreStatus{{Name: "local"}}}
 	}})
 	a.Use(mustCompile(t, testKeyspace(store)))
 	return a
@@ -281,8 +281,8 @@ func TestExportsWaitForEachOther(t *testing.T) {
 // TestPluginStates: a plugin fails while its last failure is no minute old.
 func TestPluginStates(t *testing.T) {
 	at := time.Unix(1_700_000_000, 0)
-	for after, want := range map[time.Duration]string{0: PluginFailing, 59 * time.Second: PluginFailing, time.Minute: PluginRunning} {
-		s := PluginStatus{State: PluginRunning}
+	for after, want := range map[time.Duration]string{0: PluginFailing, 59 * time.Second: PluginFailing, time.Minute: PluginLive} {
+		s := PluginStatus{State: PluginLive}
 		if s.Failed(at, "trap: pharos_process: unreachable", at.Add(after)); s.State != want || s.Error == "" {
 			t.Errorf("after %v %+v", after, s)
 		}

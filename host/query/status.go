@@ -18,7 +18,8 @@ type Status struct {
 	// host can not load it, which faults then say.
 	GenerationWanted uint64         `json:"generation_wanted"`
 	Roles            []RoleStatus   `json:"roles"`
-	Plugins          []PluginStatus `json:"plugins"`
+	Plugins          []PluginStatus `json:"plugins"`      // of the generation in force
+	PastPlugins      []PluginStatus `json:"past_plugins"` // versions that older generations still need, or that were let go or refused of late
 	Stores           []StoreStatus  `json:"stores"`
 	Faults           []string       `json:"faults"` // what an operator should look at
 	// What follows is filled in by the API from the live view.
@@ -64,28 +65,41 @@ type Switch struct {
 	Generation uint64 `json:"generation"`
 }
 
-// PluginStatus is one plugin of the generation.
+// PluginStatus is one version of a plugin on this host.
 type PluginStatus struct {
-	Name    string `json:"name"`
-	Kind    string `json:"kind"`
-	Version string `json:"version"`
-	Digest  string `json:"digest,omitempty"`
-	State   string `json:"state"`           // PluginRunning or PluginFailing
-	Rows    int64  `json:"rows"`            // beacons that it answered on this host
-	Traps   int64  `json:"traps"`           // beacons that it failed at, alone
-	Error   string `json:"error,omitempty"` // of the last call that failed since it was loaded
+	Name    string  `json:"name"`
+	Kind    string  `json:"kind"`
+	Version string  `json:"version"`
+	Digest  string  `json:"digest,omitempty"`
+	State   string  `json:"state"`           // of its life, or PluginFailing
+	Since   *int64  `json:"since"`           // when it came into the state of its life
+	Rows    int64   `json:"rows"`            // beacons that it answered on this host
+	Fuel    int64   `json:"fuel"`            // that it has used on this host; rules use none
+	Traps   int64   `json:"traps"`           // beacons that it failed at, alone
+	Error   string  `json:"error,omitempty"` // of the last call that failed since it was loaded
+	Life    []Event `json:"life"`            // what it has gone through on this host
 }
 
-// The states of a plugin; one that cannot be loaded is in no generation.
+// Event is a step in the life of a version: of loading it, or a state that it came
+// into.
+type Event struct {
+	Step   string  `json:"step"`
+	At     *int64  `json:"at"` // when it began
+	TookMS float64 `json:"took_ms"`
+	Detail string  `json:"detail,omitempty"`
+}
+
+// PluginLive is the state of a version that is of the generation in force, and
+// PluginFailing takes its place in a status where a call failed in the last minute.
 const (
-	PluginRunning = "running" // no call failed in the last minute
-	PluginFailing = "failing" // one did
+	PluginLive    = "live"
+	PluginFailing = "failing"
 )
 
 // Failed takes note of the last call that failed.
 func (p *PluginStatus) Failed(at time.Time, text string, now time.Time) {
 	p.Error = text
-	if now.Sub(at) < time.Minute {
+	if p.State == PluginLive && now.Sub(at) < time.Minute {
 		p.State = PluginFailing
 	}
 }
@@ -122,7 +136,13 @@ func (s *Status) complete(live *Live, tenants []string) {
 	for i := range s.Roles {
 		s.Roles[i].Partitions = listed(s.Roles[i].Partitions)
 	}
-	s.Roles, s.Plugins, s.Stores, s.Faults = listed(s.Roles), listed(s.Plugins), listed(s.Stores), listed(s.Faults)
+	for _, plugins := range [][]PluginStatus{s.Plugins, s.PastPlugins} {
+		for i := range plugins {
+			plugins[i].Life = listed(plugins[i].Life)
+		}
+	}
+	s.Roles, s.Stores, s.Faults = listed(s.Roles), listed(s.Stores), listed(s.Faults)
+	s.Plugins, s.PastPlugins = listed(s.Plugins), listed(s.PastPlugins)
 }
 
 func listed[T any](list []T) []T {

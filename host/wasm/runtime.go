@@ -56,20 +56,38 @@ type Limits struct {
 	Fuel   int64 // of one batch, and of each text of an error; default DefaultFuel
 }
 
-// Option changes the limits of a module.
-type Option func(*Limits)
+// Option changes how a module is compiled.
+type Option func(*options)
+
+type options struct {
+	limits Limits
+	done   func(Stage)
+}
 
 // WithLimits sets the limits; zero fields keep the default.
 func WithLimits(l Limits) Option {
-	return func(to *Limits) {
+	return func(to *options) {
 		if l.Memory != 0 {
-			to.Memory = l.Memory
+			to.limits.Memory = l.Memory
 		}
 		if l.Fuel != 0 {
-			to.Fuel = l.Fuel
+			to.limits.Fuel = l.Fuel
 		}
 	}
 }
+
+// Stage is a part of Compile.
+type Stage int
+
+// The stages, in their order.
+const (
+	Metered  Stage = iota // the module counts its own work
+	Compiled              // to machine code, or taken from the cache
+	Checked               // exports, imports, tables and manifest are the ABI's
+)
+
+// WithDone has each stage told that is done.
+func WithDone(done func(Stage)) Option { return func(to *options) { to.done = done } }
 
 func (l Limits) validate() error {
 	var errs []error
@@ -86,18 +104,19 @@ func (l Limits) validate() error {
 // that of the plugin, for errors. Each module has a wazero runtime of its own
 // (memory limits are a runtime's), and all share the compiled code.
 func (r *Runtime) Compile(ctx context.Context, name string, code []byte, opts ...Option) (*Module, error) {
-	limits := Limits{Memory: abi.DefaultMemory, Fuel: DefaultFuel}
+	how := options{limits: Limits{Memory: abi.DefaultMemory, Fuel: DefaultFuel}, done: func(Stage) {}}
 	for _, o := range opts {
-		o(&limits)
+		o(&how)
 	}
-	m, err := r.compile(ctx, name, code, limits)
+	m, err := r.compile(ctx, name, code, how)
 	if err != nil {
 		return nil, fmt.Errorf("plugin %s: %w", name, err)
 	}
 	return m, nil
 }
 
-func (r *Runtime) compile(ctx context.Context, name string, code []byte, limits Limits) (_ *Module, err error) {
+func (r *Runtime) compile(ctx context.Context, name string, code []byte, how options) (_ *Module, err error) {
+	limits := how.limits
 	if err := limits.validate(); err != nil {
 		return nil, err
 	}
@@ -108,6 +127,7 @@ func (r *Runtime) compile(ctx context.Context, name string, code []byte, limits 
 	if err != nil {
 		return nil, fmt.Errorf("not a module that can run here: %w", err)
 	}
+	how.done(Metered)
 	tables, tablesErr := tablesOf(code)
 	features := api.CoreFeaturesV2
 	if tables.unbounded {
@@ -134,6 +154,7 @@ func (r *Runtime) compile(ctx context.Context, name string, code []byte, limits 
 		}
 		return nil, fmt.Errorf("not a module that can run here (memory limit %d pages of 64 KiB): %w", limits.Memory/abi.PageBytes, err)
 	}
+	how.done(Compiled)
 	if err := errors.Join(tablesErr, tables.check()); err != nil {
 		return nil, err
 	}
@@ -146,5 +167,6 @@ func (r *Runtime) compile(ctx context.Context, name string, code []byte, limits 
 	if m.manifest, err = m.readManifest(ctx); err != nil {
 		return nil, err
 	}
+	how.done(Checked)
 	return m, nil
 }

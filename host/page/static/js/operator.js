@@ -5,7 +5,7 @@ import * as format from "./format.js";
 import { Poller } from "./poll.js";
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-const good = ["running", "ready"];
+const good = ["running", "ready", "live"];
 
 export class Operator {
   #last = "";
