@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 )
 
@@ -214,8 +215,24 @@ func jsonValue(raw json.RawMessage, untyped bool) (Value, error) {
 // IsBadValue reports whether a measurement of that value is not booked.
 func IsBadValue(v float64) bool { return math.IsNaN(v) || math.Abs(v) > MaxBooked }
 
+// Mismatch is an answer that is not what a vector says.
+type Mismatch struct {
+	Line      int    // of the vector
+	Beacon    int    // in the vector, from 0; -1 of a counter
+	Counter   string // its name
+	Got, Want string // as a vector has them
+}
+
+func (m *Mismatch) Error() string {
+	what := fmt.Sprintf("beacon %d", m.Beacon)
+	if m.Beacon < 0 {
+		what = "counter " + m.Counter
+	}
+	return fmt.Sprintf("golden vector, line %d: %s: answered %s, expected %s", m.Line, what, m.Got, m.Want)
+}
+
 // Check compares what a plugin answered to the vector's batch with what it must
-// answer; the error says every difference.
+// answer; the error joins a *Mismatch for every difference.
 func (v *Vector) Check(kind Kind, plan *Plan, out *Output) error {
 	var errs []error
 	for i := range v.Beacons {
@@ -229,7 +246,7 @@ func (v *Vector) Check(kind Kind, plan *Plan, out *Output) error {
 			got, want = extracted(plan, out, uint32(i)), expected(v.points[i])
 		}
 		if got != want {
-			errs = append(errs, fmt.Errorf("golden vector, line %d: beacon %d: answered %s, expected %s", v.Line, i, got, want))
+			errs = append(errs, &Mismatch{Line: v.Line, Beacon: i, Got: got, Want: want})
 		}
 	}
 	for name, want := range v.Counters {
@@ -240,7 +257,7 @@ func (v *Vector) Check(kind Kind, plan *Plan, out *Output) error {
 			}
 		}
 		if !found || got != want {
-			errs = append(errs, fmt.Errorf("golden vector, line %d: counter %s: answered %d, expected %d", v.Line, name, got, want))
+			errs = append(errs, &Mismatch{Line: v.Line, Beacon: -1, Counter: name, Got: strconv.FormatUint(got, 10), Want: strconv.FormatUint(want, 10)})
 		}
 	}
 	return errors.Join(errs...)

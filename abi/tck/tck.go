@@ -25,14 +25,20 @@ type Guest interface {
 type Subject struct {
 	Kind abi.Kind
 	Plan *abi.Plan
-	// New returns a fresh instance; done lets it go.
-	New func(ctx context.Context) (g Guest, done func() error, err error)
+	New  Make
+	// Tight makes an instance whose outputs have no room at first, so that the guest
+	// must ask for it. Where it is nil, that is not tried.
+	Tight Make
 }
+
+// Make returns a fresh instance; done lets it go.
+type Make func(ctx context.Context) (g Guest, done func() error, err error)
 
 // Failure is one rule of purity that the guest broke.
 type Failure struct {
-	Check  string // repeated, fresh, reversed, shuffled, doubled, halves, pieces, alone, counters
+	Check  string // repeated, fresh, tight, reversed, shuffled, doubled, halves, pieces, alone, counters
 	Detail string // the row, and both answers
+	Row    int    // of the batch; -1 of counters
 }
 
 func (f Failure) String() string { return f.Check + ": " + f.Detail }
@@ -71,26 +77,27 @@ func Purity(ctx context.Context, s Subject, b *abi.Batch, seed uint64) (_ []Fail
 	shuffled := rng.Perm(b.Rows)
 	for _, c := range []struct {
 		name  string
-		fresh bool
+		other Make // nil: the same instance goes on
 		parts [][]int
 	}{
-		{"repeated", false, [][]int{all}},
-		{"fresh", true, [][]int{all}},
-		{"reversed", false, [][]int{reversed}},
-		{"shuffled", false, [][]int{shuffled}},
-		{"doubled", false, [][]int{append(append([]int(nil), all...), all...)}},
-		{"halves", false, halves(all)},
-		{"pieces", false, pieces(rng, shuffled)},
+		{"repeated", nil, [][]int{all}},
+		{"fresh", s.New, [][]int{all}},
+		{"tight", s.Tight, [][]int{all}},
+		{"reversed", nil, [][]int{reversed}},
+		{"shuffled", nil, [][]int{shuffled}},
+		{"doubled", nil, [][]int{append(append([]int(nil), all...), all...)}},
+		{"halves", nil, halves(all)},
+		{"pieces", nil, pieces(rng, shuffled)},
 	} {
-		if 2*b.Rows > abi.MaxRows && c.name == "doubled" {
+		if c.name == "doubled" && 2*b.Rows > abi.MaxRows || c.name == "tight" && s.Tight == nil {
 			continue
 		}
-		if err := k.check(ctx, c.name, g, c.fresh, c.parts); err != nil {
+		if err := k.check(ctx, c.name, g, c.other, c.parts); err != nil {
 			return nil, err
 		}
 	}
 	for _, i := range shuffled[:min(len(shuffled), aloneRows)] {
-		if err := k.check(ctx, "alone", g, true, [][]int{{i}}); err != nil {
+		if err := k.check(ctx, "alone", g, s.New, [][]int{{i}}); err != nil {
 			return nil, err
 		}
 	}
@@ -124,21 +131,21 @@ type kit struct {
 	failures []Failure
 }
 
-func (k *kit) fail(check, format string, args ...any) {
+func (k *kit) fail(check string, row int, format string, args ...any) {
 	for _, f := range k.failures {
 		if f.Check == check {
 			return
 		}
 	}
-	k.failures = append(k.failures, Failure{Check: check, Detail: fmt.Sprintf(format, args...)})
+	k.failures = append(k.failures, Failure{Check: check, Row: row, Detail: fmt.Sprintf(format, args...)})
 }
 
 // check asks for the parts and compares row by row; where the parts are the
 // whole batch some times over, the counters are compared too.
-func (k *kit) check(ctx context.Context, name string, g Guest, fresh bool, parts [][]int) (err error) {
-	if fresh {
+func (k *kit) check(ctx context.Context, name string, g Guest, other Make, parts [][]int) (err error) {
+	if other != nil {
 		var done func() error
-		if g, done, err = k.subject.New(ctx); err != nil {
+		if g, done, err = other(ctx); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, done()) }()
@@ -152,7 +159,7 @@ func (k *kit) check(ctx context.Context, name string, g Guest, fresh bool, parts
 		}
 		for i, row := range part {
 			if got[i] != k.want[row] {
-				k.fail(name, "row %d is answered %s, in the whole batch %s", row, got[i], k.want[row])
+				k.fail(name, row, "row %d is answered %s, in the whole batch %s", row, got[i], k.want[row])
 			}
 		}
 		for i, n := range counted {
@@ -165,7 +172,7 @@ func (k *kit) check(ctx context.Context, name string, g Guest, fresh bool, parts
 	}
 	for i, n := range counters {
 		if want := k.counters[i] * uint64(rows/k.batch.Rows); n != want {
-			k.fail("counters", "%s is %d (%s), by the whole batch %d", k.subject.Plan.Counters[i], n, name, want)
+			k.fail("counters", -1, "%s is %d (%s), by the whole batch %d", k.subject.Plan.Counters[i], n, name, want)
 		}
 	}
 	return nil

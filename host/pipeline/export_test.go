@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-6a2d649b/pharos/host/config"
 	"github.com/seed-6a2d649b/pharos/host/dispatch"
+	"github.com/seed-6a2d649b/pharos/host/lines"
 )
 
 // Change is where a replay goes over to another generation: dispatch, or all
@@ -45,7 +46,7 @@ func ReplayChanges(ctx context.Context, cfg *config.Config, changes []Change, si
 		return err
 	}
 	for _, in := range o.Inputs {
-		l, err := openLines(in.Path, nil)
+		l, err := lines.Open(in.Path, nil)
 		if err != nil {
 			return err
 		}

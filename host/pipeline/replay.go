@@ -15,6 +15,7 @@ import (
 	"github.com/seed-6a2d649b/pharos/host/config"
 	"github.com/seed-6a2d649b/pharos/host/dispatch"
 	"github.com/seed-6a2d649b/pharos/host/kafka"
+	"github.com/seed-6a2d649b/pharos/host/lines"
 	"github.com/seed-6a2d649b/pharos/host/metric"
 	"github.com/seed-6a2d649b/pharos/host/session"
 )
@@ -129,7 +130,7 @@ func newReplay(g *Generation, o ReplayOptions) (*replay, error) {
 
 // file replays one file.
 func (r *replay) file(ctx context.Context, in Input) (err error) {
-	l, err := openLines(in.Path, r.o.Stdin)
+	l, err := lines.Open(in.Path, r.o.Stdin)
 	if err != nil {
 		return err
 	}
@@ -205,17 +206,17 @@ func (r *replay) DeadLetter(kafka.DeadLetter) {}
 // Count takes a count.
 func (r *replay) Count(c metric.Count) { r.counts.Add(c) }
 
-func (r *replay) progress(l *lines) {
+func (r *replay) progress(l *lines.Reader) {
 	if time.Now().Before(r.next) {
 		return
 	}
 	r.next = time.Now().Add(2 * time.Second)
 	r.shown = true
-	if l.size > 0 {
-		r.o.Progress("%s: %d %%, %d beacons", l.path, 100*l.read/l.size, r.offset)
+	if l.Size > 0 {
+		r.o.Progress("%s: %d %%, %d beacons", l.Path, 100*l.Read/l.Size, r.offset)
 		return
 	}
-	r.o.Progress("%s: %d beacons", l.path, r.offset)
+	r.o.Progress("%s: %d beacons", l.Path, r.offset)
 }
 
 // write writes the figures and the summary.

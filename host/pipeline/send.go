@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-6a2d649b/pharos/host/config"
 	"github.com/seed-6a2d649b/pharos/host/kafka"
+	"github.com/seed-6a2d649b/pharos/host/lines"
 )
 
 // SendOptions say what to send.
@@ -90,7 +91,7 @@ func (s *sender) error() error {
 }
 
 func (s *sender) file(ctx context.Context, in Input, topic string, partitions int32) (err error) {
-	l, err := openLines(in.Path, s.o.Stdin)
+	l, err := lines.Open(in.Path, s.o.Stdin)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +15,30 @@ import (
 // GoldenPath is where the golden vectors of the module at a path are.
 func GoldenPath(module string) string {
 	return strings.TrimSuffix(module, ".wasm") + ".golden.ndjson"
+}
+
+// Vectors are the golden vectors of the module at a path, in it and beside it.
+func Vectors(m *wasm.Module, path string) ([]*abi.Vector, error) { return goldenVectors(m, path) }
+
+// CheckVector runs a golden vector of a module, as it is run when the module is
+// loaded. The error joins an *abi.Mismatch for each answer that differs; other
+// errors say that there was no answer.
+func CheckVector(ctx context.Context, m *wasm.Module, v *abi.Vector) error {
+	s, err := compileSchema(m.Manifest().Config)
+	if err != nil {
+		return err
+	}
+	return (&Plugin{module: m, kind: m.Manifest().Kind}).checkVector(ctx, s, v)
+}
+
+// CheckConfig says every place where a config is not what the schema in a module's
+// manifest wants.
+func CheckConfig(m *abi.Manifest, config json.RawMessage) error {
+	s, err := compileSchema(m.Config)
+	if err != nil {
+		return err
+	}
+	return s.check(config)
 }
 
 // goldenVectors are those of the module's custom section and those beside it.

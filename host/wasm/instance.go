@@ -31,6 +31,7 @@ type Instance struct {
 	planText  string
 	layout    *abi.Layout
 	caps      abi.Capacity
+	tight     bool   // outputs begin without room
 	arena     uint32 // where batches are laid out
 	arenaSize int    // in bytes; 0: there is none
 	stack     [2]uint64
@@ -217,6 +218,13 @@ func (i *Instance) allowed() int64 {
 // Fuel is the work that the guest has done in all calls, in units of package fuel.
 func (i *Instance) Fuel() uint64 { return i.used }
 
+// Tighten makes the outputs of every batch begin without room, so that an extractor
+// must ask for what it needs: for tries of whether it does so as it should.
+func (i *Instance) Tighten() { i.tight = true }
+
+// MemoryBytes is how large the guest's memory is by now.
+func (i *Instance) MemoryBytes() int { return int(i.memory.Size()) }
+
 // Process gives the guest one batch and reads its answer into out. All that it does
 // for the batch, making room included, has the module's fuel together. On a
 // *TrapError the instance is dead. On an *abi.SizeError it is alive, but the
@@ -246,7 +254,9 @@ func (i *Instance) answer(ctx context.Context, b *abi.Batch, out *abi.Output, li
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if i.module.manifest.Kind == abi.Extract {
+	if i.tight {
+		i.caps = abi.Capacity{}
+	} else if i.module.manifest.Kind == abi.Extract {
 		// A guess that most extractors never exceed; what was needed once is kept.
 		i.caps.Measurements = max(i.caps.Measurements, 2*b.Rows)
 		if i.plan.TupleWidth() > 0 {
