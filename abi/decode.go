@@ -36,6 +36,9 @@ func (l *Layout) Read(mem []byte, out *Output) error {
 	if err != nil {
 		return err
 	}
+	if !l.closed {
+		l.readSessions(mem, out)
+	}
 	for i := range l.plan.Counters {
 		out.Counters = append(out.Counters, binary.LittleEndian.Uint64(mem[l.counters+8*i:]))
 	}

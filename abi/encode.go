@@ -19,9 +19,15 @@ type Capacity struct {
 type Layout struct {
 	kind  Kind
 	plan  *Plan
-	width int // values in a tuple
+	width int     // values in a tuple
+	close []Field // the columns of closed sessions
 
 	size, rows    int
+	closed        bool // the batch is of closed sessions
+	cellsAt       int  // descriptors
+	cells         int  // the first cell's array, the others behind it
+	slots         int
+	slotsAt       int
 	columns       []columnAt
 	counters      int
 	keep, reasons int
@@ -38,7 +44,12 @@ type columnAt struct{ valid, data, entries, offsets, bytes, bytesLen int }
 // NewLayout returns the layout of batches for a guest of that kind and plan,
 // which must be valid.
 func NewLayout(kind Kind, plan *Plan) *Layout {
-	return &Layout{kind: kind, plan: plan, width: plan.TupleWidth(), columns: make([]columnAt, len(plan.Fields))}
+	l := &Layout{kind: kind, plan: plan, width: plan.TupleWidth()}
+	if kind == Extract {
+		l.close = closeFields(plan)
+	}
+	l.columns = make([]columnAt, max(len(plan.Fields), len(l.close)))
+	return l
 }
 
 // SizeError says that a batch cannot be laid out because it is too large: give
@@ -56,10 +67,18 @@ func (l *Layout) Place(b *Batch, caps Capacity) (int, error) {
 	if b.Rows < 1 || b.Rows > MaxRows {
 		return 0, &SizeError{Rows: b.Rows}
 	}
-	if len(b.Columns) != len(l.plan.Fields) {
-		return 0, fmt.Errorf("batch has %d columns, the plan %d fields", len(b.Columns), len(l.plan.Fields))
+	fields := l.plan.Fields
+	if b.Closed {
+		fields = l.close
 	}
-	l.rows, l.caps = b.Rows, caps
+	if len(b.Columns) != len(fields) {
+		return 0, fmt.Errorf("batch has %d columns, the plan %d fields", len(b.Columns), len(fields))
+	}
+	if err := b.Sessions.Check(l.plan, b.Rows); err != nil {
+		return 0, err
+	}
+	l.rows, l.caps, l.closed = b.Rows, caps, b.Closed
+	l.columns = l.columns[:len(fields)]
 	at := HeaderSize
 	area := func(n int) int {
 		pos := at
@@ -72,7 +91,7 @@ func (l *Layout) Place(b *Batch, caps Capacity) (int, error) {
 	}
 	bitmap := BitmapBytes(b.Rows)
 	for i := range b.Columns {
-		c, f := &b.Columns[i], &l.plan.Fields[i]
+		c, f := &b.Columns[i], &fields[i]
 		if err := c.check(f, b.Rows); err != nil {
 			return 0, fmt.Errorf("column %d, field %q: %w", i, f.Name, err)
 		}
@@ -102,6 +121,10 @@ func (l *Layout) Place(b *Batch, caps Capacity) (int, error) {
 		l.columns[i] = p
 	}
 	l.counters, l.keep, l.reasons, l.routes, l.measurements, l.tuples, l.text = 0, 0, 0, 0, 0, 0, 0
+	if n := len(l.plan.Cells); n > 0 {
+		l.slots = len(b.Cells[0])
+		l.cellsAt, l.slotsAt, l.cells = area(CellSize*n), area(4*b.Rows), area(8*l.slots*n)
+	}
 	if n := len(l.plan.Counters); n > 0 {
 		l.counters = area(8 * n)
 	}
@@ -165,6 +188,9 @@ func (l *Layout) Write(dst []byte, b *Batch) {
 	for i := range b.Columns {
 		l.column(dst, i, &b.Columns[i])
 	}
+	if len(l.plan.Cells) > 0 {
+		l.writeSessions(dst, &b.Sessions)
+	}
 	clear(dst[l.counters : l.counters+8*len(l.plan.Counters)])
 	switch l.kind {
 	case Filter:
@@ -188,6 +214,10 @@ func (l *Layout) header(dst []byte) {
 	put(HColumnsAt, HeaderSize)
 	put(HCounters, len(l.plan.Counters))
 	put(HCountersAt, l.counters)
+	put(HCells, len(l.plan.Cells))
+	put(HCellsAt, l.cellsAt)
+	put(HSlots, l.slots)
+	put(HSlotsAt, l.slotsAt)
 	switch l.kind {
 	case Filter:
 		put(HKind, KindFilter)
@@ -198,6 +228,9 @@ func (l *Layout) header(dst []byte) {
 		put(HRoutesAt, l.routes)
 	case Extract:
 		put(HKind, KindExtract)
+		if l.closed {
+			put(HKind, KindClose)
+		}
 		put(HMeasurementsAt, l.measurements)
 		put(HMeasurementsCap, l.caps.Measurements)
 		put(HTupleWidth, l.width)

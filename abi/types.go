@@ -95,10 +95,15 @@ type Column struct {
 	Kinds   []ValueKind // Any: a row
 }
 
-// Batch is what one call sees: the planned columns, in the plan's order.
+// Batch is what one call sees: the planned columns, in the plan's order, and the
+// cells of an extractor that plans some.
 type Batch struct {
 	Rows    int
 	Columns []Column
+	Sessions
+	Closed bool // its rows are sessions that have ended: see Closed.Batch
+
+	valid []byte // of all columns of closed sessions
 }
 
 // Measurement is one measurement of an extractor. Rows ascend.
@@ -119,8 +124,9 @@ type Output struct {
 	// Attributes are the tuples that Measurements refer to: a value for each
 	// attribute of the measurement's point, nil where it has none.
 	Attributes [][][]byte
-	Counters   []uint64 // increments of the plan's counters by this call
-	BadValues  []uint32 // extract: a row for each measurement whose value was no number
+	Counters   []uint64   // increments of the plan's counters by this call
+	BadValues  []uint32   // extract: a row for each measurement whose value was no number
+	Cells      [][]uint64 // those of the batch after the call; not of closed sessions
 
 	values [][]byte // backs the tuples of Attributes
 	text   []byte   // backs values

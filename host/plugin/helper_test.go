@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/seed-6a2d649b/pharos/host/beacon"
 )
 
@@ -37,7 +39,7 @@ func load(t testing.TB, spec Spec) *Plugin {
 }
 
 // beacons decodes JSON beacons into a batch with the plugin's fields.
-func beacons(t testing.TB, p *Plugin, raws ...string) (*beacon.Batch, []int) {
+func beacons(t rapid.TB, p *Plugin, raws ...string) (*beacon.Batch, []int) {
 	t.Helper()
 	var names []string
 	for _, f := range p.Plan().Fields {

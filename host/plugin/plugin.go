@@ -47,18 +47,31 @@ type Plugin struct {
 	vectors int
 	life    Life
 
-	scratch sync.Pool // of *scratch
-	pace    pace
+	scratch   sync.Pool // of *scratch
+	pace      pace
+	closePace pace // of the close function
 
-	last                                             atomic.Pointer[Failure]
-	rows, calls, failures, guilty, nanoseconds, fuel atomic.Uint64
-	counters                                         []atomic.Uint64
+	last                                                       atomic.Pointer[Failure]
+	rows, sessions, calls, failures, guilty, nanoseconds, fuel atomic.Uint64
+	counters                                                   []atomic.Uint64
 }
 
 // scratch is the memory of one call.
 type scratch struct {
-	batch abi.Batch
-	out   abi.Output
+	run    run
+	batch  abi.Batch // of beacons
+	closed abi.Batch // of closed sessions
+	cells  cells
+	all    []int // 0, 1, …: the rows of closed sessions
+	out    abi.Output
+}
+
+// first are the numbers of so many rows.
+func (s *scratch) first(n int) []int {
+	for len(s.all) < n {
+		s.all = append(s.all, len(s.all))
+	}
+	return s.all[:n]
 }
 
 // Name is the plugin's name in the config.
@@ -106,13 +119,13 @@ func (p *Plugin) Filter(ctx context.Context, b *beacon.Batch, sel []int, drop fu
 	if err := p.mustBe(abi.Filter); err != nil {
 		return err
 	}
-	return p.run(ctx, b, sel, func(out *abi.Output, sel []int) {
+	return p.run(ctx, run{beacons: b, sel: sel, refuse: drop, answered: func(out *abi.Output, sel []int) {
 		for i, row := range sel {
 			if !abi.Bit(out.Keep, i) {
 				drop(row, beacon.Drop{Reason: p.plan.Reasons[out.Reasons[i]], Plugin: p.name, Version: p.version})
 			}
 		}
-	}, drop)
+	}})
 }
 
 // Split asks a splitter about the selected rows and calls route for each that
@@ -122,39 +135,27 @@ func (p *Plugin) Split(ctx context.Context, b *beacon.Batch, sel []int, route fu
 	if err := p.mustBe(abi.Split); err != nil {
 		return err
 	}
-	return p.run(ctx, b, sel, func(out *abi.Output, sel []int) {
+	return p.run(ctx, run{beacons: b, sel: sel, refuse: drop, answered: func(out *abi.Output, sel []int) {
 		for i, row := range sel {
 			if out.Routes[i] != abi.NoRoute {
 				route(row, p.plan.Routes[out.Routes[i]])
 			}
 		}
-	}, drop)
+	}})
 }
 
 // Extract measures the selected rows: emit is called for each measurement, rows
 // in the order of sel; bad for each whose value is no number, NaN, infinite or
 // too large; fail for each row at which the plugin failed, of which a copy is
-// to be kept. Errors are those of Filter.
+// to be kept. Errors are those of Filter. One with cells wants ExtractSessions.
 func (p *Plugin) Extract(ctx context.Context, b *beacon.Batch, sel []int, emit func(m metric.Measurement), bad func(row int), fail func(row int, d beacon.Drop)) error {
 	if err := p.mustBe(abi.Extract); err != nil {
 		return err
 	}
-	return p.run(ctx, b, sel, func(out *abi.Output, sel []int) {
-		for _, i := range out.BadValues {
-			bad(sel[i])
-		}
-		for _, m := range out.Measurements {
-			if abi.IsBadValue(m.Value) {
-				bad(sel[m.Row])
-				continue
-			}
-			measured := metric.Measurement{Row: sel[m.Row], Point: int(m.Point), Value: m.Value}
-			if m.Attributes > 0 {
-				measured.Attributes = out.Attributes[m.Attributes-1]
-			}
-			emit(measured)
-		}
-	}, fail)
+	if len(p.plan.Cells) > 0 {
+		return fmt.Errorf("plugin %s keeps cells with sessions, and is called without", p.name)
+	}
+	return p.run(ctx, run{beacons: b, sel: sel, emit: emit, bad: bad, refuse: fail})
 }
 
 func (p *Plugin) mustBe(kind abi.Kind) error {

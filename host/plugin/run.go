@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/beacon"
+	"github.com/seed-6a2d649b/pharos/host/metric"
 	"github.com/seed-6a2d649b/pharos/host/wasm"
 )
 
@@ -16,74 +17,99 @@ import (
 type run struct {
 	p        *Plugin
 	ctx      context.Context
-	beacons  *beacon.Batch
 	instance *wasm.Instance // nil of rules, and until one is needed
 	fresh    bool           // it has processed nothing yet, and is to prove a row guilty
 	scratch  *scratch
 
-	answered func(out *abi.Output, sel []int)
+	beacons  *beacon.Batch
+	sel      []int         // rows of beacons; of closed sessions all
+	closed   *abi.Closed   // instead of beacons
+	sessions *abi.Sessions // of a plugin with cells
+
+	answered func(out *abi.Output, sel []int) // of an extractor nil: the next two are called
+	emit     func(m metric.Measurement)
+	bad      func(row int)
 	refuse   func(row int, d beacon.Drop)
 }
 
-// run gives the selected rows to the plugin in calls that are not too large.
-func (p *Plugin) run(ctx context.Context, b *beacon.Batch, sel []int, answered func(out *abi.Output, sel []int), refuse func(row int, d beacon.Drop)) (err error) {
-	if len(sel) == 0 {
-		return nil
-	}
+// run asks the plugin about the rows of asked in calls that are not too large.
+func (p *Plugin) run(ctx context.Context, asked run) (err error) {
 	s, ok := p.scratch.Get().(*scratch)
 	if !ok {
 		s = new(scratch)
 	}
-	defer p.scratch.Put(s)
-	r := &run{p: p, ctx: ctx, beacons: b, scratch: s, answered: answered, refuse: refuse}
-	defer func() { err = errors.Join(err, r.release()) }()
-	for len(sel) > 0 {
-		n := p.chunk(b, sel)
-		if _, err := r.process(sel[:n], false); err != nil {
+	r := &s.run // not a variable of its own, which would be new memory each time
+	*r = asked
+	r.p, r.ctx, r.scratch = p, ctx, s
+	if r.closed != nil {
+		r.sel = s.first(len(r.closed.First))
+	}
+	defer func() {
+		err = errors.Join(err, r.release())
+		*r = run{} // what is kept holds on to nothing of the caller's
+		clear(s.closed.Columns)
+		p.scratch.Put(s)
+	}()
+	for at := 0; at < len(r.sel); {
+		end := at + r.chunk(r.sel[at:])
+		if _, err := r.process(at, end, false); err != nil {
 			return fmt.Errorf("plugin %s: %w", p.name, err)
 		}
-		sel = sel[n:]
+		at = end
 	}
 	return nil
 }
 
+// pace is that of the function that is called.
+func (r *run) pace() *pace {
+	if r.closed != nil {
+		return &r.p.closePace
+	}
+	return &r.p.pace
+}
+
 // chunk is how many of the rows the next call takes, at least one.
-func (p *Plugin) chunk(b *beacon.Batch, sel []int) int {
-	most := min(len(sel), p.pace.rows())
+func (r *run) chunk(sel []int) int {
+	most := min(len(sel), r.pace().rows())
+	if r.closed != nil {
+		row := 8 * (2 + len(r.closed.Counts) + len(r.closed.Cells))
+		return min(most, max(r.p.chunkBytes/row, 1))
+	}
 	size := 0
 	for i, row := range sel[:most] {
-		if size += len(b.Row(row).Raw); size > p.chunkBytes && i > 0 {
+		if size += len(r.beacons.Row(row).Raw); size > r.p.chunkBytes && i > 0 {
 			return i
 		}
 	}
 	return most
 }
 
-// process has the rows answered, and splits them where the plugin fails. bad says
-// that the plugin is known to fail at one of them. It reports whether one of them
-// is guilty; the error is that of the host.
-func (r *run) process(sel []int, bad bool) (guilty bool, err error) {
-	if len(sel) == 1 {
-		return r.judge(sel)
+// process has the rows answered, from the first up to the end, and splits them where
+// the plugin fails: what is before is answered before, since cells are written in
+// order. bad says that the plugin is known to fail at one of them. It reports whether
+// one of them is guilty; the error is that of the host.
+func (r *run) process(first, end int, bad bool) (guilty bool, err error) {
+	if end-first == 1 {
+		return r.judge(first)
 	}
 	if !bad {
-		if failure, err := r.call(sel); err != nil || failure == nil {
+		if failure, err := r.call(first, end); err != nil || failure == nil {
 			return false, err
 		}
 	}
-	half := len(sel) / 2
-	left, err := r.process(sel[:half], false)
+	half := first + (end-first)/2
+	left, err := r.process(first, half, false)
 	if err != nil {
 		return false, err
 	}
-	right, err := r.process(sel[half:], !left)
+	right, err := r.process(half, end, !left)
 	return left || right, err
 }
 
 // judge has one row answered, or blames it. What came before may have broken the
 // instance: a row is guilty only if it fails alone in a fresh one.
-func (r *run) judge(sel []int) (guilty bool, err error) {
-	failure, err := r.call(sel)
+func (r *run) judge(at int) (guilty bool, err error) {
+	failure, err := r.call(at, at+1)
 	if err != nil || failure == nil {
 		return false, err
 	}
@@ -91,62 +117,117 @@ func (r *run) judge(sel []int) (guilty bool, err error) {
 		if err := r.renew(); err != nil {
 			return false, err
 		}
-		if failure, err = r.call(sel); err != nil || failure == nil {
+		if failure, err = r.call(at, at+1); err != nil || failure == nil {
 			return false, err
 		}
 	}
 	r.p.guilty.Add(1)
-	r.p.blame(sel[0], failure, r.refuse)
+	r.p.blame(r.sel[at], failure, r.refuse)
 	return true, nil
 }
 
 // call has the rows answered, and passes the answers on. A failure is the plugin's,
 // and an error the host's.
-func (r *run) call(sel []int) (failure, err error) {
-	p, s := r.p, r.scratch
-	r.beacons.Columns(p.plan.Fields, sel, &s.batch)
+func (r *run) call(first, end int) (failure, err error) {
+	p, out := r.p, &r.scratch.out
+	rows := end - first
+	b := r.fill(first, end)
 	start, used := time.Now(), uint64(0)
 	if p.program != nil {
-		err = p.program.Process(r.ctx, &s.batch, &s.out)
+		err = p.program.Process(r.ctx, b, out)
 	} else {
 		if err = r.acquire(); err != nil {
 			return nil, err
 		}
 		before := r.instance.Fuel()
-		process := r.instance.Process
 		if r.fresh {
-			process = r.instance.Prove
+			err = r.instance.Prove(r.ctx, b, out)
+		} else {
+			err = r.instance.Process(r.ctx, b, out)
 		}
-		err = process(r.ctx, &s.batch, &s.out)
 		r.fresh, used = false, r.instance.Fuel()-before
 	}
 	p.nanoseconds.Add(uint64(time.Since(start)))
 	p.fuel.Add(used)
 	p.calls.Add(1)
+	if err != nil {
+		return r.failed(err, rows)
+	}
+	if p.program == nil {
+		r.pace().answered(rows, used, uint64(p.module.Limits().Fuel))
+	}
+	r.answer(first, end)
+	return nil, nil
+}
+
+// failed tells the plugin's failures of a call from the host's errors.
+func (r *run) failed(err error, rows int) (failure, _ error) {
 	var trap *wasm.TrapError
 	var size *abi.SizeError
 	switch {
-	case err == nil:
-		p.rows.Add(uint64(len(sel)))
-		for i, n := range s.out.Counters {
-			p.counters[i].Add(n)
-		}
-		if p.program == nil {
-			p.pace.answered(len(sel), used, uint64(p.module.Limits().Fuel))
-		}
-		r.answered(&s.out, sel)
-		return nil, nil
 	case errors.As(err, &trap):
 		if trap.Cause == wasm.OutOfFuel {
-			p.pace.ranOut(len(sel))
+			r.pace().ranOut(rows)
 		}
-		p.failed(err)
+		r.p.failed(err)
 		return err, r.release()
 	case errors.As(err, &size):
-		p.failed(err)
+		r.p.failed(err)
 		return err, nil
 	}
 	return nil, err
+}
+
+// fill makes the batch of a call.
+func (r *run) fill(first, end int) *abi.Batch {
+	s := r.scratch
+	b := &s.batch
+	if r.closed != nil {
+		b = &s.closed
+		r.closed.Batch(first, end, b)
+	} else {
+		r.beacons.Columns(r.p.plan.Fields, r.sel[first:end], b)
+	}
+	if len(r.p.plan.Cells) > 0 {
+		s.cells.load(r.sessions, r.sessions.Slots[first:end])
+		b.Sessions = s.cells.Sessions
+	}
+	return b
+}
+
+// answer takes what the plugin answered to the rows.
+func (r *run) answer(first, end int) {
+	p, s, out := r.p, r.scratch, &r.scratch.out
+	for i, n := range out.Counters {
+		p.counters[i].Add(n)
+	}
+	if r.closed != nil {
+		p.sessions.Add(uint64(end - first))
+	} else {
+		p.rows.Add(uint64(end - first))
+		if len(p.plan.Cells) > 0 {
+			s.cells.store(out.Cells, r.sessions)
+		}
+	}
+	if r.answered != nil {
+		r.answered(out, r.sel[first:end])
+		return
+	}
+	for _, i := range out.BadValues {
+		r.bad(r.sel[first+int(i)])
+	}
+	for _, m := range out.Measurements {
+		row := r.sel[first+int(m.Row)]
+		if abi.IsBadValue(m.Value) {
+			r.bad(row)
+			continue
+		}
+		measured := metric.Measurement{Row: row, Point: int(m.Point), Value: m.Value}
+		if m.Attributes > 0 {
+			measured.Attributes = out.Attributes[m.Attributes-1]
+		}
+		r.emit(measured)
+	}
 }
 
 // acquire makes sure that there is an instance.

@@ -134,27 +134,12 @@ func TestGuilty(t *testing.T) {
 				want = append(want, fmt.Sprintf("%d %s", row, alone[thing]))
 			}
 		}
-		b, sel := decode(t, p, things)
+		b, sel := beacons(t, p, doing(things...)...)
 		got, err := ask(context.Background(), p, b, sel)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Fatalf("%v %s", err, diff)
 		}
 	})
-}
-
-func decode(t *rapid.T, p *Plugin, things []string) (*beacon.Batch, []int) {
-	fields := beacon.NewFields("do", "ballast")
-	projection, err := beacon.NewProjection(&beacon.Source{Format: beacon.JSON}, fields)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := beacon.NewBatch(fields)
-	var sel []int
-	for _, raw := range doing(things...) {
-		row, _ := b.Add(projection, []byte(raw))
-		sel = append(sel, row)
-	}
-	return b, sel
 }
 
 // TestBisection counts the calls: each guilty row of a full call costs two

@@ -8,9 +8,10 @@ import (
 // Stats is what a plugin has done since it was loaded.
 type Stats struct {
 	Rows     uint64        // beacons that it answered
+	Sessions uint64        // that have ended and that its close function measured
 	Calls    uint64        // of its code, failed ones too
 	Failures uint64        // calls that failed: traps, too much work, bad output, errors
-	Guilty   uint64        // beacons at which it failed alone, in a fresh instance
+	Guilty   uint64        // beacons, and sessions that have ended, at which it failed alone, in a fresh instance
 	Busy     time.Duration // in its code
 	Fuel     uint64        // that it has used, of all calls; rules use none
 	Counters []Counter     // its own, in the plan's order
@@ -45,6 +46,7 @@ type Counter struct {
 func (p *Plugin) Stats() Stats {
 	s := Stats{
 		Rows:     p.rows.Load(),
+		Sessions: p.sessions.Load(),
 		Calls:    p.calls.Load(),
 		Failures: p.failures.Load(),
 		Guilty:   p.guilty.Load(),

@@ -23,6 +23,7 @@ type Instance struct {
 	fuel    api.MutableGlobal
 	alloc   api.Function
 	process api.Function
+	closing api.Function // nil of a guest without a close function
 	dead    *TrapError
 	limit   int64  // of fuel, of the next call
 	used    uint64 // fuel, of all calls
@@ -52,7 +53,7 @@ func (m *Module) start(ctx context.Context) (*Instance, error) {
 	if i.fuel, metered = mod.ExportedGlobal(fuel.Export).(api.MutableGlobal); !metered {
 		return nil, errors.Join(errors.New("the module does not count its work"), i.Close(ctx))
 	}
-	i.alloc, i.process = mod.ExportedFunction(abi.ExportAlloc), mod.ExportedFunction(abi.ExportProcess)
+	i.alloc, i.process, i.closing = mod.ExportedFunction(abi.ExportAlloc), mod.ExportedFunction(abi.ExportProcess), mod.ExportedFunction(abi.ExportClose)
 	if init := mod.ExportedFunction(abi.ExportInitialize); init != nil {
 		if _, err := i.call(init, abi.ExportInitialize); err != nil {
 			return nil, errors.Join(err, i.Close(ctx))
@@ -70,8 +71,7 @@ func (m *Module) start(ctx context.Context) (*Instance, error) {
 
 // Instantiate makes an instance and configures it. config is the plugin's
 // config as JSON, nil for none; data are its data files by name. Errors are
-// *ConfigError, *TrapError, a plan that is not valid or asks for what is not
-// supported yet, or a context that has ended.
+// *ConfigError, *TrapError, a plan that is not valid, or a context that has ended.
 func (m *Module) Instantiate(ctx context.Context, config []byte, data map[string][]byte) (*Instance, error) {
 	i, err := m.start(ctx)
 	if err != nil {
@@ -96,21 +96,9 @@ func (i *Instance) configure(config []byte, data map[string][]byte) error {
 	if i.plan, err = abi.ParsePlan(kind, text); err != nil {
 		return fmt.Errorf("plugin %s: %w", i.module.name, err)
 	}
-	if err := supported(i.plan); err != nil {
-		return fmt.Errorf("plugin %s: %w", i.module.name, err)
-	}
 	i.layout = abi.NewLayout(kind, i.plan)
 	i.limit = i.module.limits.Fuel
 	return nil
-}
-
-// supported refuses what the ABI has and this host does not have yet.
-func supported(p *abi.Plan) error {
-	var errs []error
-	if len(p.Cells) > 0 {
-		errs = append(errs, errors.New("plans cells: session state is not supported yet"))
-	}
-	return errors.Join(errs...)
 }
 
 type dataRef struct {
@@ -225,11 +213,12 @@ func (i *Instance) Tighten() { i.tight = true }
 // MemoryBytes is how large the guest's memory is by now.
 func (i *Instance) MemoryBytes() int { return int(i.memory.Size()) }
 
-// Process gives the guest one batch and reads its answer into out. All that it does
-// for the batch, making room included, has the module's fuel together. On a
-// *TrapError the instance is dead. On an *abi.SizeError it is alive, but the
-// batch does not fit into its memory: split it. Any other error is a context
-// that has ended, or a batch that is not of the guest's plan.
+// Process gives the guest one batch, its close function one of closed sessions, and
+// reads the answer into out. All that it does for the batch, making room included,
+// has the module's fuel together. On a *TrapError the instance is dead. On an
+// *abi.SizeError it is alive, but the batch does not fit into its memory: split it.
+// Any other error is a context that has ended, or a batch that is not of the guest's
+// plan. The batch's cells stay as they are: those after the call are in out.
 func (i *Instance) Process(ctx context.Context, b *abi.Batch, out *abi.Output) error {
 	return i.answer(ctx, b, out, i.module.limits.Fuel)
 }
@@ -254,6 +243,13 @@ func (i *Instance) answer(ctx context.Context, b *abi.Batch, out *abi.Output, li
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	function, export := i.process, abi.ExportProcess
+	if b.Closed {
+		function, export = i.closing, abi.ExportClose
+	}
+	if function == nil {
+		return fmt.Errorf("plugin %s: exports no %s, and is asked about closed sessions", i.module.name, abi.ExportClose)
+	}
 	if i.tight {
 		i.caps = abi.Capacity{}
 	} else if i.module.manifest.Kind == abi.Extract {
@@ -276,27 +272,27 @@ func (i *Instance) answer(ctx context.Context, b *abi.Batch, out *abi.Output, li
 		}
 		mem, ok := i.memory.Read(i.arena, uint32(size))
 		if !ok {
-			return i.kill(abi.ExportProcess, Violation, errors.New("memory shrank"))
+			return i.kill(export, Violation, errors.New("memory shrank"))
 		}
 		i.layout.Write(mem, b)
 		i.limit = int64(most - i.used)
-		code, err := i.call(i.process, abi.ExportProcess, uint64(i.arena))
+		code, err := i.call(function, export, uint64(i.arena))
 		if err != nil {
 			return err
 		}
 		// The memory may have grown, which moves it.
 		if mem, ok = i.memory.Read(i.arena, uint32(size)); !ok {
-			return i.kill(abi.ExportProcess, Violation, errors.New("memory shrank"))
+			return i.kill(export, Violation, errors.New("memory shrank"))
 		}
 		switch uint32(code) {
 		case abi.Done:
 			if err := i.layout.Read(mem, out); err != nil {
-				return i.kill(abi.ExportProcess, Violation, err)
+				return i.kill(export, Violation, err)
 			}
 			return nil
 		case abi.TooSmall:
 			if i.caps, err = i.layout.Needed(mem); err != nil {
-				return i.kill(abi.ExportProcess, Violation, err)
+				return i.kill(export, Violation, err)
 			}
 		default:
 			i.limit = i.module.limits.Fuel // it may have failed late
@@ -304,7 +300,7 @@ func (i *Instance) answer(ctx context.Context, b *abi.Batch, out *abi.Output, li
 			if err != nil {
 				return err
 			}
-			return i.kill(abi.ExportProcess, Failed, fmt.Errorf("code %d: %s", int32(uint32(code)), text))
+			return i.kill(export, Failed, fmt.Errorf("code %d: %s", int32(uint32(code)), text))
 		}
 	}
 }

@@ -31,7 +31,7 @@ func TestCompileRefuses(t *testing.T) {
 		{"tablestoolarge", []string{"its 2 tables may have 1048577 elements: at most 8 tables of 1048576 elements together are allowed"}},
 		{"tablestoomany", []string{"its 9 tables may have 9 elements"}},
 		{"tablesgrow", []string{"reference-types", "a table without a maximum: give it one"}},
-		{"close", []string{"pharos_close: the close function is not supported yet"}},
+		{"close", []string{"exports pharos_close, which is for the kind extract, not filter"}},
 	} {
 		t.Run(c.guest, func(t *testing.T) {
 			m, err := r.Compile(t.Context(), c.guest, code(t, c.guest))
@@ -164,7 +164,6 @@ func TestInstantiateRefuses(t *testing.T) {
 		{"faults of the plan", "D", `point "visit" is reserved`},
 		{"another fault of the plan", "D", `point "p" is named twice`},
 		{"routes of an extractor", "D", `routes are for plugins of the kind split, not extract`},
-		{"cells", "E", "session state is not supported yet"},
 		{"plan too long", "G", "at most 1048576 are allowed"},
 		{"trap in configure", "K", "pharos_configure: trap: unreachable"},
 	} {

@@ -20,6 +20,7 @@ type Module struct {
 	compiled wazero.CompiledModule
 	manifest *abi.Manifest
 	golden   []byte
+	closes   bool
 }
 
 // Name returns the name that Compile was given.
@@ -31,6 +32,9 @@ func (m *Module) Manifest() *abi.Manifest { return m.manifest }
 // Golden returns the golden vectors in the module's custom section
 // pharos.golden; empty if there is none.
 func (m *Module) Golden() []byte { return m.golden }
+
+// Closes reports whether the module has a close function.
+func (m *Module) Closes() bool { return m.closes }
 
 // Limits returns the limits of each instance.
 func (m *Module) Limits() Limits { return m.limits }
@@ -56,7 +60,7 @@ func (m *Module) readManifest(ctx context.Context) (*abi.Manifest, error) {
 		return nil, errors.Join(err, i.Close(ctx))
 	}
 	manifest, err := abi.ParseManifest(text)
-	if err == nil && manifest.Kind != abi.Extract && i.mod.ExportedFunction(abi.ExportClose) != nil {
+	if err == nil && manifest.Kind != abi.Extract && m.Closes() {
 		err = fmt.Errorf("exports %s, which is for the kind %s, not %s", abi.ExportClose, abi.Extract, manifest.Kind)
 	}
 	return manifest, errors.Join(err, i.Close(ctx))
@@ -129,8 +133,6 @@ func checkExports(c wazero.CompiledModule) error {
 			got := signature{params: f.ParamTypes(), results: f.ResultTypes()}
 			if !slices.Equal(got.params, want.params) || !slices.Equal(got.results, want.results) {
 				errs = append(errs, fmt.Errorf("exports %s %s, it must be %s", name, got, want))
-			} else if name == abi.ExportClose {
-				errs = append(errs, fmt.Errorf("exports %s: the close function is not supported yet", name))
 			}
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"os"
 	"strings"
 	"testing"
 
@@ -298,5 +300,51 @@ func TestProcessAllocates(t *testing.T) {
 		}); n > 4 {
 			t.Errorf("%s: %v allocations a call", guest, n)
 		}
+	}
+}
+
+// TestSessions: cells come back in the output, and stay in the batch as they were;
+// closed sessions have a function of their own.
+func TestSessions(t *testing.T) {
+	code, err := os.ReadFile("../plugin/testdata/sessions.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := newRuntime(t).Compile(t.Context(), "sessions", code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := m.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	i := instantiate(t, m, "")
+	// Of the third row there is more than fits at first: what it wrote then is void.
+	b := batch(t, abi.Extract, i.Plan(), `{"v":1}`, `{"v":2}`, `{"do":"many","v":4}`)
+	b.Sessions = abi.Sessions{Slots: []uint32{0, 1, 0}, Cells: [][]uint64{{0, 5}, {0, 0}, {0, 0}}}
+	var out abi.Output
+	for _, process := range []func(context.Context, *abi.Batch, *abi.Output) error{i.Process, i.Prove} {
+		if err := process(t.Context(), b, &out); err != nil {
+			t.Fatal(err)
+		}
+		want := fmt.Sprint([][]uint64{{2, 6}, {math.Float64bits(5), math.Float64bits(2)}, {0, 0}})
+		if got := fmt.Sprint(out.Cells); got != want || b.Cells[0][1] != 5 || out.Counters[0] != 3 {
+			t.Errorf("%s, want %s; before %v, counted %d", got, want, b.Cells, out.Counters[0])
+		}
+	}
+	closed := abi.Closed{First: []int64{3, 0}, Last: []int64{10, 0}, Counts: [][]int64{{7, 0}, {0, 0}, {0, 0}, {0, 0}}, Sessions: abi.Sessions{Slots: []uint32{1, 0}, Cells: b.Cells}}
+	var ended abi.Batch
+	for first := range 2 {
+		closed.Batch(first, 2, &ended)
+		if err := i.Process(t.Context(), &ended, &out); err != nil {
+			t.Fatal(err)
+		}
+		if len(out.Measurements) != 3*(2-first) || out.Counters[1] != uint64(2-first) || first == 0 && (out.Measurements[1].Value != 7 || out.Measurements[2].Value != 7) {
+			t.Errorf("%+v", out.Measurements)
+		}
+	}
+	if err := instantiate(t, compile(t, "extract"), "").Process(t.Context(), &ended, &out); err == nil || !strings.Contains(err.Error(), "exports no pharos_close") {
+		t.Error(err)
 	}
 }

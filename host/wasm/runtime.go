@@ -161,6 +161,7 @@ func (r *Runtime) compile(ctx context.Context, name string, code []byte, how opt
 	if err := errors.Join(checkImports(m.compiled), checkExports(m.compiled)); err != nil {
 		return nil, err
 	}
+	_, m.closes = m.compiled.ExportedFunctions()[abi.ExportClose]
 	if m.golden, err = goldenSection(m.compiled); err != nil {
 		return nil, err
 	}

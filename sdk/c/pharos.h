@@ -9,6 +9,10 @@
  *   static ph_text ph_plan(void);                       the plan, JSON, made in ph_configure or constant
  *   static int  ph_process(const ph_batch *b);          0, ph_measured(b), or ph_fail("...")
  *
+ * An extractor that measures sessions when they end defines PH_CLOSE before it
+ * includes this, and
+ *   static int  ph_close(const ph_batch *b);            as ph_process; rows are sessions that have ended
+ *
  * Memory from ph_new lives as long as the instance; it may be taken in
  * ph_configure and ph_plan only. Pointers into the config, the data files and a
  * batch need no copy: the first two stay, a batch lasts for its call. */
@@ -67,6 +71,21 @@ static inline const ph_u32 *ph_codes(const ph_batch *b, const ph_column *c) { re
 static inline const double *ph_f64s(const ph_batch *b, const ph_column *c) { return (const double *)ph_at(b, c->data_at); }
 static inline const ph_i64 *ph_i64s(const ph_batch *b, const ph_column *c) { return (const ph_i64 *)ph_at(b, c->data_at); }
 static inline const ph_u8 *ph_kinds(const ph_batch *b, const ph_column *c) { return (const ph_u8 *)ph_at(b, c->data_at); }
+
+/* Session state: the value of a cell of the plan in the session of a row, to read and
+ * write. It is 0 at the session's start and stays from beacon to beacon; what beacons
+ * before in the same batch wrote is there. */
+static inline void *ph_cell(const ph_batch *b, ph_u32 cell, ph_u32 row) {
+  ph_u32 at = ((const ph_u32 *)ph_at(b, b->cells_at))[2 * cell + 1];
+  return (char *)ph_at(b, at) + 8 * ((const ph_u32 *)ph_at(b, b->slots_at))[row];
+}
+static inline ph_i64 *ph_cell_i64(const ph_batch *b, ph_u32 cell, ph_u32 row) { return (ph_i64 *)ph_cell(b, cell, row); }
+static inline double *ph_cell_f64(const ph_batch *b, ph_u32 cell, ph_u32 row) { return (double *)ph_cell(b, cell, row); }
+/* Of a session that has ended, in ph_close: the time of its first and last beacon in
+ * ms, and how many measurements of a point it has. Columns of the plan are not there. */
+static inline ph_i64 ph_first(const ph_batch *b, ph_u32 row) { return ph_i64s(b, ph_col(b, 0))[row]; }
+static inline ph_i64 ph_last(const ph_batch *b, ph_u32 row) { return ph_i64s(b, ph_col(b, 1))[row]; }
+static inline ph_i64 ph_counted(const ph_batch *b, ph_u32 row, ph_u32 point) { return ph_i64s(b, ph_col(b, 2 + point))[row]; }
 
 /* Outputs. */
 static inline void ph_keep(const ph_batch *b, ph_u32 row) { ((ph_u8 *)ph_at(b, b->keep_at))[row >> 3] |= 1 << (row & 7); }
@@ -358,6 +377,10 @@ PH_EXPORT("pharos_configure") ph_u32 ph_export_configure(const char *at, ph_u32 
 }
 PH_EXPORT("pharos_plan") ph_u64 ph_export_plan(void) { return ph_pack(ph_plan()); }
 PH_EXPORT("pharos_process") ph_u32 ph_export_process(const ph_batch *b) { return (ph_u32)ph_process(b); }
+#ifdef PH_CLOSE
+static int ph_close(const ph_batch *b);
+PH_EXPORT("pharos_close") ph_u32 ph_export_close(const ph_batch *b) { return (ph_u32)ph_close(b); }
+#endif
 PH_EXPORT("pharos_error") ph_u64 ph_export_error(void) { return ph_pack(ph_last_error); }
 
 /* What the compiler may call. */

@@ -1,16 +1,16 @@
-;; Has a close function.
+;; A filter with a close function.
 (module
   (memory (export "memory") 1)
-  (data (i32.const 1024) "{\"kind\":\"extract\",\"name\":\"close\",\"version\":\"1\"}")
-  (data (i32.const 2048) "{\"fields\":[],\"points\":[{\"name\":\"p\"}]}")
+  (data (i32.const 1024) "{\"kind\":\"filter\",\"name\":\"close\",\"version\":\"1\"}")
+  (data (i32.const 2048) "{\"fields\":[],\"reasons\":[\"r\"]}")
   (global $top (mut i32) (i32.const 4096))  ;; where the next block begins
   (global $end (mut i32) (i32.const 4096))  ;; where the last block ends
 
   (func (export "pharos_abi") (result i32) (i32.const 1))
   (func (export "pharos_manifest") (result i64)
-    (i64.or (i64.shl (i64.const 1024) (i64.const 32)) (i64.const 47)))
+    (i64.or (i64.shl (i64.const 1024) (i64.const 32)) (i64.const 46)))
   (func (export "pharos_plan") (result i64)
-    (i64.or (i64.shl (i64.const 2048) (i64.const 32)) (i64.const 37)))
+    (i64.or (i64.shl (i64.const 2048) (i64.const 32)) (i64.const 29)))
   (func (export "pharos_error") (result i64) (i64.const 0))
 
   (func (export "pharos_alloc") (param $size i32) (param $align i32) (result i32)
