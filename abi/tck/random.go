@@ -24,6 +24,25 @@ func Rows(rng *rand.Rand, fields, rows int, words ...string) [][]abi.Value {
 	return all
 }
 
+// Beacons makes random rows for the fields of a plan, as Rows does, but for those that
+// every beacon has: $time is a time, $tenant, $session and $source are names.
+func Beacons(rng *rand.Rand, fields []abi.Field, rows int, words ...string) [][]abi.Value {
+	all := Rows(rng, len(fields), rows, words...)
+	for _, row := range all {
+		for i, f := range fields {
+			switch f.Name {
+			case abi.FieldTime:
+				row[i] = abi.Value{Kind: abi.Number, Text: strconv.AppendInt(nil, rng.Int64N(maxTime), 10)}
+			case abi.FieldTenant, abi.FieldSession, abi.FieldSource:
+				row[i] = abi.Value{Kind: abi.String, Text: strconv.AppendInt([]byte(f.Name[1:]), rng.Int64N(20), 10)}
+			}
+		}
+	}
+	return all
+}
+
+const maxTime = 253402300800000 // 10000-01-01 in ms: later ones the host takes for none
+
 type generator struct {
 	rng   *rand.Rand
 	words []string

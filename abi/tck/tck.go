@@ -39,6 +39,8 @@ type Failure struct {
 	Check  string // repeated, fresh, tight, reversed, shuffled, doubled, halves, pieces, alone, counters
 	Detail string // the row, and both answers
 	Row    int    // of the batch; -1 of counters
+	Got    string // the answer, as Answers writes it
+	Want   string // the answer in the whole batch
 }
 
 func (f Failure) String() string { return f.Check + ": " + f.Detail }
@@ -131,13 +133,13 @@ type kit struct {
 	failures []Failure
 }
 
-func (k *kit) fail(check string, row int, format string, args ...any) {
-	for _, f := range k.failures {
-		if f.Check == check {
+func (k *kit) fail(f Failure) {
+	for _, before := range k.failures {
+		if before.Check == f.Check {
 			return
 		}
 	}
-	k.failures = append(k.failures, Failure{Check: check, Row: row, Detail: fmt.Sprintf(format, args...)})
+	k.failures = append(k.failures, f)
 }
 
 // check asks for the parts and compares row by row; where the parts are the
@@ -159,7 +161,10 @@ func (k *kit) check(ctx context.Context, name string, g Guest, other Make, parts
 		}
 		for i, row := range part {
 			if got[i] != k.want[row] {
-				k.fail(name, row, "row %d is answered %s, in the whole batch %s", row, got[i], k.want[row])
+				k.fail(Failure{
+					Check: name, Row: row, Got: got[i], Want: k.want[row],
+					Detail: fmt.Sprintf("row %d is answered %s, in the whole batch %s", row, got[i], k.want[row]),
+				})
 			}
 		}
 		for i, n := range counted {
@@ -172,7 +177,10 @@ func (k *kit) check(ctx context.Context, name string, g Guest, other Make, parts
 	}
 	for i, n := range counters {
 		if want := k.counters[i] * uint64(rows/k.batch.Rows); n != want {
-			k.fail("counters", -1, "%s is %d (%s), by the whole batch %d", k.subject.Plan.Counters[i], n, name, want)
+			k.fail(Failure{
+				Check: "counters", Row: -1, Got: strconv.FormatUint(n, 10), Want: strconv.FormatUint(want, 10),
+				Detail: fmt.Sprintf("%s is %d (%s), by the whole batch %d", k.subject.Plan.Counters[i], n, name, want),
+			})
 		}
 	}
 	return nil

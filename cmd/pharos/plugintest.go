@@ -1,0 +1,140 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/seed-6a2d649b/pharos/host/author"
+	"github.com/spf13/cobra"
+)
+
+func newPluginTest() *cobra.Command {
+	o := author.TestOptions{}
+	var given given
+	c := &cobra.Command{
+		Use:   "test [DIR|FILE.wasm] [--in FILE]",
+		Short: "Try a plugin: golden vectors, and whether it is pure",
+		Long: `Test builds the plugin of a folder (the working directory, if none is given), or takes
+a module, and runs its golden vectors: NAME.golden.ndjson beside it, and its section
+pharos.golden. Then it tries by the conformance kit whether the plugin is pure: rows
+are shuffled, split, repeated, put together otherwise and given to other instances,
+and every row must be answered the same. The beacons are those of the golden vectors,
+beacons near them, random ones, and with --in real ones. A beacon at which the plugin
+traps, fails or runs out of fuel is a fault too.
+
+What is wrong is shown with the beacon, what was expected and what came. The exit code
+is 1 then.`,
+		Example: `  pharos plugin test
+  pharos plugin test bots.wasm --in beacons.ndjson.gz
+  pharos plugin test bots.wasm --config '{"extra": ["acme"]}' --data agents=lists/agents.txt`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			if o.Random < 0 || o.Most < 1 {
+				return usagef("--random and --most must not be less than 0 and 1")
+			}
+			if o.Settings, err = given.settings(); err != nil {
+				return err
+			}
+			if o.Inputs, err = given.inputs(c.InOrStdin()); err != nil {
+				return err
+			}
+			module := folder(args)
+			if !strings.HasSuffix(module, ".wasm") {
+				built, err := build(c.Context(), c.OutOrStdout(), module, "")
+				if err != nil {
+					return err
+				}
+				module = built.Path
+			}
+			started, show := time.Now(), progress(os.Stderr)
+			o.Progress = func(what string) {
+				if time.Since(started) > 2*time.Second {
+					show("trying %s", what)
+				}
+			}
+			result, err := author.Test(c.Context(), module, o)
+			if errors.Is(err, fs.ErrNotExist) {
+				return usageError{err}
+			}
+			if err != nil {
+				return err
+			}
+			writeTested(c.OutOrStdout(), result)
+			if n := len(result.Findings); n > 0 {
+				return fmt.Errorf("%s: %s", module, counted(n, "fault"))
+			}
+			return nil
+		},
+	}
+	given.flags(c)
+	c.Flags().IntVar(&o.Random, "random", 500, "random beacons to try, for each config")
+	c.Flags().IntVar(&o.Most, "most", 10_000, "beacons of each file to try")
+	c.Flags().Uint64Var(&o.Seed, "seed", 1, "seed of the random beacons and shuffles")
+	return c
+}
+
+// maxFindings is how many findings are written.
+const maxFindings = 20
+
+func writeTested(w io.Writer, t *author.Tested) {
+	fmt.Fprintf(w, "golden vectors: %d of %d hold\n", t.Held, t.Vectors)
+	for i := 0; i < len(t.Trials); {
+		config := string(t.Trials[i].Config)
+		rows := map[string]int{}
+		var kinds []string
+		for ; i < len(t.Trials) && string(t.Trials[i].Config) == config; i++ {
+			kind := t.Trials[i].Beacons
+			if rows[kind] == 0 {
+				kinds = append(kinds, kind)
+			}
+			rows[kind] += t.Trials[i].Rows
+		}
+		for k, kind := range kinds {
+			kinds[k] = fmt.Sprintf("%d %s", rows[kind], kind)
+		}
+		fmt.Fprintf(w, "purity, config %s: %s\n", config, strings.Join(kinds, ", "))
+	}
+	for i, f := range t.Findings {
+		if i == maxFindings {
+			fmt.Fprintf(w, "\nand %d more\n", len(t.Findings)-i)
+			break
+		}
+		writeFinding(w, f)
+	}
+	if len(t.Findings) == 0 {
+		fmt.Fprintln(w, "all is well")
+	}
+}
+
+func writeFinding(w io.Writer, f author.Finding) {
+	fmt.Fprintf(w, "\nFAULT %s\n", f.What)
+	for _, line := range []struct{ what, text string }{
+		{"", f.Why}, {"config", configText(f.Config)}, {"beacon", f.Beacon}, {"expected", f.Expected}, {"got", f.Got}, {"stack", f.Stack},
+	} {
+		if line.text != "" {
+			fmt.Fprintf(w, "  %-9s %s\n", line.what, strings.ReplaceAll(line.text, "\n", "\n            "))
+		}
+	}
+}
+
+// configText is a config, if there is something in it.
+func configText(config json.RawMessage) string {
+	if string(config) == "{}" {
+		return ""
+	}
+	return string(config)
+}
+
+// counted is a number of things.
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

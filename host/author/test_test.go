@@ -1,0 +1,86 @@
+package author
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A new plugin of each kind passes.
+func TestTestPasses(t *testing.T) {
+	for _, kind := range Kinds() {
+		built, err := Build(t.Context(), begin(t, "c", kind), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := filepath.Join(t.TempDir(), "beacons.ndjson")
+		write(t, in, `{"type": "click", "img": {"id": "a.png"}, "internal": true, "product": {"price": 5}}`+"\n{}\nbroken\n")
+		tested, err := Test(t.Context(), built.Path, TestOptions{Random: 100, Inputs: []Input{{Path: in}}, Most: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(tested.Findings) > 0 || tested.Held == 0 || tested.Held != tested.Vectors || len(tested.Trials)%3 != 0 {
+			t.Errorf("%s: %+v", kind, tested)
+		}
+		if last := tested.Trials[len(tested.Trials)-1]; last.Rows != 2 || last.Beacons != "beacons of "+in {
+			t.Errorf("%+v", last)
+		}
+	}
+}
+
+// What is wrong with a plugin is found, and told with the beacon.
+func TestTestFinds(t *testing.T) {
+	const decision = "if (ph_bool(b, internal, row)"
+	for _, c := range []struct {
+		name, old, new string
+		want           Finding // parts of its texts
+	}{
+		{"wrong answer", decision, "if (!ph_bool(b, internal, row)", Finding{
+			What: "golden vector, line 1, beacon 0", Beacon: `{"internal":true}`, Expected: `"internal"`, Got: "null",
+		}},
+		{"remembers", decision, "static int calls; if ((row == 0 && calls++ > 3) || ph_bool(b, internal, row)", Finding{
+			What: "it is not pure: ", Why: "it answers otherwise", Beacon: "{", Expected: "keep", Got: `drop "internal"`,
+		}},
+		{"looks at other rows", decision, "if ((row == 1 && b->rows > 20) || ph_bool(b, internal, row)", Finding{
+			What: "it is not pure: reversed (random beacons)", Why: "in the reverse order", Beacon: "{", Expected: `drop "internal"`, Got: "keep",
+		}},
+		{"traps", decision, `if (ph_equal(ph_entry(b, remote, row), PH_TEXT("10"))) __builtin_trap(); ` + decision, Finding{
+			What: "it fails (beacons of the golden vectors)", Why: "pharos_process: trap: unreachable", Beacon: `{"remote": "10"}`, Stack: "ph_export_process",
+		}},
+		{"never ends", decision, "for (volatile int i = 0; ph_valid(b, internal, row) && !ph_bool(b, internal, row); i++); " + decision, Finding{
+			What: "it fails (beacons of the golden vectors)", Why: "out of fuel: did more work than its fuel of 100000000 allows", Beacon: `{"internal": false}`,
+		}},
+		{"refuses its config", "return PH_OK;\n}\n\nstatic ph_text ph_plan", "return ph_fail(\"no\");\n}\n\nstatic ph_text ph_plan", Finding{
+			What: "it refuses a config", Why: "refuses its config: no",
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := begin(t, "c", "filter")
+			path := filepath.Join(dir, "mine.c")
+			source, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(source), c.old) {
+				t.Fatalf("the example has no %q", c.old)
+			}
+			write(t, path, strings.Replace(string(source), c.old, c.new, 1))
+			built, err := Build(t.Context(), dir, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			tested, err := Test(t.Context(), built.Path, TestOptions{Random: 100, Seed: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range tested.Findings {
+				if strings.Contains(f.What, c.want.What) && strings.Contains(f.Why, c.want.Why) && strings.Contains(f.Beacon, c.want.Beacon) &&
+					strings.Contains(f.Expected, c.want.Expected) && strings.Contains(f.Got, c.want.Got) && strings.Contains(f.Stack, c.want.Stack) {
+					return
+				}
+			}
+			t.Errorf("not found: %+v\nbut %+v", c.want, tested.Findings)
+		})
+	}
+}
