@@ -67,17 +67,15 @@ func (l *Layout) Place(b *Batch, caps Capacity) (int, error) {
 	if b.Rows < 1 || b.Rows > MaxRows {
 		return 0, &SizeError{Rows: b.Rows}
 	}
-	fields := l.plan.Fields
-	if b.Closed {
-		fields = l.close
-	}
+	l.closed = b.Closed
+	fields := l.fields()
 	if len(b.Columns) != len(fields) {
 		return 0, fmt.Errorf("batch has %d columns, the plan %d fields", len(b.Columns), len(fields))
 	}
 	if err := b.Sessions.Check(l.plan, b.Rows); err != nil {
 		return 0, err
 	}
-	l.rows, l.caps, l.closed = b.Rows, caps, b.Closed
+	l.rows, l.caps = b.Rows, caps
 	l.columns = l.columns[:len(fields)]
 	at := HeaderSize
 	area := func(n int) int {
@@ -143,6 +141,14 @@ func (l *Layout) Place(b *Batch, caps Capacity) (int, error) {
 		return 0, &SizeError{Bytes: at, Rows: b.Rows}
 	}
 	return at, nil
+}
+
+// fields are those of the columns.
+func (l *Layout) fields() []Field {
+	if l.closed {
+		return l.close
+	}
+	return l.plan.Fields
 }
 
 func (c *Column) hasTexts() bool { return c.Type == Str || c.Type == JSON || c.Type == Any }

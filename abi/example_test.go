@@ -73,50 +73,19 @@ func example(t *testing.T) string {
 	mem := make([]byte, size)
 	l.Write(mem, &b)
 
-	names := map[int]string{0: "header", HeaderSize: "column descriptors"}
-	for i, p := range l.columns {
-		n := "column " + plan.Fields[i].Name
-		names[p.valid] = n + ": valid"
-		if p.data > 0 {
-			names[p.data] = n + ": data"
-		}
-		if p.offsets > 0 {
-			names[p.offsets] = n + ": offsets"
-			if p.bytesLen > 0 {
-				names[p.bytes] = n + ": bytes"
-			}
-		}
-	}
-	names[l.counters] = "counters"
+	names := areas(l, plan)
 	names[l.measurements], names[l.tuples], names[l.text] = "measurements (4 fit)", "tuples (2 fit)", "text (16 bytes)"
 
 	var s strings.Builder
 	fmt.Fprintf(&s, "\n```json\n%s\n```\n\nThe beacons:\n\n```json\n%s\n```\n", planText, strings.Join(beacons, "\n"))
 	fmt.Fprintf(&s, "\nThe batch before the call, %d bytes, with room for 4 measurements, 2 tuples and 16 bytes of text:\n\n```\n", size)
-	for at := 0; at < size; at += 8 {
-		if n, ok := names[at]; ok {
-			fmt.Fprintf(&s, "%s\n", n)
-		}
-		fmt.Fprintf(&s, "  %4d  % x\n", at, mem[at:at+8])
-	}
+	dump(&s, names, mem, nil)
 	s.WriteString("```\n")
 
 	before := bytes.Clone(mem)
 	exampleGuest(mem)
 	s.WriteString("\nWhat the guest writes: an order of 3 at row 0; a click at row 1 with the image from the column's bytes and the slot `top` from the text output; an order without a number at row 2; one click counted.\n\n```\n")
-	name := ""
-	for at := 0; at < size; at += 8 {
-		if n, ok := names[at]; ok {
-			name = n
-		}
-		if !bytes.Equal(before[at:at+8], mem[at:at+8]) {
-			if name != "" {
-				fmt.Fprintf(&s, "%s\n", name)
-				name = ""
-			}
-			fmt.Fprintf(&s, "  %4d  % x\n", at, mem[at:at+8])
-		}
-	}
+	dump(&s, names, mem, before)
 	var out Output
 	if err := l.Read(mem, &out); err != nil {
 		t.Fatal(err)
@@ -136,7 +105,110 @@ func example(t *testing.T) string {
 	if got := extracted(plan, &out, 2); got != "[] and 1 bad values" || out.Counters[0] != 1 {
 		t.Errorf("row 2 is %s, the counter %d", got, out.Counters[0])
 	}
+	sessionsExample(t, &s)
 	return s.String()
+}
+
+// areas names what begins at each position of the batch that was placed last.
+func areas(l *Layout, plan *Plan) map[int]string {
+	names := map[int]string{0: "header", HeaderSize: "column descriptors"}
+	for i, p := range l.columns {
+		n := "column " + l.fields()[i].Name
+		names[p.valid] = n + ": valid"
+		if p.data > 0 {
+			names[p.data] = n + ": data"
+		}
+		if p.offsets > 0 {
+			names[p.offsets] = n + ": offsets"
+			if p.bytesLen > 0 {
+				names[p.bytes] = n + ": bytes"
+			}
+		}
+	}
+	if len(plan.Cells) > 0 {
+		names[l.cellsAt], names[l.slotsAt] = "cell descriptors", "slots"
+		for i, c := range plan.Cells {
+			names[l.cells+8*l.slots*i] = "cell " + c.Name
+		}
+	}
+	if len(plan.Counters) > 0 {
+		names[l.counters] = "counters"
+	}
+	return names
+}
+
+// dump writes a batch, or what of it is not as before.
+func dump(s *strings.Builder, names map[int]string, mem, before []byte) {
+	name := ""
+	for at := 0; at < len(mem); at += 8 {
+		if n, ok := names[at]; ok {
+			name = n
+		}
+		if before != nil && bytes.Equal(before[at:at+8], mem[at:at+8]) {
+			continue
+		}
+		if name != "" {
+			fmt.Fprintf(s, "%s\n", name)
+			name = ""
+		}
+		fmt.Fprintf(s, "  %4d  % x\n", at, mem[at:at+8])
+	}
+}
+
+// sessionsExample is an extractor with cells, and its close function.
+func sessionsExample(t *testing.T, s *strings.Builder) {
+	const planText = `{"fields": [{"name": "price", "type": "f64"}], "points": [{"name": "order"}, {"name": "spent"}],
+ "cells": [{"name": "orders", "type": "i64"}, {"name": "spent", "type": "f64"}]}`
+	plan, err := ParsePlan(Extract, []byte(planText))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b Batch
+	Build(plan.Fields, [][]Value{{{Number, []byte("1.5")}}, {{Number, []byte("4")}}, {{Number, []byte("2")}}}, &b)
+	b.Sessions = Sessions{Slots: []uint32{0, 1, 0}, Cells: [][]uint64{{0, 3}, {0, math.Float64bits(10)}}}
+	l := NewLayout(Extract, plan)
+	place := func(b *Batch) []byte {
+		size, err := l.Place(b, Capacity{Measurements: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mem := make([]byte, size)
+		l.Write(mem, b)
+		return mem
+	}
+	mem := place(&b)
+	fmt.Fprintf(s, "\n### Session state\n\nAn extractor with this plan gets three beacons with the prices 1.5, 4 and 2, the second of a session that has had 3 orders for 10:\n\n```json\n%s\n```\n\n```\n", planText)
+	names := areas(l, plan)
+	names[l.measurements] = "measurements (3 fit)"
+	dump(s, names, mem, nil)
+	before := bytes.Clone(mem)
+	binary.LittleEndian.PutUint32(mem[HMeasurementCount:], 3)
+	for i, price := range []float64{1.5, 4, 2} {
+		at := l.measurements + i*MeasurementSize
+		binary.LittleEndian.PutUint32(mem[at+MRow:], uint32(i))
+		binary.LittleEndian.PutUint64(mem[at+MValue:], math.Float64bits(price))
+		orders, spent := mem[l.cells+8*int(b.Slots[i]):], mem[l.cells+8*l.slots+8*int(b.Slots[i]):]
+		binary.LittleEndian.PutUint64(orders, binary.LittleEndian.Uint64(orders)+1)
+		binary.LittleEndian.PutUint64(spent, math.Float64bits(math.Float64frombits(binary.LittleEndian.Uint64(spent))+price))
+	}
+	s.WriteString("```\n\nIt measures three orders, and adds each up in the cells of its session:\n\n```\n")
+	dump(s, names, mem, before)
+	var out Output
+	if err := l.Read(mem, &out); err != nil {
+		t.Fatal(err)
+	}
+	closed := Closed{
+		First: []int64{1700000000000}, Last: []int64{1700000060000}, Counts: [][]int64{{2}, {0}},
+		Sessions: Sessions{Slots: []uint32{0}, Cells: [][]uint64{out.Cells[0][:1], out.Cells[1][:1]}},
+	}
+	var ended Batch
+	closed.Batch(0, 1, &ended)
+	mem = place(&ended)
+	s.WriteString("```\n\nWhen the first session ends, a minute after it began, `pharos_close` gets:\n\n```\n")
+	names = areas(l, plan)
+	names[l.measurements] = "measurements (3 fit)"
+	dump(s, names, mem, nil)
+	s.WriteString("```\n")
 }
 
 // exampleGuest finds everything by the header, as a guest must.

@@ -35,6 +35,8 @@ type Vector struct {
 
 	answers []*string               // filter, split: nil is kept, no opinion
 	points  [][]expectedMeasurement // extract
+	// closed is what sessions measure at their end, by name; nil: it is not tried.
+	closed map[string][]expectedMeasurement
 }
 
 type expectedMeasurement struct {
@@ -92,6 +94,7 @@ func parseVector(kind Kind, line []byte) (*Vector, error) {
 		Untyped  bool                         `json:"untyped"`
 		Beacons  []map[string]json.RawMessage `json:"beacons"`
 		Expect   json.RawMessage              `json:"expect"`
+		Close    json.RawMessage              `json:"close"`
 		Counters map[string]uint64            `json:"counters"`
 	}
 	if err := strictJSON(line, &raw); err != nil {
@@ -114,6 +117,9 @@ func parseVector(kind Kind, line []byte) (*Vector, error) {
 		if refusal.Error == nil {
 			return nil, errors.New("expect: an object must have the key error")
 		}
+		if raw.Close != nil {
+			return nil, errors.New("close, where the config is to be refused")
+		}
 		v.ConfigError, v.Refused = *refusal.Error, true
 		return v, nil
 	}
@@ -123,6 +129,14 @@ func parseVector(kind Kind, line []byte) (*Vector, error) {
 	}
 	if err := strictJSON(raw.Expect, into); err != nil {
 		return nil, fmt.Errorf("expect: %w", err)
+	}
+	if raw.Close != nil {
+		if kind != Extract {
+			return nil, fmt.Errorf("close is for plugins of the kind %s, not %s", Extract, kind)
+		}
+		if err := strictJSON(raw.Close, &v.closed); err != nil {
+			return nil, fmt.Errorf("close: %w", err)
+		}
 	}
 	if n := len(v.answers) + len(v.points); n != len(v.Beacons) {
 		return nil, fmt.Errorf("expect has %d entries for %d beacons", n, len(v.Beacons))
@@ -218,15 +232,20 @@ func IsBadValue(v float64) bool { return math.IsNaN(v) || math.Abs(v) > MaxBooke
 // Mismatch is an answer that is not what a vector says.
 type Mismatch struct {
 	Line      int    // of the vector
-	Beacon    int    // in the vector, from 0; -1 of a counter
+	Beacon    int    // in the vector, from 0; -1 of a counter, and of a session's end
 	Counter   string // its name
+	Session   string // its name, where Counter is empty
 	Got, Want string // as a vector has them
 }
 
 func (m *Mismatch) Error() string {
 	what := fmt.Sprintf("beacon %d", m.Beacon)
-	if m.Beacon < 0 {
+	switch {
+	case m.Beacon >= 0:
+	case m.Counter != "":
 		what = "counter " + m.Counter
+	default:
+		what = fmt.Sprintf("end of session %q", m.Session)
 	}
 	return fmt.Sprintf("golden vector, line %d: %s: answered %s, expected %s", m.Line, what, m.Got, m.Want)
 }

@@ -1,6 +1,7 @@
 package abi
 
 import (
+	"math"
 	"strings"
 	"testing"
 )
@@ -21,6 +22,9 @@ func TestParseVectorsRefuses(t *testing.T) {
 		{Extract, `{"beacons":[{}],"expect":[[{"value":1}]]}`, "a measurement without point"},
 		{Extract, `{"beacons":[{}],"expect":[[{"point":"p","values":1}]]}`, `unknown field "values"`},
 		{Extract, `{"beacons":[{}],"expect":["p"]}`, "cannot unmarshal string"},
+		{Extract, `{"beacons":[{}],"expect":[[]],"close":[]}`, "close: json: cannot unmarshal array"},
+		{Filter, `{"beacons":[{}],"expect":[null],"close":{}}`, "close is for plugins of the kind extract, not filter"},
+		{Extract, `{"expect":{"error":"x"},"close":{}}`, "close, where the config is to be refused"},
 		{Filter, strings.Repeat(" ", MaxGoldenBytes+1), "at most"},
 	} {
 		if _, err := ParseVectors(c.kind, []byte(c.line)); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -104,9 +108,59 @@ func TestCheckSaysWhatDiffers(t *testing.T) {
 	}
 }
 
+// sums is a guest natively: it adds up a cell in each session, and says at the end
+// how long it was, how much there is in the cell, and how many sums were booked.
+func sums(b *Batch, out *Output) error {
+	*out = Output{Counters: []uint64{uint64(b.Rows)}, Cells: [][]uint64{append([]uint64(nil), b.Cells[0]...)}}
+	say := func(row int, value float64) {
+		out.Measurements = append(out.Measurements, Measurement{Row: uint32(row), Value: value})
+	}
+	for row := range b.Rows {
+		cell := &out.Cells[0][b.Slots[row]]
+		if b.Closed {
+			say(row, float64(b.Columns[1].I64[row]-b.Columns[0].I64[row]))
+			say(row, float64(*cell))
+			say(row, float64(b.Columns[2].I64[row]))
+			continue
+		}
+		*cell += uint64(b.Columns[0].I64[row])
+		say(row, float64(*cell))
+		if b.Columns[0].I64[row] == 0 {
+			say(row, math.NaN())
+		}
+	}
+	return nil
+}
+
+func TestVectorRuns(t *testing.T) {
+	plan := &Plan{Fields: []Field{{"n", I64, false}}, Points: []Point{{Name: "p"}}, Cells: []Cell{{"sum", I64}}, Counters: []string{"rows"}}
+	beacons := `"beacons":[{"$session":"a","$time":5,"n":1},{"$session":"b","n":2},{"$session":"a","$time":65,"n":0}],` +
+		`"expect":[[{"point":"p"}],[{"point":"p","value":2}],[{"point":"p"},{"point":"p","value":null}]]`
+	for _, c := range []struct{ line, want string }{
+		{`{` + beacons + `,"counters":{"rows":3}}`, ""},
+		{`{` + beacons + `,"close":{"a":[{"point":"p","value":60},{"point":"p"},{"point":"p","value":2}],"b":[{"point":"p","value":0},{"point":"p","value":2},{"point":"p"}]},"counters":{"rows":5}}`, ""},
+		{`{` + beacons + `,"close":{}}`, `line 1: end of session "a": answered [{"point":"p","value":60},{"point":"p","value":1},{"point":"p","value":2}], expected []`},
+		{`{` + beacons + `,"close":{},"counters":{"rows":3}}`, `counter rows: answered 5, expected 3`},
+		{`{` + beacons + `,"close":{"c":[]}}`, `close: no beacon is of session "c"`},
+		{`{"beacons":[{"$time":2,"n":0},{"$time":1,"n":0}],"expect":[[],[]]}`, "beacon 1: its $time is before that of the beacon before in session \"session\""},
+		{`{"beacons":[{"$session":7,"n":0}],"expect":[[]]}`, "beacon 0: $session is a string"},
+		{`{"beacons":[{"$time":0.5,"n":0}],"expect":[[]]}`, "and $time a whole number of ms"},
+	} {
+		vectors, err := ParseVectors(Extract, []byte(c.line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch err := vectors[0].Run(Extract, plan, sums); {
+		case c.want == "" && err != nil, c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%s: %v, want %q", c.line, err, c.want)
+		}
+	}
+}
+
 func FuzzParseVectors(f *testing.F) {
 	f.Add(true, `{"config":{},"data":{"a":"b"},"beacons":[{"x":1}],"expect":[[{"point":"p","value":null,"attributes":{"a":"b"}}]]}`)
 	f.Add(false, `{"beacons":[{"x":"1"}],"expect":["r"],"untyped":true}`)
+	f.Add(true, `{"beacons":[{"$session":"a","x":1}],"expect":[[]],"close":{"a":[{"point":"p"}]}}`)
 	f.Fuzz(func(t *testing.T, extract bool, text string) {
 		kind := Filter
 		if extract {
@@ -121,6 +175,9 @@ func FuzzParseVectors(f *testing.F) {
 		for _, v := range vectors {
 			if err := v.Batch(fields, &b); err == nil && b.Rows != len(v.Beacons) {
 				t.Fatalf("%d rows of %d beacons", b.Rows, len(v.Beacons))
+			}
+			if s, err := v.sessions(&Plan{}); err == nil && len(s.Slots) != len(v.Beacons) {
+				t.Fatalf("slots of %d beacons, not %d", len(s.Slots), len(v.Beacons))
 			}
 		}
 	})

@@ -40,6 +40,12 @@ func writeInspection(w io.Writer, i *plugin.Inspection) {
 		for _, point := range p.Points {
 			fmt.Fprintf(w, "point\t%s\t%s\n", point.Name, strings.Join(point.Attributes, ", "))
 		}
+		for _, cell := range p.Cells {
+			fmt.Fprintf(w, "cell\t%s\t%s\n", cell.Name, cell.Type)
+		}
+	}
+	if i.Closes {
+		fmt.Fprintf(w, "close\tmeasures sessions when they have ended\n")
 	}
 	if i.Refusal != "" {
 		fmt.Fprintf(w, "needs a config\t%s\n", i.Refusal)

@@ -110,14 +110,7 @@ func (p *Plugin) checkVector(ctx context.Context, s *schema, v *abi.Vector) (err
 	if v.Refused {
 		return fail("the config is accepted, expected an error with %q", v.ConfigError)
 	}
-	var batch abi.Batch
-	var out abi.Output
-	plan := instance.Plan()
-	if err := v.Batch(plan.Fields, &batch); err != nil {
-		return err
-	}
-	if err := instance.Process(ctx, &batch, &out); err != nil {
-		return fail("%w", err)
-	}
-	return v.Check(p.kind, plan, &out)
+	return v.Run(p.kind, instance.Plan(), func(b *abi.Batch, out *abi.Output) error {
+		return instance.Process(ctx, b, out)
+	})
 }

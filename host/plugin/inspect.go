@@ -16,6 +16,7 @@ type Inspection struct {
 	Binary
 	Manifest *abi.Manifest // nil where Problems say why
 	Plan     *abi.Plan     // with an empty config and no data; nil if it refuses that
+	Closes   bool          // it has a close function
 	Refusal  string        // why an empty config gives no plan
 	Vectors  int           // golden vectors, of the module and beside it
 	Problems []error       // why it could not be loaded, as far as that shows
@@ -48,7 +49,7 @@ func Inspect(ctx context.Context, module string) (_ *Inspection, err error) {
 		return in, nil
 	}
 	defer func() { err = errors.Join(err, m.Close(ctx)) }()
-	in.Manifest = m.Manifest()
+	in.Manifest, in.Closes = m.Manifest(), m.Closes()
 	vectors, problem := goldenVectors(m, path)
 	if problem != nil {
 		in.Problems = append(in.Problems, problem)

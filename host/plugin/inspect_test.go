@@ -21,6 +21,9 @@ func TestInspect(t *testing.T) {
 	if !slices.Contains(in.Exports, "pharos_alloc (i32, i32) -> (i32)") || !slices.Contains(in.Exports, "memory memory") || len(in.Imports) > 0 {
 		t.Errorf("exports %q, imports %q", in.Exports, in.Imports)
 	}
+	if kept, err := Inspect(context.Background(), sessionsModule); err != nil || !kept.Closes || len(kept.Plan.Cells) != 3 || in.Closes {
+		t.Errorf("%v %+v", err, kept)
+	}
 	size := 0
 	for _, s := range in.Sections {
 		size += s.Size

@@ -92,6 +92,8 @@ func TestGoldenVectors(t *testing.T) {
 		{"refused otherwise", "filter", `{"config": {"refuse": true}, "expect": {"error": "I agree"}}`, []string{"I refuse", `expected an error with "I agree"`}},
 		{"refused", "filter", "\n" + `{"config": {"refuse": true}, "beacons": [{}], "expect": [null]}`, []string{"line 2: ", "I refuse"}},
 		{"not of the schema", "filter", `{"config": {"color": 1}, "beacons": [{}], "expect": [null]}`, []string{"line 1: ", "does not fit the schema", "color"}},
+		{"close without a close function", "extract", `{"beacons": [{}], "expect": [[]], "close": {}}`, []string{"line 1: plugin mine: exports no pharos_close"}},
+		{"another close", "sessions", `{"beacons": [{"$session": "a"}], "expect": [[{"point": "nth"}]], "close": {}}`, []string{`line 1: end of session "a": answered [{"point":"sum","value":0,`}},
 		{"not JSON", "filter", `{"beacons"`, []string{"copy.golden.ndjson", "line 1"}},
 		{"many", "filter", strings.Repeat(`{"beacons": [{}], "expect": ["no"]}`+"\n", 50), []string{"line 10: ", "more golden vectors may fail"}},
 	} {

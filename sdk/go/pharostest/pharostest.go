@@ -135,13 +135,7 @@ func run(p pharos.Plugin, v *abi.Vector) error {
 	case v.Refused:
 		return nil
 	}
-	var b abi.Batch
-	var out abi.Output
-	if err := v.Batch(g.plan.Fields, &b); err != nil {
-		return err
-	}
-	if err := g.Process(context.Background(), &b, &out); err != nil {
-		return fmt.Errorf("golden vector, line %d: %w", v.Line, err)
-	}
-	return v.Check(p.Manifest.Kind, &g.plan, &out)
+	return v.Run(p.Manifest.Kind, &g.plan, func(b *abi.Batch, out *abi.Output) error {
+		return g.Process(context.Background(), b, out)
+	})
 }
