@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Go: a browser for the page, clang to build guests, wat2wasm for test guests, Java and
-# Maven for Apache Kafka.
+# Installs what the tests need beside Go: a browser for the page, clang and Rust to build guests, wat2wasm for test guests,
+# Java and Maven for Apache Kafka.
 set -euo pipefail
 missing=()
 need() { command -v "$1" >/dev/null || missing+=("$2"); }
@@ -8,6 +8,9 @@ need chromium chromium
 need clang clang
 need wasm-ld lld
 need wat2wasm wabt
+need /usr/bin/rustc rustc # Debian's: it brings a core for wasm32, and gets on with its own cargo only
+need /usr/bin/cargo cargo
+[[ -d /usr/lib/rustlib/wasm32-unknown-unknown ]] || missing+=(libstd-rust-dev-wasm32)
 need java default-jre-headless
 need mvn maven
 need ps procps

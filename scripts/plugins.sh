@@ -1,12 +1,39 @@
 #!/usr/bin/env bash
-# Builds the shipped plugins and the examples of the C SDK: every NAME.c below plugins/ and sdk/c/examples/.
-#   plugins.sh [OUT]   with OUT, writes into that folder instead of beside the sources
+# Builds the shipped plugins and the examples of the SDKs whose modules are checked in.
+#   plugins.sh [OUT]   with OUT, writes below that folder instead of beside the sources
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-for source in plugins/*/*.c sdk/c/examples/*.c; do
-  module=${source%.c}.wasm
-  [[ -z ${1-} ]] || module=$1/$(basename "$module")
-  clang --target=wasm32 -std=c11 -O2 -Wall -Wextra -Werror -Wno-unused-function -nostdlib -mbulk-memory \
-    -Isdk/c -Wl,--no-entry -Wl,--strip-all -Wl,--stack-first -Wl,-z,stack-size=16384 -o "$module" "$source"
-  echo "$module $(stat -c %s "$module") bytes"
-done
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# place FILE MODULE: a module that was built, to its path in the project.
+place() {
+  local to=${out:+$out/}$2
+  mkdir -p "$(dirname "$to")"
+  rm -f "$to"
+  cp "$1" "$to"
+  echo "$2 $(stat -c %s "$1") bytes"
+}
+
+c() {
+  local source
+  for source in plugins/*/*.c sdk/c/examples/*.c; do
+    clang --target=wasm32 -std=c11 -O2 -Wall -Wextra -Werror -Wno-unused-function -nostdlib -mbulk-memory \
+      -Isdk/c -Wl,--no-entry -Wl,--strip-all -Wl,--stack-first -Wl,-z,stack-size=16384 -o "$work/c.wasm" "$source"
+    place "$work/c.wasm" "${source%.c}.wasm"
+  done
+}
+
+# Debian's compiler, which alone brings a core for wasm32: another cargo does not get on with it.
+rust() {
+  local name
+  (cd sdk/rust && PATH=/usr/bin:/bin CARGO_PROFILE_RELEASE_STRIP=symbols cargo build --offline --quiet --release \
+    --config "target.wasm32-unknown-unknown.rustflags=['--remap-path-prefix=$PWD=pharos']" --target wasm32-unknown-unknown --target-dir "$work/rust" --example filter --example split --example extract)
+  for name in filter split extract; do
+    place "$work/rust/wasm32-unknown-unknown/release/examples/$name.wasm" "sdk/rust/examples/$name.wasm"
+  done
+}
+
+out=${1-}
+c
+rust

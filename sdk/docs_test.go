@@ -12,12 +12,16 @@ import (
 // marked finds a code block, and what the comment before it says that it is.
 var marked = regexp.MustCompile("(?s)<!-- (file|output): ([^\n]*) -->\n```[a-z]*\n(.*?)```\n")
 
-// What docs/plugins.md shows are the files, the commands and the output that there
-// are. If a file is changed, change its block too.
+// What docs/plugins.md and the SDKs' pages show are the files, the commands and the
+// output that there are. If a file is changed, change its block too.
 func TestDocs(t *testing.T) {
-	doc, err := os.ReadFile("../docs/plugins.md")
+	pages, err := filepath.Glob("*/README.md")
 	if err != nil {
 		t.Fatal(err)
+	}
+	var doc []byte
+	for _, page := range append(pages, "../docs/plugins.md") {
+		doc = append(doc, read(t, page)...)
 	}
 	pharos, dir := filepath.Join(t.TempDir(), "pharos"), t.TempDir()
 	run(t, "..", nil, "go", "build", "-o", pharos, "./cmd/pharos")
@@ -25,7 +29,7 @@ func TestDocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := marked.FindAllStringSubmatch(string(doc), -1)
-	if len(blocks) < 7 {
+	if len(blocks) < 8 {
 		t.Fatalf("%d marked blocks", len(blocks))
 	}
 	for _, b := range blocks {
@@ -59,16 +63,15 @@ func TestCommands(t *testing.T) {
 	const (
 		c      = "clang --target=wasm32 -O2 -nostdlib -mbulk-memory -Wl,--no-entry -Wl,--stack-first -o "
 		golang = "GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o "
+		rust   = "cargo build --release --target wasm32-unknown-unknown"
 	)
 	for path, commands := range map[string][]string{
-		"../docs/plugins.md": {c, golang}, "c/README.md": {c}, "c/pharos.h": {c}, "go/README.md": {golang}, "go/pharos/plugin.go": {golang},
+		"../docs/plugins.md": {c, golang, rust}, "c/README.md": {c}, "c/pharos.h": {c}, "go/README.md": {golang}, "go/pharos/plugin.go": {golang},
+		"rust/README.md": {rust},
 	} {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := string(read(t, path))
 		for _, command := range commands {
-			if !strings.Contains(string(text), command) {
+			if !strings.Contains(text, command) {
 				t.Errorf("%s has no %q", path, command)
 			}
 		}

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -112,7 +110,8 @@ func (d *driver) text(name string) string {
 }
 
 // start makes an instance and configures it with the config as it is written, in
-// the form of abi/SPEC.md, section 2. The plan is its text.
+// the form of abi/SPEC.md, section 2. The plan is its text. One that refuses the
+// config is returned with the error.
 func (m *module) start(config string, data map[string]string) (d *driver, plan string, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -152,7 +151,7 @@ func (m *module) start(config string, data map[string]string) (d *driver, plan s
 		return nil, "", errors.New("no memory for the config")
 	}
 	if code := d.call(abi.ExportConfigure, uint64(base)+uint64(len(files)), uint64(len(doc))); code != 0 {
-		return nil, "", fmt.Errorf("code %d: %s", code, d.text(abi.ExportError))
+		return d, "", fmt.Errorf("code %d: %s", code, d.text(abi.ExportError))
 	}
 	return d, d.text(abi.ExportPlan), nil
 }
@@ -221,38 +220,4 @@ func (d *driver) answers(b *abi.Batch) ([]string, error) {
 	}
 	a, err := tck.Answers(d.kind, d.plan, b.Rows, &out)
 	return append(a, fmt.Sprint(out.Counters)), err
-}
-
-func run(t testing.TB, dir string, env []string, name string, args ...string) {
-	t.Helper()
-	cmd := exec.Command(name, args...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
-	if log, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", name, err, log)
-	}
-}
-
-// buildGo builds a Go example as a module, with its golden vectors beside.
-func buildGo(t testing.TB, name string) string {
-	t.Helper()
-	dir := t.TempDir()
-	module := filepath.Join(dir, name+".wasm")
-	run(t, filepath.Join("go/examples", name), []string{"GOOS=wasip1", "GOARCH=wasm"}, "go", "build", "-buildmode=c-shared", "-o", module, ".")
-	golden, err := os.ReadFile(filepath.Join("go/examples", name, name+".golden.ndjson"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, name+".golden.ndjson"), golden, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return module
-}
-
-// buildC builds a C source, as pharos.h says.
-func buildC(t *testing.T, source string, flags ...string) string {
-	t.Helper()
-	module := filepath.Join(t.TempDir(), "guest.wasm")
-	args := append([]string{"--target=wasm32", "-O2", "-nostdlib", "-mbulk-memory", "-Wl,--no-entry", "-Wl,--stack-first", "-o", module, source}, flags...)
-	run(t, ".", nil, "clang", args...)
-	return module
 }

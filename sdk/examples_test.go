@@ -1,11 +1,12 @@
 package sdk_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/seed-6a2d649b/pharos/abi"
@@ -38,8 +39,9 @@ func TestExamples(t *testing.T) {
 	})
 	for _, e := range examples {
 		t.Run(e.name, func(t *testing.T) {
-			var modules []*module
-			for _, path := range []string{filepath.Join("c/examples", e.name+".wasm"), buildGo(t, e.name)} {
+			modules := map[string]*module{}
+			for _, l := range languages {
+				path := l.example(t, e.name)
 				p, err := loader.Load(t.Context(), plugin.Spec{Name: e.name, Module: path})
 				if err != nil {
 					t.Fatalf("%s: %v", path, err)
@@ -50,52 +52,64 @@ func TestExamples(t *testing.T) {
 				if err := p.Close(context.Background()); err != nil {
 					t.Error(err)
 				}
-				modules = append(modules, compile(t, path))
+				if golden := golden(path); !bytes.Equal(read(t, golden), read(t, "c/examples/"+e.name+".golden.ndjson")) {
+					t.Errorf("%s are not those of C", golden)
+				}
+				modules[l.name] = compile(t, path)
 			}
 			for _, config := range e.configs {
-				t.Run(config, func(t *testing.T) { compare(t, modules[0], modules[1], config, e.words) })
+				t.Run(config, func(t *testing.T) { compare(t, modules, config, e.words) })
 			}
 		})
 	}
 }
 
-func compare(t *testing.T, c, golang *module, config string, words []string) {
-	guests := make([]*driver, 2)
-	for i, m := range []*module{c, golang} {
+// golden is the path of a module's golden vectors.
+func golden(module string) string { return strings.TrimSuffix(module, ".wasm") + ".golden.ndjson" }
+
+// compare wants all languages to answer as C does.
+func compare(t *testing.T, modules map[string]*module, config string, words []string) {
+	guests := map[string]*driver{}
+	for language, m := range modules {
 		var err error
-		if guests[i], err = m.instance(config); err != nil {
+		if guests[language], err = m.instance(config); err != nil {
 			t.Fatal(err)
 		}
 		pure(t, m, config, words)
 	}
-	if a, b := fmt.Sprintf("%+v", guests[0].plan), fmt.Sprintf("%+v", guests[1].plan); a != b {
-		t.Fatalf("the plans differ:\n%s\n%s", a, b)
+	c := guests["c"]
+	for language, g := range guests {
+		if a, b := fmt.Sprintf("%+v", c.plan), fmt.Sprintf("%+v", g.plan); a != b {
+			t.Fatalf("the plans differ:\nc    %s\n%s %s", a, language, b)
+		}
 	}
-	again := 0
 	rapid.Check(t, func(r *rapid.T) {
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(r, "seed"), 0))
-		rows := tck.Rows(rng, len(guests[0].plan.Fields), rapid.OneOf(rapid.IntRange(1, 20), rapid.IntRange(1, 3000)).Draw(r, "rows"), words...)
+		rows := tck.Rows(rng, len(c.plan.Fields), rapid.OneOf(rapid.IntRange(1, 20), rapid.IntRange(1, 3000)).Draw(r, "rows"), words...)
 		var b abi.Batch
-		abi.Build(guests[0].plan.Fields, rows, &b)
+		abi.Build(c.plan.Fields, rows, &b)
 		room := abi.Capacity{
 			Measurements: rapid.IntRange(0, 30).Draw(r, "measurements"), Tuples: rapid.IntRange(0, 30).Draw(r, "tuples"),
 			Text: rapid.IntRange(0, 30).Draw(r, "text"),
 		}
-		var answers [2][]string
-		for i, g := range guests {
-			g.room, g.again = room, 0
+		answers := map[string][]string{}
+		for language, g := range guests {
+			g.room = room
 			var err error
-			if answers[i], err = g.answers(&b); err != nil {
-				r.Fatal(err)
+			if answers[language], err = g.answers(&b); err != nil {
+				r.Fatalf("%s: %v", language, err)
 			}
-			again += g.again
 		}
-		if !slices.Equal(answers[0], answers[1]) {
-			r.Fatalf("C\n%q\nGo\n%q", answers[0], answers[1])
+		for language, a := range answers {
+			if !slices.Equal(answers["c"], a) {
+				r.Fatalf("c\n%q\n%s\n%q", answers["c"], language, a)
+			}
 		}
 	})
-	if guests[0].kind == abi.Extract && again == 0 {
-		t.Error("no output was ever too small")
+	for language, g := range guests {
+		if g.kind == abi.Extract && g.again == 0 {
+			t.Errorf("%s: no output was ever too small", language)
+		}
 	}
 }
 

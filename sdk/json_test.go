@@ -13,10 +13,17 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The JSON reader of pharos.h reads what encoding/json reads: any nesting, white
+// The JSON readers of the SDKs read what encoding/json reads: any nesting, white
 // space and escapes.
-func TestJSONInC(t *testing.T) {
-	m := compile(t, buildC(t, "c/testdata/json.c", "-std=c11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function"))
+func TestJSON(t *testing.T) {
+	for _, l := range languages {
+		if l.build != nil {
+			t.Run(l.name, func(t *testing.T) { testJSON(t, compile(t, l.build(t, "json"))) })
+		}
+	}
+}
+
+func testJSON(t *testing.T, m *module) {
 	for _, config := range []string{
 		`{}`, `{"a": []}`, `{"a":{"b":{"c":[[],{},[{}]]}}}`,
 		"{\n\t\"n\" : [ 1 ,\t-2.5\t,\r\n3e2 ] , \"t\":true\t, \"f\" : false\n,\"x\":null }",
@@ -40,14 +47,16 @@ func TestJSONInC(t *testing.T) {
 }
 
 func tryJSON(m *module, config, file string) error {
-	d, plan, err := m.start(config, map[string]string{"whole": file})
-	if err != nil {
+	d, text, err := m.start(config, map[string]string{"whole": file})
+	if refused, ok := strings.CutPrefix(fmt.Sprint(err), "code 2: "); ok {
+		text = refused // a plan that is none cannot be written with every SDK
+	} else if err != nil {
 		return err
 	}
 	defer d.mod.Close(context.Background())
 	var got []any
-	if err := json.Unmarshal([]byte(plan), &got); err != nil || len(got) != 3 {
-		return fmt.Errorf("it writes %q: %w", plan, err)
+	if err := json.Unmarshal([]byte(text), &got); err != nil || len(got) != 3 {
+		return fmt.Errorf("it writes %q: %w", text, err)
 	}
 	var want any
 	if err := decode(config, &want); err != nil {
@@ -60,9 +69,9 @@ func tryJSON(m *module, config, file string) error {
 		return fmt.Errorf("data file %q, it is %q", got[1], file)
 	}
 	found, _ := want.(map[string]any)["a\"é"].(map[string]any)
-	text, _ := found["b"].(string)
-	if fmt.Sprint(got[2]) != "["+text+"]" {
-		return fmt.Errorf("found %q, it is %q", got[2], text)
+	b, _ := found["b"].(string)
+	if fmt.Sprint(got[2]) != "["+b+"]" {
+		return fmt.Errorf("found %q, it is %q", got[2], b)
 	}
 	return nil
 }
