@@ -16,6 +16,8 @@ import (
 //go:embed platform/platform.wasm platform/platform.golden.ndjson
 //go:embed clicks/clicks.wasm clicks/clicks.golden.ndjson
 //go:embed basket/basket.wasm basket/basket.golden.ndjson
+//go:embed images/images.wasm images/images.golden.ndjson
+//go:embed visits/visits.wasm visits/visits.golden.ndjson
 var Files embed.FS
 
 // LayOut writes Files below dir, over what is there.
