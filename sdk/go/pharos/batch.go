@@ -14,6 +14,8 @@ type Batch struct {
 	mem                            []byte
 	rows                           int
 	columns                        []Column
+	cells                          []Cell
+	closed                         bool // its rows are sessions that have ended
 	counters                       []byte
 	keep, reasons, routes          []byte // outputs; nil if the kind has none
 	measurements, tuples, text     []byte
@@ -32,7 +34,7 @@ func NewBatch(mem []byte) *Batch {
 
 // set makes b the batch of mem and keeps what memory b has.
 func (b *Batch) set(mem []byte) {
-	columns := b.columns[:0]
+	columns, cells := b.columns[:0], b.cells[:0]
 	*b = Batch{mem: mem}
 	b.mem = mem[:b.u32(abi.HSize):b.u32(abi.HSize)]
 	b.rows = int(b.u32(abi.HRows))
@@ -43,7 +45,8 @@ func (b *Batch) set(mem []byte) {
 		b.reasons = b.area(b.u32(abi.HReasonsAt), b.rows)
 	case abi.KindSplit:
 		b.routes = b.area(b.u32(abi.HRoutesAt), 2*b.rows)
-	case abi.KindExtract:
+	case abi.KindExtract, abi.KindClose:
+		b.closed = b.u32(abi.HKind) == abi.KindClose
 		b.wide = b.u32(abi.HTupleWidth)
 		b.measurementCap, b.tupleCap = b.u32(abi.HMeasurementsCap), b.u32(abi.HTuplesCap)
 		b.measurements = b.area(b.u32(abi.HMeasurementsAt), abi.MeasurementSize*int(b.measurementCap))
@@ -54,7 +57,10 @@ func (b *Batch) set(mem []byte) {
 	for i := range int(b.u32(abi.HColumns)) {
 		columns = append(columns, b.column(int(b.u32(abi.HColumnsAt))+i*abi.ColumnSize))
 	}
-	b.columns = columns
+	for i := range int(b.u32(abi.HCells)) {
+		cells = append(cells, b.cell(int(b.u32(abi.HCellsAt))+i*abi.CellSize))
+	}
+	b.columns, b.cells = columns, cells
 }
 
 func (b *Batch) u32(at int) uint32 { return binary.LittleEndian.Uint32(b.mem[at:]) }

@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/sdk/go/internal/closing"
 )
 
 // What the host was given pointers to, kept from the garbage collector.
@@ -89,6 +90,8 @@ func exportConfigure(ptr, size uint32) int32 {
 
 //go:wasmexport pharos_plan
 func exportPlan() uint64 { return pack(plan) }
+
+func init() { closing.Close = exportProcess } // the batch says what it is of
 
 //go:wasmexport pharos_process
 func exportProcess(at uint32) int32 {

@@ -16,14 +16,17 @@
 //	func main() {}
 //
 // What Process answers for a row must depend on the config, the data files and
-// that row only: the host splits, joins and repeats batches.
+// that row only, and on the cells of its session: the host splits, joins and repeats
+// batches.
 package pharos
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/sdk/go/internal/closing"
 )
 
 // Manifest says what a plugin is.
@@ -44,6 +47,9 @@ type Plugin struct {
 	// Process answers for every row of a batch. An error or a panic makes the host
 	// look for the guilty rows.
 	Process func(*Batch) error
+	// Close, of an extractor, measures sessions that have ended: a row each. It may be
+	// nil; a module that has it must import package closes.
+	Close func(*Batch) error
 }
 
 // Config is the plugin's config and data files.
@@ -69,6 +75,10 @@ func Register(p Plugin) {
 		panic("pharos: Register is called twice: a module is one plugin")
 	case p.Configure == nil || p.Process == nil:
 		panic("pharos: a plugin needs Configure and Process")
+	case p.Close != nil && !closing.Linked:
+		panic(`pharos: a plugin with Close must import _ "github.com/seed-6a2d649b/pharos/sdk/go/closes"`)
+	case p.Close == nil && closing.Linked:
+		panic("pharos: package closes is imported, and the plugin has no Close")
 	}
 	registered = p
 }
@@ -83,7 +93,14 @@ func (p Plugin) Run(mem []byte) (tooSmall bool, err error) { return p.process(ne
 
 func (p Plugin) process(b *Batch, mem []byte) (tooSmall bool, err error) {
 	b.set(mem)
-	if err := p.Process(b); err != nil {
+	answer := p.Process
+	if b.closed {
+		answer = p.Close
+	}
+	if answer == nil {
+		return false, errors.New("the plugin has no Close")
+	}
+	if err := answer(b); err != nil {
 		return false, err
 	}
 	return b.finish(), nil
