@@ -43,7 +43,7 @@ func (m *Module) start(ctx context.Context) (*Instance, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	i := &Instance{module: m, output: newOutput(), limit: StartFuel}
+	i := &Instance{module: m, output: newOutput(), limit: m.startFuel}
 	mod, err := m.runtime.InstantiateModule(i.output, m.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
 		return nil, i.kill("start", Trap, err)
@@ -54,8 +54,12 @@ func (m *Module) start(ctx context.Context) (*Instance, error) {
 		return nil, errors.Join(errors.New("the module does not count its work"), i.Close(ctx))
 	}
 	i.alloc, i.process, i.closing = mod.ExportedFunction(abi.ExportAlloc), mod.ExportedFunction(abi.ExportProcess), mod.ExportedFunction(abi.ExportClose)
-	if init := mod.ExportedFunction(abi.ExportInitialize); init != nil {
-		if _, err := i.call(init, abi.ExportInitialize); err != nil {
+	for _, first := range []struct{ export, name string }{{fuel.Start, "start"}, {abi.ExportInitialize, abi.ExportInitialize}} {
+		f := mod.ExportedFunction(first.export)
+		if f == nil {
+			continue
+		}
+		if _, err := i.call(f, first.name); err != nil {
 			return nil, errors.Join(err, i.Close(ctx))
 		}
 	}
@@ -198,7 +202,7 @@ func (i *Instance) Close(ctx context.Context) error {
 // first one.
 func (i *Instance) allowed() int64 {
 	if i.layout == nil {
-		return StartFuel
+		return i.module.startFuel
 	}
 	return i.module.limits.Fuel
 }

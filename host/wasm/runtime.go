@@ -61,6 +61,7 @@ type Option func(*options)
 
 type options struct {
 	limits Limits
+	start  int64 // fuel of each call before the first batch
 	done   func(Stage)
 }
 
@@ -104,15 +105,16 @@ func (l Limits) validate() error {
 // that of the plugin, for errors. Each module has a wazero runtime of its own
 // (memory limits are a runtime's), and all share the compiled code.
 func (r *Runtime) Compile(ctx context.Context, name string, code []byte, opts ...Option) (*Module, error) {
-	how := options{limits: Limits{Memory: abi.DefaultMemory, Fuel: DefaultFuel}, done: func(Stage) {}}
+	how := options{limits: Limits{Memory: abi.DefaultMemory, Fuel: DefaultFuel}, start: StartFuel, done: func(Stage) {}}
 	for _, o := range opts {
 		o(&how)
 	}
 	m, err := r.compile(ctx, name, code, how)
-	if err != nil {
-		return nil, fmt.Errorf("plugin %s: %w", name, err)
+	var trap *TrapError // which names the plugin
+	if err != nil && !errors.As(err, &trap) {
+		err = fmt.Errorf("plugin %s: %w", name, err)
 	}
-	return m, nil
+	return m, err
 }
 
 func (r *Runtime) compile(ctx context.Context, name string, code []byte, how options) (_ *Module, err error) {
@@ -123,7 +125,7 @@ func (r *Runtime) compile(ctx context.Context, name string, code []byte, how opt
 	if len(code) > abi.MaxModuleBytes {
 		return nil, fmt.Errorf("the module has %d bytes, at most %d are allowed", len(code), abi.MaxModuleBytes)
 	}
-	metered, err := fuel.Inject(code, StartFuel)
+	metered, err := fuel.Inject(code, how.start)
 	if err != nil {
 		return nil, fmt.Errorf("not a module that can run here: %w", err)
 	}
@@ -139,7 +141,7 @@ func (r *Runtime) compile(ctx context.Context, name string, code []byte, how opt
 		WithCompilationCache(r.cache).
 		WithMemoryLimitPages(uint32(limits.Memory / abi.PageBytes)).
 		WithCustomSections(true)
-	m := &Module{name: name, limits: limits, runtime: wazero.NewRuntimeWithConfig(ctx, config)}
+	m := &Module{name: name, limits: limits, startFuel: how.start, runtime: wazero.NewRuntimeWithConfig(ctx, config)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.Close(ctx))
@@ -158,7 +160,7 @@ func (r *Runtime) compile(ctx context.Context, name string, code []byte, how opt
 	if err := errors.Join(tablesErr, tables.check()); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(checkImports(m.compiled), checkExports(m.compiled)); err != nil {
+	if err := errors.Join(checkImports(code, m.compiled), checkExports(m.compiled)); err != nil {
 		return nil, err
 	}
 	_, m.closes = m.compiled.ExportedFunctions()[abi.ExportClose]

@@ -29,23 +29,30 @@ var errTables = errors.New("its tables cannot be read: they must be those of Web
 // tablesOf reads what a module declares. Imported tables are no part of it: there
 // are none to be had.
 func tablesOf(code []byte) (t tables, err error) {
+	if body := sectionOf(code, tableSection); len(body) > 0 {
+		err = t.read(body)
+	}
+	return t, err
+}
+
+// sectionOf is the content of a section of a module that is sound as far as its
+// sections go; empty where it has none.
+func sectionOf(code []byte, want byte) []byte {
 	const header = 8 // bytes
 	rest := code[min(header, len(code)):]
 	for len(rest) > 0 {
 		id := rest[0]
 		size, n := binary.Uvarint(rest[1:])
 		if n <= 0 || size > uint64(len(rest)-1-n) {
-			return t, errTables
+			return nil // the rewriter has refused it
 		}
 		body := rest[1+n:][:size]
 		rest = rest[1+n:][size:]
-		if id == tableSection {
-			if err := t.read(body); err != nil {
-				return t, err
-			}
+		if id == want {
+			return body
 		}
 	}
-	return t, nil
+	return nil
 }
 
 // read reads a table section.

@@ -24,27 +24,40 @@ const Export = "pharos_fuel"
 // that is not supported.
 var ErrInvalid = errors.New("the module cannot be metered")
 
-// Inject gives a module that does what code does and counts its work. start is the
-// fuel of the module's start function. The result is no module where code is none;
-// what the rewriter does not look at it leaves as it is, to be judged by the
-// engine.
-func Inject(code []byte, start int64) ([]byte, error) {
-	m := &module{}
+// Start is the name of the exported function that is to be called first, if it is
+// there: the module's start function, which the engine would call before anybody can
+// see how much fuel it leaves. (Where code has a reference to it the engine does.)
+const Start = "pharos_start"
+
+// Inject gives a module that does what code does and counts its work. An instance
+// begins with so much fuel. The result is no module where code is none; what the
+// rewriter does not look at it leaves as it is, to be judged by the engine. An error
+// is ErrInvalid or ErrTooLarge.
+func Inject(code []byte, begin int64) ([]byte, error) {
+	m := &module{start: -1}
+	metered, err := m.inject(code, begin)
+	if err != nil && !errors.Is(err, ErrTooLarge) {
+		err = fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return metered, err
+}
+
+func (m *module) inject(code []byte, begin int64) ([]byte, error) {
 	if err := m.read(code); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+		return nil, err
 	}
 	for i := range m.functions {
 		b, err := m.open(&m.functions[i])
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+			return nil, err
 		}
 		b.measure()
+		m.effort += b.size.effort()
 	}
-	metered, err := m.write(start)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	if err := m.checkEffort(); err != nil {
+		return nil, err
 	}
-	return metered, nil
+	return m.write(begin)
 }
 
 // The sections of a module.
@@ -78,12 +91,19 @@ type section struct {
 // module is a module taken apart.
 type module struct {
 	sections  []section
-	params    []int  // of types
-	imported  int    // functions
-	globals   uint32 // imported ones too: the number of the one that is added
+	types     []arity
+	typeOf    []uint32 // of functions, imported ones too: index of a type
+	imported  int      // functions
+	globals   uint32   // imported ones too: the number of the one that is added
 	functions []function
+	start     int           // function that is called first; -1: none
+	referred  bool          // code has a reference to it
+	effort    int           // of all functions
 	scratch   []instruction // memory
 }
+
+// arity is how many values a type has.
+type arity struct{ params, results int }
 
 const header = "\x00asm\x01\x00\x00\x00"
 
@@ -122,8 +142,12 @@ func (m *module) section(s section) error {
 	r := &reader{code: s.content}
 	switch s.id {
 	case customSection:
-		if strings.HasPrefix(r.name(), ".debug_") {
+		name := r.name()
+		if strings.HasPrefix(name, ".debug_") {
 			return r.err // its places in the code are no more what they were
+		}
+		if name == "name" {
+			r.atMost("bytes of names of functions", len(s.content), maxNames)
 		}
 	case typeSection:
 		m.readTypes(r)
@@ -135,8 +159,15 @@ func (m *module) section(s section) error {
 		m.readGlobals(r)
 	case exportSection:
 		m.readExports(r)
+	case startSection:
+		m.readStart(r)
+	case elementSection:
+		_ = r.atMost("bytes of elements of tables", len(s.content), maxElements)
 	case codeSection:
 		m.readCode(r)
+	case dataSection:
+		n := (&reader{code: s.content}).u32()
+		r.atMost("segments of data", int(n), maxSegments)
 	}
 	m.sections = append(m.sections, s)
 	if looked := s.id != customSection && r.at > 0; looked && !r.done() {
@@ -147,32 +178,40 @@ func (m *module) section(s section) error {
 
 func (m *module) readTypes(r *reader) {
 	n := r.count()
-	if n > maxTypes {
-		r.fail("%d types, at most %d can be", n, maxTypes)
+	if !r.atMost("types", n, maxTypes) {
 		return
 	}
 	for range n {
 		if form := r.byte(); form != 0x60 {
 			r.fail("a type of the form 0x%02x, of a proposal that is not supported", form)
 		}
-		params := r.count()
-		for range params {
-			r.valueType()
-		}
-		for range r.count() {
-			r.valueType()
-		}
-		m.params = append(m.params, params)
+		m.types = append(m.types, arity{params: r.valueTypes("parameters"), results: r.valueTypes("results")})
 	}
 }
 
+// valueTypes reads the types of some values.
+func (r *reader) valueTypes(what string) int {
+	n := r.count()
+	if !r.atMost(what+" of a function", n, maxValues) {
+		return 0
+	}
+	for range n {
+		r.valueType()
+	}
+	return n
+}
+
 func (m *module) readImports(r *reader) {
-	for range r.count() {
+	n := r.count()
+	if !r.atMost("imports", n, maxImports) {
+		return
+	}
+	for range n {
 		r.name()
 		r.name()
 		switch kind := r.byte(); kind {
 		case 0:
-			r.u32()
+			m.typeOf = append(m.typeOf, r.u32())
 			m.imported++
 		case 1:
 			r.refType()
@@ -201,22 +240,25 @@ func (r *reader) limits() {
 
 func (m *module) readFunctions(r *reader) {
 	n := r.count()
-	if n > maxFunctions {
-		r.fail("%d functions, at most %d can be", n, maxFunctions)
+	if !r.atMost("functions", n, maxFunctions) {
 		return
 	}
 	for i := range n {
 		t := r.u32()
-		if int64(t) >= int64(len(m.params)) {
-			r.fail("a function of type %d of %d", t, len(m.params))
+		if int64(t) >= int64(len(m.types)) {
+			r.fail("a function of type %d of %d", t, len(m.types))
 			return
 		}
-		m.functions = append(m.functions, function{number: m.imported + i, params: m.params[t]})
+		m.typeOf = append(m.typeOf, t)
+		m.functions = append(m.functions, function{number: m.imported + i, params: m.types[t].params})
 	}
 }
 
 func (m *module) readGlobals(r *reader) {
 	n := r.count()
+	if !r.atMost("globals", n, maxGlobals) {
+		return
+	}
 	for range n {
 		r.valueType()
 		r.byte() // whether it changes
@@ -227,15 +269,31 @@ func (m *module) readGlobals(r *reader) {
 }
 
 func (m *module) readExports(r *reader) {
-	for range r.count() {
+	n := r.count()
+	if !r.atMost("exports", n, maxExports) {
+		return
+	}
+	for range n {
 		name, kind, index := r.name(), r.byte(), r.u32()
 		switch {
-		case name == Export:
-			r.fail("it exports %s, a name that is the host's", Export)
+		case name == Export || name == Start:
+			r.fail("it exports %s, a name that is the host's", name)
 		case kind == 3 && index >= m.globals:
 			r.fail("it exports global %d of %d", index, m.globals)
 		}
 	}
+}
+
+func (m *module) readStart(r *reader) {
+	n := r.u32()
+	if int64(n) >= int64(len(m.typeOf)) {
+		r.fail("it starts with function %d of %d", n, len(m.typeOf))
+		return
+	}
+	if t := m.typeOf[n]; int64(t) >= int64(len(m.types)) || m.types[t] != (arity{}) {
+		r.fail("it starts with function %d, which takes or gives values", n)
+	}
+	m.start = int(n)
 }
 
 func (m *module) readCode(r *reader) {
@@ -249,7 +307,7 @@ func (m *module) readCode(r *reader) {
 }
 
 // write puts the module together again.
-func (m *module) write(start int64) ([]byte, error) {
+func (m *module) write(begin int64) ([]byte, error) {
 	m.need(globalSection)
 	m.need(exportSection)
 	size := len(header)
@@ -258,15 +316,20 @@ func (m *module) write(start int64) ([]byte, error) {
 	}
 	out := append(make([]byte, 0, size), header...)
 	for _, s := range m.sections {
+		if s.id == startSection && m.starts() {
+			continue
+		}
 		content := s.content
 		var err error
 		switch s.id {
 		case globalSection:
-			entry := append([]byte{typeI64, 1, opI64Const}, appendS64(nil, start)...)
+			entry := append([]byte{typeI64, 1, opI64Const}, appendS64(nil, begin)...)
 			content, err = add(content, append(entry, opEnd))
 		case exportSection:
-			entry := append(appendU32(nil, uint32(len(Export))), Export...)
-			content, err = add(content, appendU32(append(entry, 3), m.globals))
+			content, err = add(content, export(Export, 3, m.globals))
+			if err == nil && m.starts() {
+				content, err = add(content, export(Start, 0, uint32(m.start)))
+			}
 		case codeSection:
 			content, err = m.code()
 		}
@@ -277,6 +340,17 @@ func (m *module) write(start int64) ([]byte, error) {
 		out = append(appendU32(out, uint32(len(content))), content...)
 	}
 	return out, nil
+}
+
+// starts tells whether the start function becomes an export. Code may refer to exported
+// functions, so one that code refers to stays as it is: whether it may is the engine's
+// to say.
+func (m *module) starts() bool { return m.start >= 0 && !m.referred }
+
+// export is an entry of the export section.
+func export(name string, kind byte, index uint32) []byte {
+	entry := append(appendU32(nil, uint32(len(name))), name...)
+	return appendU32(append(entry, kind), index)
 }
 
 // need adds a section that is not there, without entries.

@@ -1,6 +1,9 @@
 package fuel
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // A charge stands where control comes in, and counts what follows up to where
 // control may go elsewhere, and behind that what it dominates: code that mostly
@@ -26,15 +29,6 @@ const (
 	pageShift  = 12
 )
 
-// Bounds of a module, as engines have them: the rewriter's memory hangs on them.
-// https://webassembly.github.io/spec/js-api/#limits
-const (
-	maxLocals    = 50_000
-	maxBody      = 7_654_321 // bytes
-	maxTypes     = 1_000_000
-	maxFunctions = 1_000_000
-)
-
 // function is one of the module's own.
 type function struct {
 	number int    // among all functions
@@ -53,6 +47,7 @@ type body struct {
 	declarations []byte // of them, without their number
 	locals       uint32 // parameters too
 	code         []instruction
+	size         size
 	bulk, loops  bool // it has bulk instructions; it has loops
 }
 
@@ -68,9 +63,6 @@ func (m *module) open(f *function) (*body, error) {
 
 func (b *body) read() error {
 	r := &reader{code: b.text}
-	if len(b.text) > maxBody {
-		r.fail("a body of %d bytes, at most %d can be", len(b.text), maxBody)
-	}
 	b.groups = r.count()
 	from := r.at
 	locals := uint64(b.function.params)
@@ -78,14 +70,11 @@ func (b *body) read() error {
 		locals += uint64(r.u32())
 		r.valueType()
 	}
-	if locals > maxLocals {
-		r.fail("%d locals, at most %d can be", locals, maxLocals)
-	}
-	if r.err != nil {
+	if !r.atMost("locals in a function", int(min(locals, math.MaxInt32)), maxLocals) {
 		return r.err
 	}
 	b.declarations, b.locals = b.text[from:r.at], uint32(locals)
-	b.code = b.module.scratch[:0]
+	b.code, b.size = b.module.scratch[:0], size{}
 	for depth := 1; depth > 0 && r.err == nil; {
 		i := r.next(depth)
 		switch i.op {
@@ -98,8 +87,13 @@ func (b *body) read() error {
 			depth--
 		}
 		b.note(r, &i)
+		b.size.add(&i, int(b.locals), b.module.arity(&i))
+		if i.op == opBrTable || len(b.code)%1024 == 0 { // before they take memory
+			b.size.check(r)
+		}
 		b.code = append(b.code, i)
 	}
+	b.size.check(r)
 	b.module.scratch = b.code
 	if r.err == nil && !r.done() {
 		r.fail("something follows its end")
@@ -122,11 +116,35 @@ func (b *body) note(r *reader, i *instruction) {
 		if all := b.module.imported + len(b.module.functions); int64(i.index) >= int64(all) {
 			r.fail("function %d of %d", i.index, all)
 		}
+	case opRefFunc:
+		b.module.referred = b.module.referred || int(i.index) == b.module.start
 	case opMemoryGrow:
 		b.bulk = true
 	case opBulk:
 		b.bulk = b.bulk || sized(i)
 	}
+}
+
+// arity is how many values an instruction's type has: of a call, or of a block.
+func (m *module) arity(i *instruction) int {
+	t := int64(-1)
+	switch i.op {
+	case opCall, opReturnCall:
+		if n := int(i.index); n < len(m.typeOf) {
+			t = int64(m.typeOf[n])
+		}
+	case opCallIndirect, opReturnCallIndirect:
+		t = int64(i.index)
+	case opBlock, opLoop, opIf:
+		if !i.typed {
+			return 0
+		}
+		t = int64(i.index)
+	}
+	if t < 0 || t >= int64(len(m.types)) {
+		return 0
+	}
+	return m.types[t].params + m.types[t].results
 }
 
 // sized tells whether a bulk instruction's work hangs on a number of elements.

@@ -83,11 +83,12 @@ const (
 // instruction is one of a body.
 type instruction struct {
 	from, to uint32 // in the body
-	index    uint32 // of a function, local, global, or label
+	index    uint32 // of a function, local, global, label or type; of a br_table how many labels
 	stretch  uint32 // the work from it up to where control parts
 	op       byte
 	bulk     byte // of opBulk
 	leaves   bool // it branches out of the function, or may
+	typed    bool // a block of the type with that index
 }
 
 // next reads one instruction. depth is how many labels there are: the outermost
@@ -98,12 +99,13 @@ func (r *reader) next(depth int) (i instruction) {
 	switch op := i.op; {
 	case op == opUnreachable, op == opNop, op == opElse, op == opEnd, op == opReturn, op == 0x1a, op == 0x1b, op == opRefIsNull:
 	case op == opBlock, op == opLoop, op == opIf:
-		r.blockType()
+		i.index, i.typed = r.blockType()
 	case op == opBr, op == opBrIf:
 		i.index = r.label(depth)
 		i.leaves = int(i.index) == depth-1
 	case op == opBrTable:
-		for range r.count() + 1 {
+		i.index = uint32(r.count())
+		for range i.index + 1 {
 			if int(r.label(depth)) == depth-1 {
 				i.leaves = true
 			}
@@ -112,7 +114,7 @@ func (r *reader) next(depth int) (i instruction) {
 		op >= opLocalGet && op <= opTableSet:
 		i.index = r.u32()
 	case op == opCallIndirect, op == opReturnCallIndirect:
-		r.u32()
+		i.index = r.u32()
 		r.u32()
 	case op == opSelectTyped:
 		if n := r.count(); n != 1 {

@@ -97,23 +97,27 @@ func (r *reader) refType() {
 }
 
 // blockType reads the type of a block: of a value, none, or the index of a type.
-func (r *reader) blockType() {
+func (r *reader) blockType() (index uint32, typed bool) {
 	if r.done() {
 		r.fail("%w", errShort)
-		return
+		return 0, false
 	}
 	switch b := r.code[r.at]; {
 	case b == emptyBlock:
 		r.at++
+		return 0, false
 	case b < 0x40: // a number that is not negative
 		r.at++
+		return uint32(b), true
 	case b < 0x80:
 		r.valueType()
-	default:
-		if v := r.signed33(); v < 0 {
-			r.fail("a block of the type %d", v)
-		}
+		return 0, false
 	}
+	v := r.signed33()
+	if v < 0 {
+		r.fail("a block of the type %d", v)
+	}
+	return uint32(v), true
 }
 
 // signed33 reads a signed LEB128 of at most 33 bits.

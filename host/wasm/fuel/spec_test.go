@@ -120,7 +120,14 @@ func (w *specWorld) instantiate(ctx context.Context, code []byte, name string) (
 	if err != nil {
 		return nil, err
 	}
-	return w.runtime.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithName(name).WithStartFunctions())
+	m, err := w.runtime.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithName(name).WithStartFunctions())
+	if err != nil {
+		return nil, err
+	}
+	if start := m.ExportedFunction(Start); w.metered && start != nil {
+		_, err = start.Call(ctx)
+	}
+	return m, err
 }
 
 // outcome is what a command comes to.

@@ -1,0 +1,21 @@
+;; A memory with addresses of 64 bits.
+;; wat2wasm --enable-memory64
+(module
+  (memory (export "memory") i64 8)
+  (data (i64.const 1024) "{\"kind\":\"filter\",\"name\":\"hostile\",\"version\":\"1\"}")
+  (data (i64.const 2048) "{\"fields\":[{\"name\":\"n\",\"type\":\"i64\"}],\"reasons\":[\"odd\"]}")
+  (func (export "pharos_abi") (result i32)
+    (i32.const 1))
+  (func (export "pharos_manifest") (result i64)
+    (i64.or (i64.shl (i64.const 1024) (i64.const 32)) (i64.const 48)))
+  (func (export "pharos_alloc") (param $size i32) (param $align i32) (result i32)
+    (i32.const 65536))
+  (func (export "pharos_configure") (param $at i32) (param $len i32) (result i32)
+    (i32.const 0))
+  (func (export "pharos_plan") (result i64)
+    (i64.or (i64.shl (i64.const 2048) (i64.const 32)) (i64.const 56)))
+  (func (export "pharos_error") (result i64)
+    (i64.const 0))
+  (func (export "pharos_process") (param $b i32) (result i32)
+    (i32.const 0))
+)
