@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/abi/tck"
+	"github.com/seed-6a2d649b/pharos/host/wasm/fuel"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
@@ -118,7 +119,7 @@ func (m *module) start(config string, data map[string]string) (d *driver, plan s
 			err = fmt.Errorf("%v", r)
 		}
 	}()
-	mod, err := m.runtime.InstantiateModule(context.Background(), m.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize"))
+	mod, err := m.runtime.InstantiateModule(context.Background(), m.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions(fuel.Start, "_initialize"))
 	if err != nil {
 		return nil, "", err
 	}
