@@ -3,9 +3,15 @@ package tck
 import "github.com/seed-6a2d649b/pharos/abi"
 
 // Select puts the rows of src, in the given order, into dst, whose memory is
-// reused. A dictionary gets its entries in the order of their first row.
+// reused; the cells of their sessions are those of src. A dictionary gets its entries in the order of their first row.
 func Select(src *abi.Batch, rows []int, dst *abi.Batch) {
-	dst.Rows = len(rows)
+	dst.Rows, dst.Closed = len(rows), src.Closed
+	dst.Slots, dst.Cells = dst.Slots[:0], src.Cells
+	if len(src.Slots) > 0 {
+		for _, row := range rows {
+			dst.Slots = append(dst.Slots, src.Slots[row])
+		}
+	}
 	for len(dst.Columns) < len(src.Columns) {
 		dst.Columns = append(dst.Columns, abi.Column{})
 	}

@@ -33,7 +33,8 @@ var ErrGivenUp = errors.New("the guest fails at many rows")
 // An error other than ErrGivenUp is of a guest that gives no instance, or that fails
 // at rows together which it answers one by one.
 func Try(ctx context.Context, s Subject, b *abi.Batch, seed uint64) (_ *Report, err error) {
-	search := &search{subject: s, batch: b}
+	b = withSessions(s, b, seed)
+	search := &search{subject: s, batch: b, state: newState(b)}
 	r := &Report{Rows: b.Rows}
 	all := make([]int, b.Rows)
 	for i := range all {
@@ -63,6 +64,7 @@ func Try(ctx context.Context, s Subject, b *abi.Batch, seed uint64) (_ *Report, 
 type search struct {
 	subject Subject
 	batch   *abi.Batch
+	state   *state
 	guest   Guest // nil: the next call needs a new one
 	done    func() error
 	part    abi.Batch
@@ -108,14 +110,15 @@ func (s *search) ask(ctx context.Context, rows []int) (failure, err error) {
 		}
 	}
 	Select(s.batch, rows, &s.part)
+	s.state.load(rows, &s.part)
 	failure = s.guest.Process(ctx, &s.part, &s.out)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	if failure != nil {
-		err = s.end()
+		return failure, s.end()
 	}
-	return failure, err
+	return nil, s.state.store(&s.out)
 }
 
 // end lets the instance go.
