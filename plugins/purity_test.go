@@ -31,6 +31,9 @@ func TestPurity(t *testing.T) {
 				{"point": "empty", "is": ""}]}`, nil, []string{"v", "c", "5", "1.5"},
 		},
 		{"basket", `{"when": {"field": "type", "is": "v"}}`, nil, []string{"v", `[{"price":2,"quantity":3,"category":"a\\nb"},{"price":1}]`, `[{"price":"x"}]`, "[]"}},
+		{"images", `{"shown": {"field": "images"}, "clicked": {"is": "v"}}`, nil, []string{"v", `["a",{"id":"b\\n","slot":2},{"slot":1}]`, `{"id":"a"}`, "7"}},
+		{"visits", `{"pages": {"field": "type", "is": ["v", "7", ""]}, "engaged": 2000}`, nil, []string{"v", "v", "7"}},
+		{"visits", `{}`, nil, nil},
 	} {
 		t.Run(c.plugin, func(t *testing.T) {
 			ctx := t.Context()
@@ -38,7 +41,7 @@ func TestPurity(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			subject := tck.Subject{Kind: pool.Module().Manifest().Kind, Plan: pool.Plan(), New: func(ctx context.Context) (tck.Guest, func() error, error) {
+			subject := tck.Subject{Kind: pool.Module().Manifest().Kind, Plan: pool.Plan(), Closes: pool.Module().Closes(), New: func(ctx context.Context) (tck.Guest, func() error, error) {
 				g, err := pool.Fresh(ctx)
 				return g, func() error { return pool.Put(ctx, g) }, err
 			}}

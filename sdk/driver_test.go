@@ -195,7 +195,11 @@ func (d *driver) Process(_ context.Context, b *abi.Batch, out *abi.Output) (err 
 		}
 		d.layout.Write(mem, b)
 		start := time.Now()
-		code := d.call(abi.ExportProcess, uint64(d.arena))
+		export := abi.ExportProcess
+		if b.Closed {
+			export = abi.ExportClose
+		}
+		code := d.call(export, uint64(d.arena))
 		d.busy += time.Since(start)
 		if mem, ok = d.mod.Memory().Read(d.arena, uint32(size)); !ok {
 			return errors.New("memory shrank")
@@ -213,12 +217,19 @@ func (d *driver) Process(_ context.Context, b *abi.Batch, out *abi.Output) (err 
 	}
 }
 
-// answers are the answers to each row, and the counters.
+// answers are the answers to each row, the counters, and the cells of beacons.
 func (d *driver) answers(b *abi.Batch) ([]string, error) {
 	var out abi.Output
 	if err := d.Process(context.Background(), b, &out); err != nil {
 		return nil, err
 	}
 	a, err := tck.Answers(d.kind, d.plan, b.Rows, &out)
-	return append(a, fmt.Sprint(out.Counters)), err
+	a = append(a, fmt.Sprint(out.Counters))
+	if len(d.plan.Cells) > 0 && !b.Closed {
+		a = append(a, fmt.Sprintf("%x", out.Cells))
+	}
+	return a, err
 }
+
+// closes tells whether there is a close function.
+func (d *driver) closes() bool { return d.mod.ExportedFunction(abi.ExportClose) != nil }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -19,10 +20,12 @@ var examples = []struct {
 	name    string
 	configs []string
 	words   []string
+	in      []string // languages; nil: all
 }{
-	{"filter", []string{`{}`, `{"prefix": "10."}`, `{"prefix": "é\u20ac"}`}, []string{"10.", "10.0.0.1", "é€", "110.0"}},
-	{"split", []string{`{}`, `{"minimum": 5.5}`, `{"minimum": 1e2}`, `{"minimum":0}`}, []string{"5.5", "5.4999", "100", "99.99"}},
-	{"extract", []string{`{}`}, []string{"click", "click", "click", "view"}},
+	{"filter", []string{`{}`, `{"prefix": "10."}`, `{"prefix": "é\u20ac"}`}, []string{"10.", "10.0.0.1", "é€", "110.0"}, nil},
+	{"split", []string{`{}`, `{"minimum": 5.5}`, `{"minimum": 1e2}`, `{"minimum":0}`}, []string{"5.5", "5.4999", "100", "99.99"}, nil},
+	{"extract", []string{`{}`}, []string{"click", "click", "click", "view"}, nil},
+	{"session", []string{`{}`}, []string{"order", "5", "20.5"}, []string{"c", "go"}},
 }
 
 // The examples load in the host, whose golden vectors are theirs, and are pure; those
@@ -41,6 +44,9 @@ func TestExamples(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			modules := map[string]*module{}
 			for _, l := range languages {
+				if e.in != nil && !slices.Contains(e.in, l.name) {
+					continue
+				}
 				path := l.example(t, e.name)
 				p, err := loader.Load(t.Context(), plugin.Spec{Name: e.name, Module: path})
 				if err != nil {
@@ -93,11 +99,19 @@ func compare(t *testing.T, modules map[string]*module, config string, words []st
 			Text: rapid.IntRange(0, 30).Draw(r, "text"),
 		}
 		answers := map[string][]string{}
+		closed := sessions(r, c, &b)
 		for language, g := range guests {
 			g.room = room
 			var err error
 			if answers[language], err = g.answers(&b); err != nil {
 				r.Fatalf("%s: %v", language, err)
+			}
+			if g.closes() {
+				more, err := g.answers(closed)
+				if err != nil {
+					r.Fatalf("%s: %v", language, err)
+				}
+				answers[language] = append(answers[language], more...)
 			}
 		}
 		for language, a := range answers {
@@ -113,13 +127,51 @@ func compare(t *testing.T, modules map[string]*module, config string, words []st
 	}
 }
 
+// sessions makes random sessions of the rows, where the guest has cells, and a batch
+// of them as if they had ended.
+func sessions(r *rapid.T, g *driver, b *abi.Batch) *abi.Batch {
+	if len(g.plan.Cells) == 0 {
+		return nil
+	}
+	n := rapid.IntRange(1, 9).Draw(r, "sessions")
+	rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(r, "seed of sessions"), 0))
+	for range b.Rows {
+		b.Slots = append(b.Slots, uint32(rng.IntN(n)))
+	}
+	closed := &abi.Closed{First: make([]int64, n), Last: make([]int64, n)}
+	for i := range n {
+		closed.Last[i] = rng.Int64N(1_000_000)
+		closed.Slots = append(closed.Slots, uint32(n-1-i))
+	}
+	for range g.plan.Points {
+		counts := make([]int64, n)
+		for i := range counts {
+			counts[i] = rng.Int64N(3)
+		}
+		closed.Counts = append(closed.Counts, counts)
+	}
+	for _, c := range g.plan.Cells {
+		cell := make([]uint64, n)
+		for i := range cell {
+			cell[i] = uint64(rng.IntN(3))
+			if c.Type == abi.F64 {
+				cell[i] = math.Float64bits(rng.NormFloat64())
+			}
+		}
+		b.Cells, closed.Cells = append(b.Cells, cell), append(closed.Cells, cell)
+	}
+	batch := new(abi.Batch)
+	closed.Batch(0, n, batch)
+	return batch
+}
+
 func pure(t *testing.T, m *module, config string, words []string) {
 	t.Helper()
 	first, err := m.instance(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	subject := tck.Subject{Kind: first.kind, Plan: first.plan, New: func(ctx context.Context) (tck.Guest, func() error, error) {
+	subject := tck.Subject{Kind: first.kind, Plan: first.plan, Closes: first.closes(), New: func(ctx context.Context) (tck.Guest, func() error, error) {
 		d, err := m.instance(config)
 		if err != nil {
 			return nil, nil, err

@@ -96,5 +96,5 @@ func (g *guest) subject(plan *abi.Plan, s Settings) tck.Subject {
 			return i, func() error { return i.Close(ctx) }, nil
 		}
 	}
-	return tck.Subject{Kind: g.kind(), Plan: plan, New: instance(false), Tight: instance(true)}
+	return tck.Subject{Kind: g.kind(), Plan: plan, Closes: g.module.Closes(), New: instance(false), Tight: instance(true)}
 }

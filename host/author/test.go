@@ -168,7 +168,9 @@ func (t *tester) settings() []Settings {
 		if json.Compact(&key, s.Config) == nil {
 			s.Config = key.Bytes()
 		}
-		same := func(o Settings) bool { return bytes.Equal(o.Config, s.Config) && fmt.Sprint(o.Data) == fmt.Sprint(s.Data) }
+		same := func(o Settings) bool {
+			return bytes.Equal(o.Config, s.Config) && fmt.Sprint(o.Data) == fmt.Sprint(s.Data)
+		}
 		if len(all) < maxSettings && !slices.ContainsFunc(all, same) {
 			all = append(all, s)
 		}
@@ -269,6 +271,7 @@ var checks = map[string]string{
 	"pieces":   "it answers otherwise where the batch is small pieces, in another order",
 	"alone":    "it answers otherwise where the row is alone, in an instance of its own",
 	"counters": "the counters of parts do not add up to those of the whole batch",
+	"cells":    "the session is left with other cells than after the whole batch",
 }
 
 // shown is an answer as the kit writes it, for people.
@@ -297,7 +300,11 @@ func (t *tester) sample(ctx context.Context, s Settings, plan *abi.Plan, sample 
 			find(f)
 		}
 		for _, b := range report.Failures {
-			f := Finding{What: "it is not pure: " + b.Check + " (" + sample.what + ")", Why: checks[b.Check], Expected: shown(b.Want), Got: shown(b.Got)}
+			what := b.Check
+			if b.Closed {
+				what = "close, " + b.Check
+			}
+			f := Finding{What: "it is not pure: " + what + " (" + sample.what + ")", Why: checks[b.Check], Expected: shown(b.Want), Got: shown(b.Got)}
 			if b.Row >= 0 {
 				f.Beacon = sample.text(b.Row)
 			} else {

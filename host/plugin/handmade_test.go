@@ -81,7 +81,7 @@ func pure(t *testing.T, code, config []byte, files map[string][]byte, words []st
 	if err != nil {
 		t.Fatal(err)
 	}
-	subject := tck.Subject{Kind: m.Manifest().Kind, Plan: pool.Plan(), New: func(ctx context.Context) (tck.Guest, func() error, error) {
+	subject := tck.Subject{Kind: m.Manifest().Kind, Plan: pool.Plan(), Closes: m.Closes(), New: func(ctx context.Context) (tck.Guest, func() error, error) {
 		i, err := pool.Fresh(ctx)
 		return i, func() error { return pool.Put(ctx, i) }, err
 	}}

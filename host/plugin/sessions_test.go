@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"os"
 	"strings"
 	"testing"
 
@@ -73,6 +74,14 @@ func TestExtractSessions(t *testing.T) {
 	if err := p.Extract(context.Background(), b, sel, emit, bad, fail); err == nil || !strings.Contains(err.Error(), "keeps cells") {
 		t.Errorf("%v", err)
 	}
+}
+
+func TestSessionsArePure(t *testing.T) {
+	code, err := os.ReadFile(sessionsModule)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pure(t, code, nil, nil, []string{"sum", "forget", "nan", "many at the end", "nan at the end", "not a number", "2.5"})
 }
 
 // TestBisectSessions compares batches of several sessions with beacons that come one
