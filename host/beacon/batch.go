@@ -93,6 +93,18 @@ func (b *Batch) Add(p *Projection, raw []byte) (row int, cause Cause) {
 	return row, cause
 }
 
+// AddEmpty adds a row with a time and nothing else, and gives it: a beacon that was
+// decoded before, whose values the caller puts in. Texts that they refer to must
+// not change until Reset.
+func (b *Batch) AddEmpty(time int64) *Row {
+	r := b.next()
+	r.Time, r.HasTime = time, true
+	n := len(b.fields.names)
+	r.Values = b.take(n)
+	b.used += n
+	return r
+}
+
 // next gives a new row.
 func (b *Batch) next() *Row {
 	if b.rows == len(b.chunks)*chunkRows {

@@ -28,11 +28,24 @@ type Config struct {
 // Tenant is one tenant's part of a Config.
 type Tenant struct {
 	Extract     func(Beacon) []Measurement
+	ExtractIn   func(Beacon, Cells) []Measurement // instead: with what is kept with the session
+	Close       func(Session) []Measurement       // of a session that has ended
 	Filter      func(Beacon) (reason string, dropped bool)
 	AllTraffic  bool
 	Pairs       [][2]string
 	Dimensions  []Dimension
 	Experiments []Experiment
+}
+
+// Cells are what extractors keep with a session: bits by name and type. They are 0
+// where it begins.
+type Cells map[string]uint64
+
+// Session is one that has ended.
+type Session struct {
+	First, Last int64            // times of its first and last beacon
+	Counts      map[string]int64 // measurements by point, of beacons of tenants that have Close
+	Cells       Cells
 }
 
 // Dimension is a path whose value at a session's first beacon labels figures.
@@ -103,6 +116,7 @@ type counted struct {
 	beacon   Beacon
 	tenant   *Tenant // of its generation
 	measured []Measurement
+	end      bool // it is no beacon but the end of the session
 }
 
 type sessionKey struct{ tenant, route, session string }
@@ -267,26 +281,54 @@ func (r *Result) key(k sessionKey, beacons []Arrival) {
 			continue
 		}
 		summary.Counted++
-		c := counted{beacon: b, tenant: &tenant}
-		if tenant.Extract != nil {
-			for _, m := range tenant.Extract(b) {
-				if m.Bad || m.Value != m.Value || m.Value > 1e9 || m.Value < -1e9 {
-					summary.BadValue++
-					continue
-				}
-				c.measured = append(c.measured, m)
-			}
-		}
-		all = append(all, c)
+		all = append(all, counted{beacon: b, tenant: &tenant})
 	}
 	for start := 0; start < len(all); {
 		end := start + 1
 		for end < len(all) && all[end].beacon.Time-all[end-1].beacon.Time <= gap {
 			end++
 		}
-		r.session(k, all[start:end])
+		r.session(k, summary.measure(all[start:end:end], gap))
 		start = end
 	}
+}
+
+// measure has the beacons of a session measured, in their order, and then the
+// session itself, by what the generation of its last beacon says.
+func (s *Summary) measure(beacons []counted, gap int64) []counted {
+	cells, counts := Cells{}, map[string]int64{}
+	for i := range beacons {
+		c := &beacons[i]
+		switch {
+		case c.tenant.ExtractIn != nil:
+			c.measured = s.good(c.tenant.ExtractIn(c.beacon, cells))
+		case c.tenant.Extract != nil:
+			c.measured = s.good(c.tenant.Extract(c.beacon))
+		}
+		if c.tenant.Close != nil {
+			for _, m := range c.measured {
+				counts[m.Point]++
+			}
+		}
+	}
+	last := beacons[len(beacons)-1]
+	if last.tenant.Close == nil {
+		return beacons
+	}
+	measured := s.good(last.tenant.Close(Session{beacons[0].beacon.Time, last.beacon.Time, counts, cells}))
+	return append(beacons, counted{beacon: Beacon{Time: last.beacon.Time + gap}, tenant: last.tenant, measured: measured, end: true})
+}
+
+// good are the measurements whose values are numbers; it counts the others.
+func (s *Summary) good(measured []Measurement) (good []Measurement) {
+	for _, m := range measured {
+		if m.Bad || m.Value != m.Value || m.Value > 1e9 || m.Value < -1e9 {
+			s.BadValue++
+			continue
+		}
+		good = append(good, m)
+	}
+	return good
 }
 
 func before(a, b *Beacon) bool {

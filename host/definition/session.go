@@ -145,7 +145,10 @@ func (r *Result) experiment(id string, key Key, beacons []counted) {
 			continue // it stands still
 		}
 		e, t := &c.tenant.Experiments[at], c.beacon.Time
-		carried := e.variantOf(c.beacon)
+		carried := ""
+		if !c.end {
+			carried = e.variantOf(c.beacon)
+		}
 		switch {
 		case b == nil && carried != "" && e.runs(t):
 			variant, phase = carried, e.phase(t)

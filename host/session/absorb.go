@@ -66,6 +66,7 @@ type mapped struct {
 	points  []int32
 	trials  []int32
 	dims    []int32
+	cells   []int32
 	tuples  []int32
 	dimsets []*dimset
 }
@@ -106,6 +107,10 @@ func (t *tenant) follow(o *tenant, configs func(generation uint64) (*Config, err
 			return nil, fmt.Errorf("%w: tenant %s: experiment %s: the variants are %q in it and %q here", ErrImage, t.name, id, o.variants[i], t.variants[n])
 		}
 		m.trials = append(m.trials, n)
+	}
+	t.keeps = t.keeps || o.keeps
+	for _, name := range o.cells.names {
+		m.cells = append(m.cells, t.cells.number(name))
 	}
 	for _, name := range o.dimensions.names {
 		m.dims = append(m.dims, t.dimension(name))
@@ -151,6 +156,7 @@ func (s *valueSet) unite(o *valueSet) {
 func (a *absorption) take(k *key) error {
 	p, m := a.to, a.tenants[k.tenant.number]
 	k.tenant.notice(k)
+	m.keep(k)
 	k.begins = 0
 	open := k.head.open
 	if open {
@@ -174,9 +180,45 @@ func (a *absorption) take(k *key) error {
 	if !p.table.Put(k.shard, p.open.at, p.record) {
 		return fmt.Errorf("%w: a session of it is in another one too", ErrImage)
 	}
-	m.held++
-	p.held++
+	k.tenant, k.at = m.tenant, p.open.at
+	p.hold(k)
 	return nil
+}
+
+// keep turns the numbers of what is kept with a key's sessions.
+func (m *mapped) keep(k *key) {
+	turn := func(text []byte) []byte {
+		if len(text) == 0 {
+			return nil
+		}
+		var own kept
+		(&unpacker{text: text}).kept(k.tenant, &own)
+		for i := range own.cells {
+			own.cells[i].number = m.cells[own.cells[i].number]
+		}
+		for i := range own.counts {
+			own.counts[i].number = m.points[own.counts[i].number]
+		}
+		for _, values := range [...][]keptValue{own.cells, own.counts} {
+			slices.SortFunc(values, func(a, b keptValue) int { return cmp.Compare(a.number, b.number) })
+		}
+		from := len(k.text)
+		k.text = own.append(k.text)
+		return k.text[from:len(k.text):len(k.text)]
+	}
+	if s := &k.head; s.open {
+		s.kept = turn(s.kept)
+		if s.closer != nil {
+			s.closer = m.views[s.closer.generation]
+		}
+	}
+	for i := range k.tail {
+		b := &k.tail[i]
+		b.kept = turn(b.kept)
+		if c := b.closing; c != nil {
+			c.view = m.views[c.view.generation]
+		}
+	}
 }
 
 // notice writes down in a key's beacons which of their values are beyond their
@@ -192,12 +234,19 @@ func (t *tenant) notice(k *key) {
 	}
 	for i := range k.tail {
 		b := &k.tail[i]
-		for j := range b.measures {
-			m := &b.measures[j]
-			from := len(k.text)
-			if k.text = t.appendNoticed(k.text, b.view, m); len(k.text) > from {
-				m.attributes = k.text[from:len(k.text):len(k.text)]
-			}
+		t.noticeMeasures(k, b.view, b.measures)
+		if c := b.closing; c != nil {
+			t.noticeMeasures(k, c.view, c.measures)
+		}
+	}
+}
+
+func (t *tenant) noticeMeasures(k *key, w *view, measures []measure) {
+	for i := range measures {
+		m := &measures[i]
+		from := len(k.text)
+		if k.text = t.appendNoticed(k.text, w, m); len(k.text) > from {
+			m.attributes = k.text[from:len(k.text):len(k.text)]
 		}
 	}
 }

@@ -90,6 +90,22 @@ type Extractor interface {
 	Extract(ctx context.Context, b *beacon.Batch, sel []int, emit func(m metric.Measurement), bad func(row int), fail func(row int, d beacon.Drop)) error
 }
 
+// SessionExtractor is an Extractor that may look at more than one beacon of a
+// session: it keeps cells with it, or measures it when it has ended.
+type SessionExtractor interface {
+	Extractor
+	// Cells are what it keeps: values of 8 bytes, 0 where a session begins.
+	Cells() []abi.Cell
+	// Closes tells whether it measures sessions that have ended.
+	Closes() bool
+	// ExtractSessions is Extract with cells. The selected rows of a session come
+	// in the order of its beacons; the cells are then those after them. A row that
+	// it broke on leaves them as they were.
+	ExtractSessions(ctx context.Context, b *beacon.Batch, sel []int, sessions *abi.Sessions, emit func(m metric.Measurement), bad func(row int), fail func(row int, d beacon.Drop)) error
+	// CloseSessions measures sessions; rows are theirs.
+	CloseSessions(ctx context.Context, closed *abi.Closed, emit func(m metric.Measurement), bad func(row int), fail func(row int, d beacon.Drop)) error
+}
+
 // prepared is what Prepare makes of a Config.
 type prepared struct {
 	gap, lateness int64 // ms

@@ -20,9 +20,27 @@ type entry struct {
 	source           int32 // number of the source topic
 	part             int32
 	counted, pending bool // whether it is no duplicate; not folded into the head yet
-	measures         []measure
-	rare             *rare
-	from, to         uint32 // where it lies packed in its key's text; 0, 0: it does not
+	outcome
+	was      *outcome // what is booked of it, if that is not its outcome any more
+	fields   []byte   // what its extractor sees, if it keeps cells: see appendFields
+	kept     []byte   // what is kept with the session after it, if that is known
+	known    bool     // it is
+	from, to uint32   // where it lies packed in its key's text; 0, 0: it does not
+}
+
+// outcome is what extractors say when they come to a beacon.
+type outcome struct {
+	measures []measure
+	rare     *rare
+	closing  *closing // of the session before the one that begins with it; nil: there is none
+}
+
+// closing is what the close function says of a session that has ended.
+type closing struct {
+	view     *view // of its last beacon
+	measures []measure
+	bad      int32
+	trap     *beacon.Drop
 }
 
 // shape is what the beacons of a session mostly have in common; they share it.

@@ -17,17 +17,21 @@ import "github.com/seed-6a2d649b/pharos/host/metric"
 // Phases are the same where they begin at the same time.
 func (l *ledger) fold(t *tenant, k *key, s *state, b *entry, gap int64) (counted bool) {
 	l.steps++
-	first := !s.open || b.time-s.last > gap
+	first := s.cuts(b, gap)
 	switch {
 	case first:
+		if s.open && b.closing != nil {
+			l.close(t, s, b.closing, gap)
+		}
 		s.clear()
 		s.open, s.since = true, b.time
 		s.dims = t.dimset(b.view, b.dims, func(dimension string) { l.countFor(t.name, metric.OtherDimension, dimension) })
-	case len(b.id) > 0 && s.ids.has(b.name(), b.time, gap):
+	case s.has(b, gap):
 		l.count(t, metric.Duplicate, 1)
 		return false
 	}
 	s.last = b.time
+	b.keep(s)
 	if len(b.id) > 0 {
 		s.ids.add(b.name(), b.time, gap)
 	}
@@ -37,16 +41,43 @@ func (l *ledger) fold(t *tenant, k *key, s *state, b *entry, gap int64) (counted
 	}
 	f := folding{l: l, t: t, w: b.view, s: s, b: b, minute: metric.MinuteOf(b.time), begun: -1}
 	f.assign(k, first)
-	if s.pending > 0 {
-		f.qualify()
-	}
-	if len(b.measures) > 0 {
-		f.parted = s.part(f.w)
-	}
-	for i := range b.measures {
-		f.measure(&b.measures[i])
-	}
+	f.measureAll()
 	return true
+}
+
+// cuts tells whether a session begins with a beacon that comes next.
+func (s *state) cuts(b *entry, gap int64) bool { return !s.open || b.time-s.last > gap }
+
+// has tells whether a beacon that comes next is a duplicate.
+func (s *state) has(b *entry, gap int64) bool {
+	return len(b.id) > 0 && !s.cuts(b, gap) && s.ids.has(b.name(), b.time, gap)
+}
+
+// keep notes what the beacon leaves with the session.
+func (b *entry) keep(s *state) {
+	s.closer = nil
+	if b.view.sessions == nil {
+		return
+	}
+	s.kept = b.kept
+	if b.view.closes {
+		s.closer = b.view
+	}
+}
+
+// close books what the close function has measured of a session, at its end: as if
+// a beacon without assignments came there, under the generation of its last one.
+func (l *ledger) close(t *tenant, s *state, c *closing, gap int64) {
+	l.steps++
+	if c.bad != 0 {
+		l.count(t, metric.BadValue, int64(c.bad))
+	}
+	if c.trap != nil {
+		l.countFor(t.name, metric.PluginError, c.trap.Plugin)
+	}
+	b := entry{shape: &shape{view: c.view}, time: s.last + gap, outcome: outcome{measures: c.measures}}
+	f := folding{l: l, t: t, w: c.view, s: s, b: &b, minute: metric.MinuteOf(b.time), begun: -1}
+	f.measureAll()
 }
 
 func (l *ledger) countRare(t *tenant, r *rare) {
@@ -71,6 +102,19 @@ type folding struct {
 	minute int64
 	begun  int32 // the epoch that begins with this beacon, or -1
 	parted bool  // there are epochs that the beacon does not count for; see state.part
+}
+
+// measureAll books the beacon's measurements.
+func (f *folding) measureAll() {
+	if f.s.pending > 0 {
+		f.qualify()
+	}
+	if len(f.b.measures) > 0 {
+		f.parted = f.s.part(f.w)
+	}
+	for i := range f.b.measures {
+		f.measure(&f.b.measures[i])
+	}
 }
 
 // assign looks at the beacon's assignments, carried ones and the engine's own.

@@ -16,7 +16,7 @@ import (
 // an empty one is the last.
 const (
 	imageMagic   = "pharos sessions\n"
-	imageVersion = 2
+	imageVersion = 3
 )
 
 // The size of a block of entries, about, and the most that one may have, in

@@ -6,18 +6,20 @@ import "bytes"
 // and of those behind it whether they still are. It also asks for the values
 // that come to be booked by it: what is within a limit must hang on the order
 // of arrival alone, not on when catchUp comes. It comes to what fold would say,
-// without looking at anything but times and ids.
-func (k *key) judge(at int, gap int64) {
+// without looking at anything but times and ids. It gives the last beacon that is
+// counted otherwise than before, or at.
+func (k *key) judge(at int, gap int64) (changed int) {
 	b := &k.tail[at]
 	if b.counted = len(b.id) == 0 || !k.isCopy(at, gap); !b.counted {
-		return
+		return at
 	}
 	k.ask(b, k.isFirst(at, gap))
 	if len(b.id) == 0 {
-		return
+		return at
 	}
 	// Up to the horizon one with the same id can be judged otherwise now.
-	original, horizon, changed := b.time, b.time+gap, at
+	original, horizon := b.time, b.time+gap
+	changed = at
 	for i := at + 1; i < len(k.tail) && k.tail[i].time <= horizon; i++ {
 		e := &k.tail[i]
 		if !bytes.Equal(e.id, b.id) {
@@ -36,7 +38,7 @@ func (k *key) judge(at int, gap int64) {
 		}
 	}
 	if changed == at {
-		return
+		return at
 	}
 	// A duplicate bridges no gap: sessions may begin with others, up to the
 	// first beacon counted behind the last change.
@@ -44,10 +46,11 @@ func (k *key) judge(at int, gap int64) {
 		if e := &k.tail[i]; e.counted {
 			k.ask(e, k.isFirst(i, gap))
 			if i > changed {
-				return
+				break
 			}
 		}
 	}
+	return changed
 }
 
 // isCopy tells whether a counted beacon before tail[at], at most the gap
@@ -71,8 +74,7 @@ func (k *key) isFirst(at int, gap int64) bool {
 			return t-e.time > gap
 		}
 	}
-	prefix := k.prefix()
-	return !prefix.open || t-prefix.last > gap
+	return len(k.packed) == 0 || t-k.base > gap
 }
 
 // ask asks for the values that fold will ask for.
@@ -81,9 +83,14 @@ func (k *key) ask(b *entry, first bool) {
 	if first {
 		k.tenant.dimset(b.view, b.dims, none)
 	}
-	for i := range b.measures {
-		if m := &b.measures[i]; len(m.attributes) > 0 {
-			k.tenant.tuple(b.view, m.point, m.attributes, none)
+	k.askFor(b.view, b.measures)
+}
+
+// askFor asks for the values of measurements' attributes.
+func (k *key) askFor(w *view, measures []measure) {
+	for i := range measures {
+		if m := &measures[i]; len(m.attributes) > 0 {
+			k.tenant.tuple(w, m.point, m.attributes, func(string) {})
 		}
 	}
 }

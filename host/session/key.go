@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"slices"
 	"sort"
 )
@@ -34,6 +35,12 @@ type key struct {
 	begins   uint32   // where the tail begins in the text that was unpacked; 0: it must be packed anew
 	before   state    // the prefix itself, once it was asked for
 	unpacked bool     // it was
+	// Of the prefix too: what is kept with the session, and the view of its last
+	// beacon if that closes sessions.
+	keptBefore []byte
+	closer     *view
+	expected   bool // the end of its session is noted, see dueKeys
+	gone       bool // its session is closed
 
 	// Memory for what the tail refers to.
 	text     []byte
@@ -86,12 +93,12 @@ func (k *key) within(limit int64) int {
 	return len(k.tail) - lo
 }
 
-// add puts a beacon in its place and tells whether it is counted. What that
+// add puts a beacon in its place, and gives it there. What that
 // changes is booked at once where the beacon is the last of its key, else by
 // catchUp: many out of order then cost the key's tail once together. When that is
 // depends on the beacons alone, not on how much memory a key happens to have: the
 // order of what is booked is then a function of the log, too.
-func (p *Partition) add(k *key, b *entry, limit int64) (counted bool) {
+func (p *Partition) add(ctx context.Context, k *key, b *entry, limit int64) (*entry, error) {
 	if len(k.tail) >= max(k.full, compactFrom) {
 		if k.within(limit) <= len(k.tail)/2 {
 			p.settle(k, limit)
@@ -103,15 +110,35 @@ func (p *Partition) add(k *key, b *entry, limit int64) (counted bool) {
 		at = sort.Search(at, func(i int) bool { return b.compare(&k.tail[i], p.ranks) < 0 })
 	}
 	if at == len(k.tail) && !k.behind {
-		b.counted = p.ledger.fold(k.tenant, k, &k.head, b, p.gap)
-		k.tail = append(k.tail, *b)
-		return b.counted
+		return p.append(ctx, k, b)
 	}
 	k.behind = true
 	b.pending = true
 	k.tail = slices.Insert(k.tail, at, *b)
-	k.judge(at, p.gap)
-	return k.tail[at].counted
+	last := k.judge(at, p.gap)
+	e := &k.tail[at]
+	if k.tenant.keeps && e.counted {
+		return e, p.rework(ctx, k, at, last)
+	}
+	return e, nil
+}
+
+// append is add of a beacon that comes behind all others.
+func (p *Partition) append(ctx context.Context, k *key, b *entry) (*entry, error) {
+	k.tail = append(k.tail, *b)
+	at := len(k.tail) - 1
+	e := &k.tail[at]
+	if k.tenant.keeps {
+		if e.counted = !k.head.has(e, p.gap); e.counted {
+			e.pending = true
+			if err := p.rework(ctx, k, at, at); err != nil {
+				return nil, err
+			}
+			e.pending = false
+		}
+	}
+	e.counted = p.ledger.fold(k.tenant, k, &k.head, e, p.gap)
+	return e, nil
 }
 
 // catchUp books what pending beacons change: what those behind the first of
@@ -124,9 +151,16 @@ func (p *Partition) catchUp(k *key) {
 	after.copyFrom(before)
 	l.back = true
 	for i := at; i < len(k.tail); i++ {
-		if !k.tail[i].pending {
-			l.fold(k.tenant, k, before, &k.tail[i], p.gap)
+		e := &k.tail[i]
+		if e.pending {
+			continue
 		}
+		now := e.outcome
+		if e.was != nil {
+			e.outcome, e.was = *e.was, nil
+		}
+		l.fold(k.tenant, k, before, e, p.gap)
+		e.outcome = now
 	}
 	l.back = false
 	for i := at; i < len(k.tail); i++ {
@@ -149,14 +183,23 @@ func (p *Partition) foldMuted(k *key, s *state, beacons []entry) {
 
 // settle folds the beacons before limit into the prefix.
 func (p *Partition) settle(k *key, limit int64) {
-	n := len(k.tail) - k.within(limit)
+	n := k.settled(limit, p.gap)
 	if n == 0 {
 		return
 	}
 	if k.behind {
 		p.catchUp(k)
 	}
-	p.foldMuted(k, k.prefix(), k.tail[:n])
-	k.packPrefix(&k.before, limit-p.gap)
+	p.foldTail(k, k.prefix(), n, limit)
+}
+
+// foldTail puts the first n beacons of the tail on top of s, which becomes the
+// prefix. The others may lie before limit.
+func (p *Partition) foldTail(k *key, s *state, n int, limit int64) {
+	p.foldMuted(k, s, k.tail[:n])
 	k.tail = slices.Delete(k.tail, 0, n)
+	if len(k.tail) > 0 {
+		limit = min(limit, k.tail[0].time)
+	}
+	k.packPrefix(s, limit-p.gap)
 }

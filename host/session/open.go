@@ -101,6 +101,10 @@ func (p *Partition) close(k *key) {
 	if k.behind {
 		p.catchUp(k)
 	}
+	if k.gone {
+		p.table.Delete(k.shard, k.at)
+		return
+	}
 	p.record = k.pack(p.record[:0], k.head.last)
 	p.table.Put(k.shard, k.at, p.record)
 }
@@ -126,6 +130,7 @@ func (k *key) clear() {
 	k.head.clear()
 	k.head.dims, k.before.dims = nil, nil
 	k.tenant, k.next, k.behind, k.unpacked = nil, nil, false, false
+	k.keptBefore, k.closer, k.expected, k.gone = nil, nil, false, false
 	k.packed, k.enrolled, k.begins, k.tail, k.full, k.draws.slot = nil, k.enrolled[:0], 0, k.tail[:0], 0, 0
 	k.text, k.measures, k.assigns, k.shapes, k.id = k.text[:0], k.measures[:0], k.assigns[:0], k.shapes[:0], k.id[:0]
 }

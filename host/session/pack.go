@@ -3,7 +3,6 @@ package session
 import (
 	"encoding/binary"
 	"math"
-	"slices"
 )
 
 // Keys that no batch is at work on lie packed in a table (see package table):
@@ -13,7 +12,7 @@ import (
 //	base    the time that others are counted from: of the last beacon of the
 //	        session before the tail or, if there is none, of the tail's first
 //	last    the time of the session's last beacon, behind base
-//	head    the length of the tail << 1 | open
+//	head    the length of the tail << 2 | the end of its session is noted << 1 | open
 //	first   the time of the tail's first beacon, behind base; if there is a tail
 //	state   the session before the tail, if it is open: see packState
 //	tail    see packTail
@@ -22,8 +21,9 @@ import (
 // is not packed: it follows from state and tail. Records name what the tenant
 // has a number for by that.
 const (
-	packedOpen = 1
-	tailShift  = 1
+	packedOpen     = 1
+	packedExpected = 2
+	tailShift      = 2
 )
 
 // summary is what a record begins with.
@@ -64,6 +64,9 @@ func (k *key) pack(dst []byte, last int64) []byte {
 	if len(k.packed) == 0 {
 		m.base, m.flags = k.tail[0].time, 0
 	}
+	if k.expected {
+		m.flags |= packedExpected
+	}
 	if m.tail > 0 {
 		m.first = k.tail[0].time
 	}
@@ -76,10 +79,8 @@ func (p *Partition) unpack(k *key, record []byte, limit int64) {
 	if !p.tryUnpack(k, record) {
 		panic("session: a record is broken")
 	}
-	if n := len(k.tail) - k.within(limit); n > 0 {
-		p.foldMuted(k, &k.head, k.tail[:n])
-		k.packPrefix(&k.head, limit-p.gap)
-		k.tail = slices.Delete(k.tail, 0, n)
+	if n := k.settled(limit, p.gap); n > 0 {
+		p.foldTail(k, &k.head, n, limit)
 	}
 }
 
@@ -95,6 +96,7 @@ func (p *Partition) tryUnpack(k *key, record []byte) bool {
 		k.base, k.packed = m.base, text[:len(text)-len(u.text)]
 	}
 	k.enrol(&k.head)
+	k.keptBefore, k.closer, k.expected = k.head.kept, k.head.closer, m.flags&packedExpected != 0
 	if len(k.text) <= math.MaxUint32 {
 		k.begins = uint32(len(k.text) - len(u.text))
 	}
@@ -108,6 +110,7 @@ func (k *key) packPrefix(s *state, before int64) {
 	from := len(k.text)
 	k.text = packState(k.text, s, before)
 	k.base, k.packed = s.last, k.text[from:len(k.text):len(k.text)]
+	k.keptBefore, k.closer = s.kept, s.closer
 	if k.enrol(s) {
 		k.begins = 0 // shapes are packed by them
 	}

@@ -64,7 +64,9 @@ func (p *Partition) takeOpen(t *rapid.T, records []Record, out *Output) {
 		t.Fatal(n, err)
 	}
 	for i := range records {
-		p.step(s, i, &records[i], out)
+		if err := p.step(t.Context(), s, i, &records[i], out); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -17,10 +17,15 @@ const (
 	plainTallies = 1 // of a tally's hits: its sum is that of as many values 1
 )
 
-// packState appends a session's state but for the time of its last beacon, and
+// packState appends a session's state, with what is kept with it, but for the time of its last beacon, and
 // for ids before a time.
 func packState(dst []byte, s *state, before int64) []byte {
-	dst = binary.AppendUvarint(dst, uint64(s.last-s.since))
+	keeps := len(s.kept) > 0 || s.closer != nil
+	length := uint64(s.last-s.since) << 1
+	if keeps {
+		length |= 1
+	}
+	dst = binary.AppendUvarint(dst, length)
 	dst = binary.AppendUvarint(dst, uint64(s.dims.number))
 	dst = packIDs(dst, &s.ids, s.last, s.ids.before(before))
 	dst = binary.AppendUvarint(dst, uint64(len(s.epochs)))
@@ -34,7 +39,31 @@ func packState(dst []byte, s *state, before int64) []byte {
 		dst = packEnrolment(binary.AppendUvarint(dst, uint64(e.trial-next)), e)
 		next = e.trial + 1
 	}
+	if keeps {
+		dst = appendValue(appendView(dst, s.closer), s.kept)
+	}
 	return dst
+}
+
+// appendView appends the generation of a view that may be nil: 0.
+func appendView(dst []byte, w *view) []byte {
+	if w == nil {
+		return append(dst, 0)
+	}
+	return binary.AppendUvarint(dst, w.generation+1)
+}
+
+// view reads what appendView wrote.
+func (u *unpacker) view(t *tenant) *view {
+	n := u.uvarint()
+	if n == 0 {
+		return nil
+	}
+	w := t.views[n-1]
+	if w == nil {
+		u.fail()
+	}
+	return w
 }
 
 // packIDs appends the ids from the n-th on: each with the time since the one
@@ -107,7 +136,11 @@ func packEnrolment(dst []byte, e *enrolment) []byte {
 // beacon was at last.
 func (u *unpacker) state(t *tenant, s *state, last int64) {
 	s.open, s.last = true, last
-	s.since = last - u.span()
+	length := u.uvarint()
+	if length>>1 > maxSpan {
+		u.fail()
+	}
+	s.since = last - int64(length>>1)
 	if n := u.uvarint(); n < uint64(len(t.dimsetOf)) {
 		s.dims = t.dimsetOf[n]
 	}
@@ -127,6 +160,10 @@ func (u *unpacker) state(t *tenant, s *state, last int64) {
 		s.tries = append(s.tries, enrolment{trial: int32(next)})
 		u.enrolment(t, s, &s.tries[len(s.tries)-1])
 		next++
+	}
+	if length&1 != 0 {
+		s.closer = u.view(t)
+		s.kept = u.value()
 	}
 	if u.bad {
 		s.clear()

@@ -20,6 +20,7 @@ const (
 	sameForm
 	oneMeasure // without attributes, and nothing rare
 	hasMore    // measurements, or what is rare
+	hasKept    // what only extractors that keep something with sessions need
 )
 
 const (
@@ -66,6 +67,7 @@ func (k *key) packEntry(dst []byte, before, b *entry) []byte {
 	set(sameForm, before != nil && len(b.id) > 0 && len(before.id) > 0 && b.id[0] == before.id[0] && b.id[0]&longLength != longLength)
 	set(oneMeasure, b.rare == nil && len(b.measures) == 1 && len(b.measures[0].attributes) == 0)
 	set(hasMore, flags&oneMeasure == 0 && (b.rare != nil || len(b.measures) > 0))
+	set(hasKept, b.known || b.fields != nil || b.closing != nil)
 	dst = append(dst, flags)
 	if before != nil {
 		dst = binary.AppendUvarint(dst, uint64(b.time-before.time))
@@ -85,17 +87,38 @@ func (k *key) packEntry(dst []byte, before, b *entry) []byte {
 	if flags&sameShape == 0 {
 		dst = k.packShape(dst, b.shape)
 	}
-	if flags&oneMeasure != 0 {
-		m := &b.measures[0]
-		if m.value == metric.Micro {
-			return binary.AppendUvarint(dst, uint64(m.point)<<1|plainValue)
-		}
-		return binary.AppendVarint(binary.AppendUvarint(dst, uint64(m.point)<<1), m.value)
-	}
-	if flags&hasMore != 0 {
+	switch {
+	case flags&hasMore != 0:
 		dst = b.packMore(dst)
+	case flags&oneMeasure == 0:
+	case b.measures[0].value == metric.Micro:
+		dst = binary.AppendUvarint(dst, uint64(b.measures[0].point)<<1|plainValue)
+	default:
+		dst = binary.AppendVarint(binary.AppendUvarint(dst, uint64(b.measures[0].point)<<1), b.measures[0].value)
+	}
+	if flags&hasKept != 0 {
+		dst = b.packKept(dst)
 	}
 	return dst
+}
+
+// packKept appends the fields; what is kept with the session after the beacon, its
+// length + 1, 0 where that is not known; and what was measured of the session
+// before: the generation + 1, 0 where there is nothing.
+func (b *entry) packKept(dst []byte) []byte {
+	dst = appendValue(dst, b.fields)
+	if b.known {
+		dst = append(binary.AppendUvarint(dst, uint64(len(b.kept))+1), b.kept...)
+	} else {
+		dst = append(dst, 0)
+	}
+	c := b.closing
+	if c == nil {
+		return append(dst, 0)
+	}
+	dst = packMeasures(appendView(dst, c.view), c.measures)
+	dst = binary.AppendUvarint(dst, uint64(c.bad))
+	return packTrap(dst, c.trap)
 }
 
 // packShape appends a shape: its generation, the length of its dimensions << 2
@@ -133,13 +156,7 @@ func (k *key) packShape(dst []byte, s *shape) []byte {
 // packMore appends any measurements and what is rare: values that are no
 // number, unknown variants, the name of a long id, the plugin that broke.
 func (b *entry) packMore(dst []byte) []byte {
-	dst = binary.AppendUvarint(dst, uint64(len(b.measures)))
-	for i := range b.measures {
-		m := &b.measures[i]
-		dst = binary.AppendUvarint(dst, uint64(m.point))
-		dst = binary.AppendVarint(dst, m.value)
-		dst = appendValue(dst, m.attributes)
-	}
+	dst = packMeasures(dst, b.measures)
 	r := b.rare
 	if r == nil {
 		return append(dst, 0)
@@ -148,10 +165,25 @@ func (b *entry) packMore(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(r.bad))
 	dst = binary.AppendUvarint(dst, uint64(r.unknown))
 	dst = appendValue(dst, r.name)
-	if r.trap == nil {
+	return packTrap(dst, r.trap)
+}
+
+func packMeasures(dst []byte, measures []measure) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(measures)))
+	for i := range measures {
+		m := &measures[i]
+		dst = binary.AppendUvarint(dst, uint64(m.point))
+		dst = binary.AppendVarint(dst, m.value)
+		dst = appendValue(dst, m.attributes)
+	}
+	return dst
+}
+
+func packTrap(dst []byte, trap *beacon.Drop) []byte {
+	if trap == nil {
 		return append(dst, 0)
 	}
-	return appendValue(append(dst, 1), r.trap.Plugin)
+	return appendValue(append(dst, 1), trap.Plugin)
 }
 
 // tail reads n beacons, the first at a time, into the tail of k, whose state
@@ -193,6 +225,9 @@ func (u *unpacker) tail(p *Partition, k *key, n int, first int64) {
 			b.measures = k.measures[at : at+1 : at+1]
 		} else if flags&hasMore != 0 {
 			u.more(p, k, &b)
+		}
+		if flags&hasKept != 0 {
+			u.keptWith(p, k, &b)
 		}
 		if u.bad {
 			return
@@ -258,13 +293,7 @@ func (u *unpacker) one() (m measure) {
 }
 
 func (u *unpacker) more(p *Partition, k *key, b *entry) {
-	from := len(k.measures)
-	for range u.count(u.uvarint()) {
-		m := measure{point: int32(u.uvarint()), value: u.varint()}
-		m.attributes = u.value()
-		k.measures = append(k.measures, m)
-	}
-	b.measures = k.measures[from:len(k.measures):len(k.measures)]
+	b.measures = u.measures(k)
 	if u.byte() == 0 {
 		return
 	}
@@ -272,8 +301,34 @@ func (u *unpacker) more(p *Partition, k *key, b *entry) {
 	if len(b.rare.name) == 0 {
 		b.rare.name = nil
 	}
-	if u.byte() != 0 {
-		name := u.value()
-		b.rare.trap = &beacon.Drop{Plugin: p.plugins.get(name, func() string { return string(name) })}
+	b.rare.trap = u.trap(p)
+}
+
+func (u *unpacker) measures(k *key) []measure {
+	from := len(k.measures)
+	for range u.count(u.uvarint()) {
+		m := measure{point: int32(u.uvarint()), value: u.varint()}
+		m.attributes = u.value()
+		k.measures = append(k.measures, m)
+	}
+	return k.measures[from:len(k.measures):len(k.measures)]
+}
+
+func (u *unpacker) trap(p *Partition) *beacon.Drop {
+	if u.byte() == 0 {
+		return nil
+	}
+	name := u.value()
+	return &beacon.Drop{Plugin: p.plugins.get(name, func() string { return string(name) })}
+}
+
+// keptWith reads what packKept wrote.
+func (u *unpacker) keptWith(p *Partition, k *key, b *entry) {
+	b.fields = u.value()
+	if n := u.uvarint(); n > 0 {
+		b.kept, b.known = u.take(u.count(n-1)), true
+	}
+	if w := u.view(k.tenant); w != nil {
+		b.closing = &closing{view: w, measures: u.measures(k), bad: int32(u.uvarint()), trap: u.trap(p)}
 	}
 }

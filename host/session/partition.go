@@ -40,7 +40,9 @@ type Partition struct {
 	record   []byte // memory of packing
 	blank    key    // likewise of sweeping
 
-	before, after state // memory of catchUp
+	before, after state   // memory of catchUp
+	looks         *looker // see looker
+	due           dueKeys
 	plugins       shared[string]
 	refused       bool // a value set has refused a value, or a session a beacon, being full
 }
@@ -55,6 +57,8 @@ type tenant struct {
 	views  map[uint64]*view // by generation, as far as there are beacons in tails
 	held   int              // keys
 
+	keeps      bool        // it has had an extractor that keeps something with sessions, or closes them
+	cells      numbering   // by name and type
 	points     numbering   // without attributes; visit and crossover first
 	trials     numbering   // by id; all_traffic first
 	variants   [][]string  // by trial
@@ -118,7 +122,7 @@ func newPartition(cfg *Config, route string, partition int32) *Partition {
 	p := &Partition{
 		cfg: cfg, route: route, partition: partition, gap: cfg.prepared.gap, lateness: cfg.prepared.lateness,
 		watermark: newWatermark(), byName: map[string]*tenant{},
-		table: table.New(sweepShards), open: openKeys{seed: maphash.MakeSeed()},
+		table: table.New(sweepShards), open: openKeys{seed: maphash.MakeSeed()}, due: newDueKeys(),
 	}
 	runtime.AddCleanup(p, func(t *table.Table) { _ = t.Close() }, p.table)
 	return p
@@ -166,12 +170,17 @@ func (p *Partition) take(ctx context.Context, records []Record, out *Output) err
 			return err
 		}
 		for i := range records[:n] {
-			p.step(s, i, &records[i], out)
+			if err := p.step(ctx, s, i, &records[i], out); err != nil {
+				return err
+			}
 		}
 		s.reset()
 		if records = records[n:]; p.open.large() {
 			p.closeAll()
 		}
+	}
+	if err := p.closeDue(ctx, p.limit(p.watermark.value)); err != nil {
+		return err
 	}
 	p.closeAll()
 	return nil
@@ -191,24 +200,28 @@ func (p *Partition) limit(watermark int64) int64 {
 	return watermark - p.lateness
 }
 
-// step takes one record that has been read.
-func (p *Partition) step(s *scratch, i int, r *Record, out *Output) {
+// step takes one record that has been read. The error is of a cancelled context
+// or a broken host.
+func (p *Partition) step(ctx context.Context, s *scratch, i int, r *Record, out *Output) error {
 	v := &s.verdicts[i]
 	limit := p.limit(v.watermark)
+	if err := p.closeDue(ctx, limit); err != nil {
+		return err
+	}
 	p.sweepTo(limit)
 	if r.Mark != nil || r.End != nil {
-		return
+		return nil
 	}
 	row := s.batch.Row(v.row)
 	t := v.tenant
 	if v.cause != "" {
 		p.refuse(row, r, v.cause, out)
-		return
+		return nil
 	}
 	if row.Time < limit {
 		p.ledger.count(t, metric.LateBeacon, 1)
 		out.DeadLetters = append(out.DeadLetters, letter(row, r, beacon.Late))
-		return
+		return nil
 	}
 	p.makeRoom()
 	k := p.find(t, nameOf(row.Session), limit)
@@ -217,18 +230,26 @@ func (p *Partition) step(s *scratch, i int, r *Record, out *Output) {
 		k != nil && len(k.tail) >= p.cfg.MaxBeacons && k.within(limit) >= p.cfg.MaxBeacons:
 		p.refused = true // which were refused hangs on what was held
 		p.refuse(row, r, beacon.SessionOverflow, out)
-		return
+		return nil
 	case k == nil:
 		k = p.create(t)
 	}
 	b := s.entry(p, k, v, row, r)
 	t.view.latest = max(t.view.latest, b.time)
-	counted := p.add(k, &b, limit)
-	if counted && b.rare != nil && b.rare.trap != nil && b.rare.trap.Cause != "" {
-		d := letter(row, r, b.rare.trap.Cause)
-		d.Plugin, d.Version, d.Detail = b.rare.trap.Plugin, b.rare.trap.Version, b.rare.trap.Detail
+	before, _ := k.end()
+	e, err := p.add(ctx, k, &b, limit)
+	if err != nil {
+		return err
+	}
+	if t.keeps {
+		p.expect(k, before)
+	}
+	if trap := e.trap(); e.counted && trap != nil && trap.Cause != "" {
+		d := letter(row, r, trap.Cause)
+		d.Plugin, d.Version, d.Detail = trap.Plugin, trap.Version, trap.Detail
 		out.DeadLetters = append(out.DeadLetters, d)
 	}
+	return nil
 }
 
 // refuse makes a beacon a dead letter instead of counting it.

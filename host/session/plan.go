@@ -19,12 +19,17 @@ type plan struct {
 	name        string
 	generation  uint64
 	extractor   Extractor
-	declared    []abi.Point // of the extractor; two may have one name
+	sessions    SessionExtractor // the extractor, if it keeps cells or closes sessions
+	cells       []abi.Cell       // that it keeps
+	closes      bool
+	fields      *beacon.Fields // what it must see to look at a beacon again, if it keeps cells
+	declared    []abi.Point    // of the extractor; two may have one name
 	pairs       [][2]string
 	dimensions  []dimension // sorted by name
 	limit       int         // of distinct values
 	allTraffic  bool
 	experiments []planned
+	fieldAt     []int // of fields: where they stand in a row's values
 }
 
 // planned is an experiment of a plan.
@@ -53,6 +58,13 @@ func newPlan(name string, t Tenant, c *Config, p *prepared) (*plan, error) {
 	}
 	if t.Extractor != nil {
 		w.declared = t.Extractor.Points()
+	}
+	if x, ok := t.Extractor.(SessionExtractor); ok && (len(x.Cells()) > 0 || x.Closes()) {
+		w.sessions, w.cells, w.closes = x, x.Cells(), x.Closes()
+		w.fields = beacon.NewFields(t.Fields...)
+		for _, name := range w.fields.Names() {
+			w.fieldAt = append(w.fieldAt, p.fields.Index(name))
+		}
 	}
 	for _, point := range w.declared {
 		if point.Name == "" || point.Name == metric.Visit || point.Name == metric.Crossover || strings.Contains(point.Name, pairSign) {

@@ -131,7 +131,7 @@ func (s *scratch) decode(p *Partition, r *Record) error {
 		}
 		v.cause = incomplete(row, v.tenant)
 	}
-	if v.cause == "" && row.Time >= p.limit(v.watermark) {
+	if v.cause == "" && row.Time >= p.limit(v.watermark) && len(v.tenant.view.cellOf) == 0 { // others are looked at with their session
 		order := v.tenant.order
 		s.selected[order] = append(s.selected[order], v.row)
 	}
@@ -204,6 +204,11 @@ func (s *scratch) entry(p *Partition, k *key, v *verdict, row *beacon.Row, r *Re
 	last := &noShape // of the session's beacon before: mostly this one's too
 	if n := len(k.tail); n > 0 && k.tail[n-1].view == t.view {
 		last = k.tail[n-1].shape
+	}
+	if len(t.view.cellOf) > 0 {
+		from := len(k.text)
+		k.text = t.view.appendFields(k.text, row)
+		b.fields = k.text[from:len(k.text):len(k.text)]
 	}
 	unknown := s.assign(t.view, row, last.assigns)
 	s.text = t.view.appendDims(s.text[:0], row)

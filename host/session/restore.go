@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/seed-6a2d649b/pharos/host/metric"
 	"github.com/seed-6a2d649b/pharos/host/session/table"
 )
 
@@ -34,10 +35,18 @@ func restore(r io.Reader, configs func(generation uint64) (*Config, error)) (*Pa
 		if !p.table.Put(k.shard, k.at, record) {
 			return fmt.Errorf("%w: a session stands in it twice", ErrImage)
 		}
-		k.tenant.held++
-		p.held++
+		p.hold(k)
 		return nil
 	})
+}
+
+// hold notes a key that was put into the table.
+func (p *Partition) hold(k *key) {
+	k.tenant.held++
+	p.held++
+	if k.expected {
+		p.due.add(metric.MinuteOf(k.last+p.gap), k.at)
+	}
 }
 
 // openImage makes a partition of the first block of an image.
@@ -94,11 +103,23 @@ func (p *Partition) check(k *key, at, record []byte) bool {
 		return false
 	}
 	for i := range k.tail {
-		if !k.tail[i].sound() {
+		if b := &k.tail[i]; !b.sound() || !k.tenant.soundKept(b.kept) {
 			return false
 		}
 	}
-	return true
+	return k.tenant.soundKept(k.keptBefore) && k.soundKeeping()
+}
+
+// soundKeeping tells whether what is kept is known where it must be.
+func (k *key) soundKeeping() bool {
+	if !k.tenant.keeps {
+		return true
+	}
+	last := len(k.tail) - 1
+	for last >= 0 && !k.tail[last].counted {
+		last--
+	}
+	return last < 0 || k.tail[last].known || k.tail[last].view.sessions == nil
 }
 
 // sound tells whether a beacon fits the generation that it is of.
@@ -109,8 +130,19 @@ func (b *entry) sound() bool {
 			return false
 		}
 	}
-	for i := range b.measures {
-		m := &b.measures[i]
+	if c := b.closing; c != nil && (!c.view.closes || !c.view.soundMeasures(c.measures)) {
+		return false
+	}
+	if !w.soundMeasures(b.measures) || w.sessions != nil && len(w.plan.cells) > 0 && !w.soundFields(b.fields) {
+		return false
+	}
+	return w.soundDims(b.dims) && soundUnits(b.units, len(w.byUnit))
+}
+
+// soundMeasures tells whether measurements are of the view's extractor.
+func (w *view) soundMeasures(measures []measure) bool {
+	for i := range measures {
+		m := &measures[i]
 		if m.point < 0 || int(m.point) >= len(w.declared) {
 			return false
 		}
@@ -125,7 +157,7 @@ func (b *entry) sound() bool {
 			return false
 		}
 	}
-	return w.soundDims(b.dims) && soundUnits(b.units, len(w.byUnit))
+	return true
 }
 
 // soundDims tells whether a text is one of appendDims.

@@ -16,6 +16,9 @@ type state struct {
 	// pending counts the enrolments that are still to qualify.
 	pending int
 
+	kept   []byte // what is kept with the session; of no use where it is not known, see entry.known
+	closer *view  // of the last beacon, if its extractor closes sessions
+
 	// What has no more to say: a shape whose assignments it has all met, and the
 	// slot of the engine's own assignments, see schedule.
 	met  *shape
@@ -70,7 +73,7 @@ func (s *state) clear() {
 	s.open = false
 	s.ids.clear()
 	s.tries, s.epochs = s.tries[:0], s.epochs[:0]
-	s.pending, s.met, s.slot = 0, nil, 0
+	s.pending, s.kept, s.closer, s.met, s.slot = 0, nil, nil, nil, 0
 }
 
 // newEpoch starts totals and gives their index.
@@ -88,7 +91,7 @@ func (s *state) newEpoch() int32 {
 // copyFrom makes s equal to o without sharing memory with it.
 func (s *state) copyFrom(o *state) {
 	s.open, s.since, s.last, s.dims, s.pending = o.open, o.since, o.last, o.dims, o.pending
-	s.met, s.slot = o.met, o.slot
+	s.kept, s.closer, s.met, s.slot = o.kept, o.closer, o.met, o.slot
 	s.ids.copyFrom(&o.ids)
 	s.tries = append(s.tries[:0], o.tries...)
 	s.epochs = s.epochs[:0]

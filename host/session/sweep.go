@@ -49,7 +49,7 @@ func (p *Partition) sweepAll(limit int64) {
 }
 
 // sweepShard lets go of the keys whose session's last beacon lies more than the
-// gap before limit, and of other keys' beacons that lie before it: no beacon
+// gap before limit, but where closeDue does so, and of other keys' beacons that lie before it: no beacon
 // that is not late can touch them any more.
 func (p *Partition) sweepShard(shard int, limit int64) {
 	p.closeSome(func(k *key) bool { return k.shard == shard })
@@ -57,7 +57,7 @@ func (p *Partition) sweepShard(shard int, limit int64) {
 		u := unpacker{text: record}
 		m := u.summary()
 		t := p.tenantOf(at)
-		if m.last+p.gap < limit {
+		if m.last+p.gap < limit && m.flags&packedExpected == 0 {
 			t.held--
 			p.held--
 			return nil, true
@@ -80,7 +80,7 @@ func (p *Partition) dropViews(limit int64) {
 	for _, t := range p.tenants {
 		for generation, w := range t.views {
 			switch {
-			case w == t.view || w.latest >= limit:
+			case w == t.view || w.needed(p.gap) >= limit:
 				w.until = 0
 			case w.until == 0:
 				w.until = p.swept + sweepShards + 1
@@ -90,6 +90,17 @@ func (p *Partition) dropViews(limit int64) {
 		}
 	}
 }
+
+// needed is up to what limit something can refer to the view: a beacon in a tail,
+// or a session that is still to be closed.
+func (w *view) needed(gap int64) int64 {
+	if !w.closes || w.latest == math.MinInt64 {
+		return w.latest
+	}
+	return w.latest + gap + minuteMs
+}
+
+const minuteMs = 60_000
 
 // combos says when combinations of dimensions that no session has any more are
 // let go, with the series booked under them.
@@ -153,7 +164,7 @@ func (t *tenant) recordDims(record []byte) *dimset {
 	if m.flags&packedOpen == 0 {
 		return nil
 	}
-	u.span()
+	u.uvarint() // see packState
 	return t.dimsetOf[u.below(len(t.dimsetOf))]
 }
 

@@ -74,6 +74,8 @@ func (f *feed) pack(dst []byte) []byte {
 
 func (t *tenant) pack(dst []byte) []byte {
 	dst = appendValue(dst, t.name)
+	dst = appendFlags(dst, t.keeps)
+	dst = appendNames(dst, t.cells.names)
 	dst = appendNames(dst, t.points.names)
 	dst = appendNames(dst, t.trials.names)
 	for _, variants := range t.variants {
@@ -200,6 +202,8 @@ func (u *unpacker) feed(f *feed) {
 func (u *unpacker) tenant(p *Partition, configs func(generation uint64) (*Config, error)) error {
 	t := p.addTenant(string(u.value()))
 	t.points, t.trials, t.variants = numbering{}, numbering{}, nil
+	t.keeps = u.byte() != 0
+	u.names(&t.cells)
 	u.names(&t.points)
 	u.names(&t.trials)
 	for range t.trials.names {

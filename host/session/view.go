@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/seed-6a2d649b/pharos/host/beacon"
 	"github.com/seed-6a2d649b/pharos/host/experiment"
 	"github.com/seed-6a2d649b/pharos/host/metric"
 )
@@ -47,6 +48,7 @@ type view struct {
 	*plan
 	points  []int32     // by the extractor's index
 	pairsOf [][]pairOf  // by number of a point
+	cellOf  []int32     // by the extractor's index
 	dims    []int32     // of plan.dimensions: their numbers
 	values  []*valueSet // of plan.dimensions
 
@@ -54,6 +56,8 @@ type view struct {
 	carried map[string]*trial // by id
 	drawn   schedule          // hashed by the session id
 	byUnit  []unitSchedule    // hashed by a field
+
+	again *beacon.Batch // memory of looking at beacons again
 
 	latest int64 // time of the latest beacon that came under it
 	until  int64 // no tail has any from this slot on; 0: not known yet; see dropViews
@@ -115,6 +119,7 @@ func (t *tenant) see(p *plan) *view {
 	for _, point := range p.declared {
 		w.points = append(w.points, t.points.number(point.Name))
 	}
+	t.seeCells(w)
 	if len(p.pairs) > 0 {
 		w.pairsOf = make([][]pairOf, len(t.points.names)) // all halves have their numbers
 	}

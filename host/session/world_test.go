@@ -255,7 +255,12 @@ func check(t tester, what string, got, want []string) {
 	slices.Sort(want)
 	got = slices.Clone(got)
 	slices.Sort(got)
-	if !slices.Equal(got, want) {
-		t.Errorf("%s:\ngot\n\t%s\nwant\n\t%s", what, strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
+	if slices.Equal(got, want) {
+		return
 	}
+	only := func(a, b []string) string {
+		a = slices.DeleteFunc(slices.Clone(a), func(l string) bool { _, there := slices.BinarySearch(b, l); return there })
+		return strings.Join(a, "\n\t")
+	}
+	t.Errorf("%s:\nonly got, of %d lines\n\t%s\nonly wanted, of %d lines\n\t%s", what, len(got), only(got, want), len(want), only(want, got))
 }
