@@ -54,6 +54,9 @@ func Replay(ctx context.Context, cfg *config.Config, o ReplayOptions) (err error
 			return err
 		}
 	}
+	if err := r.finish(ctx); err != nil {
+		return err
+	}
 	if r.shown {
 		o.Progress("%d beacons, %d figures\n", r.offset, r.totals.Len())
 	}
@@ -180,6 +183,25 @@ func (r *replay) batch(ctx context.Context, source *beacon.Source, batch []dispa
 			to.records = to.records[:0]
 		}
 	}
+	r.sum()
+	return nil
+}
+
+// finish ends all sessions: nothing more comes.
+func (r *replay) finish(ctx context.Context) error {
+	for _, partitions := range r.partitions {
+		for _, of := range partitions {
+			if err := of.Finish(ctx, &r.out); err != nil {
+				return err
+			}
+		}
+	}
+	r.sum()
+	return nil
+}
+
+// sum adds up what was booked.
+func (r *replay) sum() {
 	for _, d := range r.out.Deltas {
 		r.totals.Add(d)
 	}
@@ -187,7 +209,6 @@ func (r *replay) batch(ctx context.Context, source *beacon.Source, batch []dispa
 		r.counts.Add(c)
 	}
 	r.out.Reset()
-	return nil
 }
 
 // Route takes a beacon that dispatch routes.

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/seed-6a2d649b/pharos/host/beacon"
 	"github.com/seed-6a2d649b/pharos/host/config"
@@ -42,9 +41,6 @@ func (g *Generation) sessionConfig(oneSource bool) (*session.Config, error) {
 func (g *Generation) sessionTenant(name string, t *config.Tenant) (session.Tenant, error) {
 	tenant := session.Tenant{AllTraffic: t.AllTraffic}
 	if p := g.plugins[t.Extract]; p != nil {
-		if len(p.Cells()) > 0 || p.Closes() {
-			return tenant, fmt.Errorf("tenant %s: plugin %s: session state is not supported yet", name, t.Extract)
-		}
 		tenant.Extractor = p
 		for _, f := range p.Plan().Fields {
 			tenant.Fields = append(tenant.Fields, f.Name)

@@ -35,8 +35,8 @@ var mutants = []mutant{
 	},
 	{
 		"prefix folded too early", "host/session/key.go",
-		`n := len(k.tail) - k.within(limit)`,
-		`if planted(%q) { limit += p.lateness / 2 }; n := len(k.tail) - k.within(limit)`,
+		`n := k.settled(limit, p.gap)`,
+		`if planted(%q) { limit += p.lateness / 2 }; n := k.settled(limit, p.gap)`,
 	},
 	{
 		"ids pruned too early", "host/session/ids.go",
