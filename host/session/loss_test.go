@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -17,24 +18,27 @@ import (
 func leftBehind(t *testing.T) *survival {
 	s := newSurvival(t, 1)
 	t.Cleanup(func() { s.stage.Close() })
-	for range 2 {
-		before := s.snapshots(survivalParts[0])
+	const all = 1 << 30 // a batch has all that there is
+	feed := func(round uint64) {
+		s.Rand = rand.New(rand.NewPCG(round, 1)) // how often a batch was tried does not show in it
 		s.feed()
+	}
+	for round := range uint64(2) {
+		before := s.snapshots(survivalParts[0])
+		feed(round)
 		for deadline := time.Now().Add(30 * time.Second); len(s.snapshots(survivalParts[0])) == len(before) || len(s.snapshots(survivalParts[1])) == len(before); {
-			s.batch(1000)
+			s.batch(all)
 			s.commit()
 			if time.Now().After(deadline) {
 				t.Fatal("no snapshots")
 			}
 		}
 	}
-	s.feed()
-	s.feed()
+	feed(2)
+	feed(3)
 	fault := func(string) error { return errors.New("no more") }
 	s.store.at.Store(&fault)
-	s.batch(1000)
-	s.commit()
-	s.batch(1000)
+	s.batch(all)
 	s.commit()
 	s.fresh()
 	s.store.at.Store(nil)
@@ -144,7 +148,7 @@ func TestStageLosses(t *testing.T) {
 				return
 			}
 			if !errors.Is(err, kafka.ErrStop) {
-				t.Fatalf("it goes on: %v", err)
+				t.Fatalf("it goes on, with the snapshots %+v, the log's start %d, and %d committed: %v", s.snapshots(tp), s.log.starts[tp], committed(s), err)
 			}
 			for _, text := range c.says {
 				if !strings.Contains(err.Error(), text) {
