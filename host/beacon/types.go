@@ -99,5 +99,6 @@ type Drop struct {
 	Cause   Cause  // dead letter: "plugin NAME: …"
 	Plugin  string
 	Version string
+	Digest  string // of the plugin's code, "sha256:" and hex
 	Detail  string // the error, for the dead-letter record
 }

@@ -357,7 +357,7 @@ func (c *Core) routeRow(i int, name string) {
 // letter writes a dead letter.
 func (c *Core) letter(i int, d beacon.Drop, tenant string) {
 	c.out.DeadLetter(kafka.DeadLetter{
-		Cause: string(d.Cause), Detail: d.Detail, Plugin: d.Plugin, Version: d.Version, Tenant: tenant,
+		Cause: string(d.Cause), Detail: d.Detail, Plugin: d.Plugin, Version: d.Version, Digest: d.Digest, Tenant: tenant,
 		Topic: c.src.Topic, Partition: c.src.Partition, Offset: c.records[i].Offset, Value: c.records[i].Value,
 	})
 }

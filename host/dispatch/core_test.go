@@ -58,7 +58,7 @@ func (p *plugin) dropOf(verb, arg string) beacon.Drop {
 	if verb == "drop" {
 		return beacon.Drop{Reason: arg}
 	}
-	return beacon.Drop{Cause: beacon.Cause("plugin " + p.name + ": " + arg), Plugin: p.name, Version: "1", Detail: "wasm stack"}
+	return beacon.Drop{Cause: beacon.Cause("plugin " + p.name + ": " + arg), Plugin: p.name, Version: "1", Digest: "sha256:1", Detail: "wasm stack"}
 }
 
 // recorder is an Output that keeps everything.
@@ -200,7 +200,7 @@ func TestOneBeacon(t *testing.T) {
 			case c.cause != "":
 				want := kafka.DeadLetter{Cause: c.cause, Detail: c.detail, Tenant: c.tenant, Topic: c.topic, Partition: 3, Offset: 99}
 				if name, _, ok := strings.Cut(strings.TrimPrefix(c.cause, "plugin "), ":"); ok {
-					want.Plugin, want.Version = name, "1"
+					want.Plugin, want.Version, want.Digest = name, "1", "sha256:1"
 				}
 				if len(out.letters) != 1 || string(out.letters[0].Value) != c.value {
 					t.Fatalf("dead letters %+v", out.letters)

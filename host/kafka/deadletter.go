@@ -17,6 +17,7 @@ const (
 	headerDetail    = "detail"
 	headerPlugin    = "plugin"
 	headerVersion   = "version"
+	headerDigest    = "digest"
 	headerTenant    = "tenant"
 	headerSource    = "source"
 	headerPartition = "partition"
@@ -29,8 +30,9 @@ const (
 type DeadLetter struct {
 	Cause     string // the causes of package beacon
 	Detail    string // the error; may be empty
-	Plugin    string // and Version: only where a plugin is the cause
+	Plugin    string // these three: only where a plugin is the cause
 	Version   string
+	Digest    string
 	Tenant    string // empty where it cannot be told
 	Topic     string // the source position: raw topic, partition, offset
 	Partition int32
@@ -54,6 +56,7 @@ func (d DeadLetter) Record(topic string, partitions int32) *kgo.Record {
 	add(headerDetail, d.Detail)
 	add(headerPlugin, d.Plugin)
 	add(headerVersion, d.Version)
+	add(headerDigest, d.Digest)
 	add(headerTenant, d.Tenant)
 	add(headerSource, d.Topic)
 	add(headerPartition, strconv.Itoa(int(d.Partition)))
@@ -79,6 +82,8 @@ func ParseDeadLetter(r *kgo.Record) (DeadLetter, error) {
 			d.Plugin = v
 		case headerVersion:
 			d.Version = v
+		case headerDigest:
+			d.Digest = v
 		case headerTenant:
 			d.Tenant = v
 		case headerSource:

@@ -58,7 +58,7 @@ func TestPartitionOfIsKafkas(t *testing.T) {
 
 func TestDeadLetterKeepsEverything(t *testing.T) {
 	d := DeadLetter{
-		Cause: "plugin bots: trap", Detail: "unreachable at 0x1", Plugin: "bots", Version: "1.2.0", Tenant: "shop",
+		Cause: "plugin bots: trap", Detail: "unreachable at 0x1", Plugin: "bots", Version: "1.2.0", Digest: "sha256:00", Tenant: "shop",
 		Topic: "beacons", Partition: 3, Offset: 77, Value: []byte("{\xff"),
 	}
 	r := d.Record("pharos.dead-letters", 4)

@@ -266,7 +266,7 @@ const maxDetail = 4 << 10
 
 // blame does to a guilty row what the config says.
 func (p *Plugin) blame(row int, failure error, refuse func(row int, d beacon.Drop)) {
-	d := beacon.Drop{Plugin: p.name, Version: p.version}
+	d := beacon.Drop{Plugin: p.name, Version: p.version, Digest: p.digest}
 	cause, detail := describe(failure)
 	d.Detail = strings.ToValidUTF8(detail[:min(len(detail), maxDetail)], "?")
 	switch p.onError {

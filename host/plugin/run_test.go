@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -170,6 +172,25 @@ func TestBisection(t *testing.T) {
 	}
 }
 
+// TestManyGuilty: k guilty rows of n cost O(k log(n/k)) calls, wherever they are.
+func TestManyGuilty(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, k := range []int{1, 10, 100, 1000} {
+		p := load(t, Spec{Module: "testdata/filter.wasm"})
+		things := slices.Repeat([]string{""}, chunkRows)
+		for _, row := range random.Perm(chunkRows)[:k] {
+			things[row] = "trap"
+		}
+		b, sel := beacons(t, p, doing(things...)...)
+		got := answers(t, p, b, sel)
+		s := p.Stats()
+		most := 1 + 5*float64(k) + 2*float64(k)*math.Log2(chunkRows/float64(k))
+		if len(got) != k || s.Guilty != uint64(k) || float64(s.Calls) > most {
+			t.Errorf("%d of %d: %d answers, at most %.0f calls, got %+v", k, chunkRows, len(got), most, s)
+		}
+	}
+}
+
 func TestOutOfFuel(t *testing.T) {
 	p := load(t, Spec{Module: "testdata/filter.wasm", Fuel: 1_000_000})
 	b, sel := beacons(t, p, doing("yes", "loop", "", "yes")...)
@@ -201,6 +222,9 @@ func TestDrop(t *testing.T) {
 		}
 		got.Detail = ""
 		want.drop.Plugin, want.drop.Version = "mine", "1.2.3"
+		if want.drop.Cause != "" {
+			want.drop.Digest = p.Digest()
+		}
 		if got != want.drop {
 			t.Errorf("%+v, want %+v", got, want.drop)
 		}

@@ -246,7 +246,7 @@ func (p *Partition) step(ctx context.Context, s *scratch, i int, r *Record, out 
 	}
 	if trap := e.trap(); e.counted && trap != nil && trap.Cause != "" {
 		d := letter(row, r, trap.Cause)
-		d.Plugin, d.Version, d.Detail = trap.Plugin, trap.Version, trap.Detail
+		d.Plugin, d.Version, d.Digest, d.Detail = trap.Plugin, trap.Version, trap.Digest, trap.Detail
 		out.DeadLetters = append(out.DeadLetters, d)
 	}
 	return nil

@@ -52,6 +52,7 @@ var hostile = []struct {
 	{"trap-configure", whenConfigured, Trap, "pharos_configure: trap: unreachable"},
 	{"trap-plan", whenConfigured, Trap, "pharos_plan: trap: unreachable"},
 	{"trap-process", whenAsked, Trap, "pharos_process: trap: unreachable"},
+	{"names", whenAsked, Trap, "pharos_process: trap: unreachable"},
 	{"trap-error", whenAsked, Trap, "pharos_error: trap: unreachable"},
 	{"writes-outside", whenAsked, Trap, "out of bounds memory access"},
 	{"exits", whenAsked, Trap, "called proc_exit(0)"},
