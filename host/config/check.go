@@ -50,6 +50,7 @@ func (c *checker) check() {
 	c.plugins()
 	c.dispatch()
 	c.tenants()
+	c.keys()
 	c.stores()
 	c.keyspaces()
 }

@@ -41,9 +41,9 @@ func (c *checker) plugins() {
 		case hasModule && hasRules:
 			c.atKey(at.to("rules"), "a plugin has a module or rules, not both")
 		case !hasModule && !hasRules:
-			c.atKey(at, "a plugin needs a module (file:// and a path) or rules")
+			c.atKey(at, "a plugin needs a module (file://, https:// or oci://) or rules")
 		}
-		for _, key := range []string{"digest", "config", "data"} {
+		for _, key := range []string{"digest", "config", "data", "key", "signature", "golden"} {
 			if c.given(at.to(key)) && !hasModule {
 				c.atKey(at.to(key), "only a plugin with a module has it")
 			}

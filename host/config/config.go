@@ -27,6 +27,7 @@ type Config struct {
 	Snapshots Snapshots     `key:"snapshots" doc:"Snapshots of the session stage: what a partition starts from after a restart, or on another host (docs/snapshots.md)."`
 	Sources   []Source      `key:"sources" required:"true" doc:"The raw topics, and where their beacons hold what Pharos must know."`
 	Plugins   Map[Plugin]   `key:"plugins" reload:"live" doc:"Filters, splitters and extractors by name: WebAssembly modules, or rules. A module may be used under several names."`
+	Keys      Map[string]   `key:"keys" reload:"live" doc:"Public keys of those who may sign modules, by name: the last line of the .pub file that pharos plugin keygen, or minisign, has made." example:"RWTn26MbL8ocFJ1YF0LYwdVay90CeZ/ex0SvEIHwIL/n4Za6FYPJ0gkX"`
 	Dispatch  Dispatch      `key:"dispatch" reload:"live" doc:"What happens to every beacon first: filters, then the splitter."`
 	Session   Session       `key:"session" doc:"How beacons are cut into sessions."`
 	Tenants   Map[Tenant]   `key:"tenants" required:"true" reload:"live" doc:"The owners of beacons, their extractors and experiments, by the name that beacons carry."`

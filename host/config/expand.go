@@ -2,8 +2,10 @@ package config
 
 import (
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -184,10 +186,32 @@ func (u *URL) decode(d *decoder, n *node, at keyPath) {
 	case scheme == "file":
 		path := d.pathIn(n.file, rest)
 		*u = URL{given: "file://" + path.given, Path: path}
-	case scheme == "https" || scheme == "oci" || scheme == "s3" || scheme == "gs" || scheme == "azblob":
-		*u = URL{given: text}
-		d.faultAt(n.pos, at, "not yet: %s://; only file:// can be used", scheme)
 	default:
-		d.faultAt(n.pos, at, "the scheme %s:// is unknown; a file is file:// and its path", scheme)
+		if why := badModuleURL(scheme, text); why != "" {
+			d.faultAt(n.pos, at, "%s", why)
+			return
+		}
+		*u = URL{given: text}
 	}
 }
+
+// badModuleURL says what is wrong with the URL of a module that is no file, empty if
+// nothing. The URL goes into messages.
+func badModuleURL(scheme, text string) string {
+	u, err := url.Parse(text)
+	switch {
+	case !slices.Contains([]string{"https", "http", "oci", "oci+http"}, scheme):
+		return fmt.Sprintf("the scheme %s:// is unknown; a module is file:// and a path, https:// or oci://", scheme)
+	case err != nil || u.Host == "" || len(u.Path) < 2:
+		return fmt.Sprintf("the URL can not be read; it is %s://HOST/PATH", scheme)
+	case u.User != nil || u.Fragment != "":
+		return "the URL holds a log-in, or something like it; those of registries come from Docker's config file"
+	case (scheme == "http" || scheme == "oci+http") && !isLoopback(u.Hostname()):
+		return fmt.Sprintf("%s:// reaches this machine only; take https:// or oci://", scheme)
+	case strings.HasPrefix(scheme, "oci") && (u.RawQuery != "" || !ociReference.MatchString(u.Path)):
+		return "the URL names no tag and no digest; it is oci://REGISTRY/NAME:TAG, or oci://REGISTRY/NAME@sha256:DIGEST"
+	}
+	return ""
+}
+
+var ociReference = regexp.MustCompile(`^/[a-z0-9._/-]+(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|@sha256:[0-9a-f]{64})$`)

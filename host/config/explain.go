@@ -72,6 +72,11 @@ func (e *explainer) beacons() {
 	if d.Split != "" {
 		e.line("The splitter %s chooses the route.", d.Split)
 	}
+	for name := range e.Plugins.All() {
+		if keys, wanted := e.signers(name); wanted {
+			e.line("The module of %s must be signed by %s.", name, oneOf(keys))
+		}
+	}
 	s := e.Session
 	e.line("A session ends after %s without a beacon. A beacon may come %s behind the watermark, and be %s ahead of the clock; so a minute is final %s after its end.",
 		FormatDuration(s.Gap), FormatDuration(s.Lateness), FormatDuration(s.Ahead), FormatDuration(s.Lateness))

@@ -4,16 +4,18 @@ import "time"
 
 // Plugin is one use of a module, or a list of rules.
 type Plugin struct {
-	Module  URL       `key:"module" absent:"the plugin has rules" doc:"The WebAssembly module: file:// and a path." example:"file://plugins/bots.wasm"`
-	Digest  string    `key:"digest" absent:"any content, of a file:// module" doc:"SHA-256 of the module; a module that is not a file needs it." example:"\"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\""`
-	Config  Free      `key:"config" doc:"Handed to the module, which says in its schema what it takes." example:"{extra: [curl]}"`
-	Data    Map[Path] `key:"data" doc:"Files handed to the module, by the name that it knows them by." example:"lists/agents.txt"`
-	Rules   *Rules    `key:"rules" absent:"the plugin has a module" doc:"Rules instead of a module: exactly one of drop, split and extract."`
-	Limits  Limits    `key:"limits" doc:"What one instance of the module may use."`
-	OnError string    `key:"on_error" default:"dead_letter" enum:"dead_letter|pass|drop" doc:"What becomes of a beacon at which the plugin fails: to the dead letters, on as if the plugin had said nothing, or filtered with the reason plugin NAME." example:"pass"`
-	Key     Free      `key:"key" notyet:"signatures are not checked; pin the module by its digest" doc:"The key that must have signed the module."`
-	Shadow  Free      `key:"shadow" notyet:"a new version can not run beside the old one" doc:"Run a new version beside the old one first."`
-	Canary  Free      `key:"canary" notyet:"a new version can not be given a share of the beacons" doc:"Give a new version a share of the beacons first."`
+	Module    URL       `key:"module" absent:"the plugin has rules" doc:"The WebAssembly module: file:// and a path; https:// and where a web server has it; or oci://, a registry, a name and a tag or digest. http:// and oci+http:// reach this machine only." example:"oci://registry.example/shop/clicks:1.4.0"`
+	Digest    string    `key:"digest" absent:"any content, of a file:// module" doc:"SHA-256 of the module; a module that is not a file needs it." example:"\"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\""`
+	Config    Free      `key:"config" doc:"Handed to the module, which says in its schema what it takes." example:"{extra: [curl]}"`
+	Data      Map[Path] `key:"data" doc:"Files handed to the module, by the name that it knows them by." example:"lists/agents.txt"`
+	Rules     *Rules    `key:"rules" absent:"the plugin has a module" doc:"Rules instead of a module: exactly one of drop, split and extract."`
+	Limits    Limits    `key:"limits" doc:"What one instance of the module may use."`
+	OnError   string    `key:"on_error" default:"dead_letter" enum:"dead_letter|pass|drop" doc:"What becomes of a beacon at which the plugin fails: to the dead letters, on as if the plugin had said nothing, or filtered with the reason plugin NAME." example:"pass"`
+	Key       string    `key:"key" absent:"no signature is wanted, but for plugin_keys" doc:"The one of keys that must have signed the module." example:"shop"`
+	Signature Path      `key:"signature" absent:"that beside the module: its name and .minisig, or a layer in the registry" doc:"File of the module's signature, of minisign." example:"plugins/bots.wasm.minisig"`
+	Golden    Path      `key:"golden" absent:"those beside the module: NAME.golden.ndjson, or a layer in the registry" doc:"File of golden vectors that must hold, beside those in the module." example:"plugins/bots.golden.ndjson"`
+	Shadow    Free      `key:"shadow" notyet:"a new version can not run beside the old one" doc:"Run a new version beside the old one first."`
+	Canary    Free      `key:"canary" notyet:"a new version can not be given a share of the beacons" doc:"Give a new version a share of the beacons first."`
 }
 
 // Limits bound one instance of a module.
@@ -52,10 +54,11 @@ type ExtractRule struct {
 
 // Dispatch is the first stage.
 type Dispatch struct {
-	Filters []string   `key:"filters" doc:"Plugins that drop beacons, in the order of work; the first drop wins." example:"[bots, noise]"`
-	Split   string     `key:"split" absent:"every beacon takes the default route" doc:"The plugin that chooses routes." example:"device"`
-	Routes  Map[Route] `key:"routes" absent:"one route, all, with topic pharos.all" doc:"The routes by name. A session is one session on one route."`
-	Default string     `key:"default" absent:"the route, if there is one only" doc:"The route of beacons on which the splitter has no opinion." example:"web"`
+	PluginKeys []string   `key:"plugin_keys" absent:"no signature is wanted" doc:"One of these keys must have signed each module of dispatch: filters and splitter." example:"[platform]"`
+	Filters    []string   `key:"filters" doc:"Plugins that drop beacons, in the order of work; the first drop wins." example:"[bots, noise]"`
+	Split      string     `key:"split" absent:"every beacon takes the default route" doc:"The plugin that chooses routes." example:"device"`
+	Routes     Map[Route] `key:"routes" absent:"one route, all, with topic pharos.all" doc:"The routes by name. A session is one session on one route."`
+	Default    string     `key:"default" absent:"the route, if there is one only" doc:"The route of beacons on which the splitter has no opinion." example:"web"`
 }
 
 // Route is the topic of a route.

@@ -29,7 +29,7 @@ func TestSections(t *testing.T) {
 	if keys := RestartKeys(); !slices.Equal(keys, []string{"kafka", "group", "topics", "http", "data", "snapshots", "sources", "session", "stores"}) {
 		t.Errorf("a restart is needed by %v", keys)
 	}
-	if keys := SharedKeys(); !slices.Equal(keys, []string{"group", "topics", "sources", "plugins", "dispatch", "session", "tenants", "stores", "keyspaces"}) {
+	if keys := SharedKeys(); !slices.Equal(keys, []string{"group", "topics", "sources", "plugins", "keys", "dispatch", "session", "tenants", "stores", "keyspaces"}) {
 		t.Errorf("shared are %v", keys)
 	}
 	c, err := Parse("x", ".", []byte("sources: [{name: site}]\ntenants: {shop: }\nsession: {gap: 20m}\n"))

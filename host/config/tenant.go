@@ -4,6 +4,7 @@ package config
 type Tenant struct {
 	Extract     string          `key:"extract" absent:"only visits are counted" doc:"The plugin that turns beacons into measurements." example:"shop-points"`
 	Filters     []string        `key:"filters" doc:"Plugins that drop beacons of this tenant, after dispatch's own." example:"[shop-internal]"`
+	PluginKeys  []string        `key:"plugin_keys" absent:"no signature is wanted" doc:"One of these keys must have signed each module of the tenant: extractor and filters." example:"[shop]"`
 	AllTraffic  bool            `key:"all_traffic" default:"false" doc:"Count all sessions too, as the experiment _all." example:"true"`
 	Pairs       []Pair          `key:"pairs" doc:"Pairs of points whose product is summed, for the statistics of ratios." example:"[[revenue, order]]"`
 	SeriesLimit int64           `key:"series_limit" default:"200000" min:"1" doc:"How many series the tenant may have. It is not enforced yet; it changes no figure." example:"50000"`

@@ -2,10 +2,8 @@ package pipeline
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,15 +14,18 @@ import (
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/blob"
 	"github.com/seed-6a2d649b/pharos/host/config"
+	"github.com/seed-6a2d649b/pharos/host/fetch"
+	"github.com/seed-6a2d649b/pharos/host/plugin"
 	"github.com/seed-6a2d649b/pharos/host/snapshot"
 )
 
 // files keeps modules and data files by their content: for all hosts of the group
 // in the blob store, and what this host needs below its data directory.
 type files struct {
-	store *snapshot.Store
-	label string // of the store, for errors
-	dir   string // the data directory
+	store  *snapshot.Store
+	loader *plugin.Loader
+	label  string // of the store, for errors
+	dir    string // the data directory
 
 	mu  sync.Mutex
 	own map[string]string // path by digest: what this host's config names
@@ -56,25 +57,30 @@ func packedDigest(given string) (digest string, ok bool) {
 // and the files that it needs.
 type packed struct {
 	*config.Config
-	files map[string]string // path by digest
+	files   map[string]string // path by digest
+	fetched map[string][]byte // content by digest, of what is no file of this host's
 }
 
-// pack reads the modules and data files of a config.
-func pack(cfg *config.Config) (*packed, error) {
+// pack reads the modules and data files of a config, and fetches what is elsewhere.
+// With a module go its signature and golden vectors, so that every host judges it as
+// this one does.
+func pack(ctx context.Context, cfg *config.Config, loader *plugin.Loader) (*packed, error) {
 	c := *cfg
 	c.Plugins = slices.Clone(cfg.Plugins)
-	p := &packed{Config: &c, files: map[string]string{}}
+	p := &packed{Config: &c, files: map[string]string{}, fetched: map[string][]byte{}}
 	for i := range c.Plugins {
-		one := &c.Plugins[i].Value
-		at := []string{"plugins", c.Plugins[i].Name}
+		name, one := c.Plugins[i].Name, &c.Plugins[i].Value
+		at := []string{"plugins", name}
 		if one.Module.IsZero() {
 			continue
 		}
-		digest, err := p.add(one.Module.Path.String(), abi.MaxModuleBytes)
+		got, err := loader.Fetch(ctx, pluginSpec(cfg, name, one))
 		if err != nil {
 			return nil, config.Faults{cfg.Faultf(append(at, "module"), "%v", err)}
 		}
-		one.Module, one.Digest = config.FileURL(packedName(digest)), digest
+		one.Digest = fetch.Digest(got.Module.Content)
+		one.Module = config.FileURL(p.keep(got.Module).String())
+		one.Golden, one.Signature = p.keep(got.Golden), p.keep(got.Signature)
 		one.Data = slices.Clone(one.Data)
 		for j := range one.Data {
 			d := &one.Data[j]
@@ -88,35 +94,35 @@ func pack(cfg *config.Config) (*packed, error) {
 	return p, nil
 }
 
+// keep takes a part of a package in, and gives its name; none of one that is not
+// there.
+func (p *packed) keep(part fetch.Part) (name config.Path) {
+	if part.Content == nil {
+		return config.Path{}
+	}
+	digest := fetch.Digest(part.Content)
+	if part.File {
+		p.files[digest] = part.From
+	} else {
+		p.fetched[digest] = part.Content
+	}
+	return config.FilePath(packedName(digest))
+}
+
 func (p *packed) add(path string, limit int) (digest string, err error) {
-	content, err := readBounded(path, limit)
+	content, err := fetch.ReadFile(path, limit)
 	if err != nil {
 		return "", err
 	}
-	digest = fmt.Sprintf("sha256:%x", sha256.Sum256(content))
+	digest = fetch.Digest(content)
 	p.files[digest] = path
 	return digest, nil
-}
-
-func readBounded(path string, limit int) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	content, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
-	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, err
-	}
-	if len(content) > limit {
-		return nil, fmt.Errorf("%s has more than the %d bytes that are allowed", path, limit)
-	}
-	return content, nil
 }
 
 // put puts the files of a packed config where all hosts of the group find them.
 func (f *files) put(ctx context.Context, p *packed) error {
 	for digest, path := range p.files {
-		content, err := readBounded(path, max(abi.MaxModuleBytes, abi.MaxDataBytes))
+		content, err := fetch.ReadFile(path, max(abi.MaxModuleBytes, abi.MaxDataBytes))
 		if err != nil {
 			return err
 		}
@@ -126,6 +132,11 @@ func (f *files) put(ctx context.Context, p *packed) error {
 		}
 		if kept != digest {
 			return fmt.Errorf("%s has changed while it was read: try again", path)
+		}
+	}
+	for _, content := range p.fetched {
+		if _, err := f.store.PutModule(ctx, content); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -140,6 +151,14 @@ func (f *files) fetch(ctx context.Context, cfg *config.Config) error {
 		}
 		if err := f.local(ctx, p.Module.Path.String()); err != nil {
 			return fmt.Errorf("plugin %s: module: %w", name, err)
+		}
+		for what, path := range map[string]config.Path{"golden": p.Golden, "signature": p.Signature} {
+			if path.IsZero() {
+				continue
+			}
+			if err := f.local(ctx, path.String()); err != nil {
+				return fmt.Errorf("plugin %s: %s: %w", name, what, err)
+			}
 		}
 		for data, path := range p.Data.All() {
 			if err := f.local(ctx, path.String()); err != nil {
@@ -157,7 +176,7 @@ func (f *files) local(ctx context.Context, path string) error {
 	if err != nil || !ok {
 		return fmt.Errorf("%s is no digest", path)
 	}
-	if content, err := os.ReadFile(path); err == nil && fmt.Sprintf("sha256:%x", sha256.Sum256(content)) == digest {
+	if content, err := os.ReadFile(path); err == nil && fetch.Digest(content) == digest {
 		return nil
 	}
 	content, err := f.find(ctx, digest)
@@ -170,8 +189,8 @@ func (f *files) local(ctx context.Context, path string) error {
 	return writeFile(path, content)
 }
 
-// find looks for a content in the blob store and among what this host's own config
-// names.
+// find looks for a content in the blob store, among what this host's own config
+// names, and among what it has fetched.
 func (f *files) find(ctx context.Context, digest string) ([]byte, error) {
 	content, err := f.store.Module(ctx, digest)
 	if err == nil {
@@ -181,9 +200,12 @@ func (f *files) find(ctx context.Context, digest string) ([]byte, error) {
 	path, ok := f.own[digest]
 	f.mu.Unlock()
 	if ok {
-		if own, ownErr := readBounded(path, max(abi.MaxModuleBytes, abi.MaxDataBytes)); ownErr == nil && fmt.Sprintf("sha256:%x", sha256.Sum256(own)) == digest {
+		if own, ownErr := fetch.ReadFile(path, max(abi.MaxModuleBytes, abi.MaxDataBytes)); ownErr == nil && fetch.Digest(own) == digest {
 			return own, nil
 		}
+	}
+	if own, ok := f.loader.Kept(digest); ok {
+		return own, nil
 	}
 	if errors.Is(err, blob.ErrNotFound) {
 		err = fmt.Errorf("%s is not in %s: give all hosts of the group one store (snapshots.url): %w", digest, f.label, err)

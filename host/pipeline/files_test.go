@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/seed-6a2d649b/pharos/host/blob"
 	"github.com/seed-6a2d649b/pharos/host/config"
+	"github.com/seed-6a2d649b/pharos/host/plugin"
 	"github.com/seed-6a2d649b/pharos/host/snapshot"
 )
 
@@ -29,6 +31,20 @@ func withFiles(t *testing.T) (cfg *config.Config, dir string) {
 		t.Fatal(err)
 	}
 	return cfg, dir
+}
+
+func testLoader(t *testing.T) *plugin.Loader {
+	t.Helper()
+	l, err := plugin.NewLoader("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
 }
 
 func testStore(t *testing.T) (*snapshot.Store, string) {
@@ -54,7 +70,7 @@ func content(t *testing.T, path string) string {
 func TestFilesGoWithTheGeneration(t *testing.T) {
 	cfg, dir := withFiles(t)
 	store, _ := testStore(t)
-	p, err := pack(cfg)
+	p, err := pack(t.Context(), cfg, testLoader(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +85,7 @@ func TestFilesGoWithTheGeneration(t *testing.T) {
 	}
 
 	r := recordOf(t, p.Config, 0, "a")
-	other := &files{store: store, label: "the store", dir: t.TempDir()}
+	other := &files{store: store, loader: testLoader(t), label: "the store", dir: t.TempDir()}
 	theirs, err := r.parse(other.dir)
 	if err != nil {
 		t.Fatal(err)
@@ -93,12 +109,12 @@ func TestFilesGoWithTheGeneration(t *testing.T) {
 func TestFilesOfTheHost(t *testing.T) {
 	cfg, dir := withFiles(t)
 	store, bucket := testStore(t)
-	p, err := pack(cfg)
+	p, err := pack(t.Context(), cfg, testLoader(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := recordOf(t, p.Config, 0, "a")
-	f := &files{store: store, label: "file://" + bucket, dir: t.TempDir(), own: p.files}
+	f := &files{store: store, loader: testLoader(t), label: "file://" + bucket, dir: t.TempDir(), own: p.files}
 	theirs, err := r.parse(f.dir)
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +139,7 @@ func TestFilesOfTheHost(t *testing.T) {
 func TestFilesThatChange(t *testing.T) {
 	cfg, dir := withFiles(t)
 	store, _ := testStore(t)
-	p, err := pack(cfg)
+	p, err := pack(t.Context(), cfg, testLoader(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +153,7 @@ func TestFilesThatChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	var faults config.Faults
-	if _, err := pack(cfg); !errors.As(err, &faults) || !strings.Contains(err.Error(), "x:4:50: plugins.bots.data.agents: open ") {
+	if _, err := pack(t.Context(), cfg, testLoader(t)); !errors.As(err, &faults) || !strings.Contains(err.Error(), "x:4:50: plugins.bots.data.agents: open ") {
 		t.Errorf("%v", err)
 	}
 }

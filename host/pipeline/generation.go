@@ -99,7 +99,7 @@ func Check(ctx context.Context, cfg *config.Config) error {
 func (g *Generation) loadPlugins(ctx context.Context, from *shelf) (faults config.Faults) {
 	taken := map[string]*shelved{}
 	for name, p := range g.Config.Plugins.All() {
-		loaded, err := from.take(ctx, pluginSpec(name, p))
+		loaded, err := from.take(ctx, pluginSpec(g.Config, name, p))
 		if err != nil {
 			faults = append(faults, pluginFaults(g.Config, name, p, err)...)
 			continue

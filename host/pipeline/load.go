@@ -32,7 +32,7 @@ func faultyPlugins(ctx context.Context, cfg *config.Config, known config.Faults)
 		case p.Rules != nil:
 			faults = append(faults, faultyExpressions(cfg, name, p)...)
 		case !p.Module.IsZero() && !known.Within("plugins", name):
-			loaded, err := loader.Load(ctx, pluginSpec(name, p))
+			loaded, err := loader.Load(ctx, pluginSpec(cfg, name, p))
 			if err != nil {
 				faults = append(faults, pluginFaults(cfg, name, p, err)...)
 				continue

@@ -12,9 +12,10 @@ import (
 )
 
 // pluginSpec says a config's plugin in the words of package plugin.
-func pluginSpec(name string, p *config.Plugin) plugin.Spec {
+func pluginSpec(cfg *config.Config, name string, p *config.Plugin) plugin.Spec {
 	spec := plugin.Spec{
-		Name: name, Module: p.Module.Path.String(), Digest: p.Digest, Config: json.RawMessage(p.Config),
+		Name: name, Module: moduleAddress(p), Digest: p.Digest, Keys: cfg.SigningKeys(name),
+		Golden: p.Golden.String(), Signature: p.Signature.String(), Config: json.RawMessage(p.Config),
 		Memory: int64(p.Limits.Memory), Fuel: p.Limits.Fuel, OnError: plugin.OnError(p.OnError),
 	}
 	if p.Rules != nil {
@@ -27,6 +28,14 @@ func pluginSpec(name string, p *config.Plugin) plugin.Spec {
 		spec.Data[file] = path.String()
 	}
 	return spec
+}
+
+// moduleAddress is where the module of a plugin is: a path, or a URL.
+func moduleAddress(p *config.Plugin) string {
+	if path := p.Module.Path; !path.IsZero() {
+		return path.String()
+	}
+	return p.Module.String()
 }
 
 func ruleLists(r *config.Rules) *rules.Rules {

@@ -48,7 +48,7 @@ func newRecord(cfg *config.Config, parent uint64, routes []route, host string) (
 		return nil, fmt.Errorf("the config has %d bytes when its files are put together, and a generation has at most %d", len(r.Config), config.MaxFileBytes)
 	}
 	for name, p := range cfg.Plugins.All() {
-		what, err := json.Marshal(pluginSpec(name, p))
+		what, err := json.Marshal(pluginSpec(cfg, name, p))
 		if err != nil {
 			return nil, fmt.Errorf("plugin %s: %w", name, err)
 		}

@@ -124,7 +124,7 @@ func (h *host) readFile(ctx context.Context) (file *packed, fault string) {
 	}
 	cfg, err := h.Load(ctx)
 	if err == nil {
-		file, err = pack(cfg)
+		file, err = pack(ctx, cfg, h.gens.shelf.loader)
 	}
 	if err != nil {
 		return nil, fmt.Sprintf("this host's config file can not be read any more: %v", err)

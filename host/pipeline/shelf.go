@@ -42,14 +42,14 @@ func newShelf(cfg *config.Config) (*shelf, error) {
 	return &shelf{loader: l, past: &past{}, loaded: map[string]*shelved{}, unused: make(chan struct{}, 1)}, nil
 }
 
-// newLoader keeps compiled modules below the data directory. That only saves
+// newLoader keeps compiled and fetched modules below the data directory. That only saves
 // time: where nothing can be written there, it keeps them in memory.
 func newLoader(cfg *config.Config) (*plugin.Loader, error) {
 	for _, p := range cfg.Plugins.All() {
 		if p.Module.IsZero() {
 			continue
 		}
-		if l, err := plugin.NewLoader(cfg.Data.Join("compiled").String()); err == nil {
+		if l, err := plugin.NewLoader(cfg.Data.String()); err == nil {
 			return l, nil
 		}
 		break

@@ -20,7 +20,7 @@ import (
 // group publishes its own.
 func (h *host) begin(ctx context.Context) error {
 	var err error
-	if h.gens, err = h.newGenerations(); err != nil {
+	if h.gens, err = h.newGenerations(ctx); err != nil {
 		return err
 	}
 	if h.client, err = kafka.NewClient(h.kafka); err != nil {
@@ -49,7 +49,7 @@ func (h *host) begin(ctx context.Context) error {
 		return err
 	}
 	fault := ""
-	if p, err := pack(h.file); err != nil {
+	if p, err := pack(ctx, h.file, h.gens.shelf.loader); err != nil {
 		fault = fmt.Sprintf("this host's config file names what can not be read: %v", err)
 	} else {
 		fault = h.fileDiffers(p)
@@ -60,7 +60,7 @@ func (h *host) begin(ctx context.Context) error {
 	return nil
 }
 
-func (h *host) newGenerations() (*generations, error) {
+func (h *host) newGenerations(ctx context.Context) (*generations, error) {
 	dir, err := filepath.Abs(h.file.Data.String())
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
@@ -69,8 +69,8 @@ func (h *host) newGenerations() (*generations, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &files{store: snapshot.New(h.bucket, h.file.Group, h.file.Snapshots.Keep), label: h.bucket.String(), dir: dir}
-	if p, err := pack(h.file); err == nil { // else it is said where the file is compared or published
+	f := &files{loader: s.loader, store: snapshot.New(h.bucket, h.file.Group, h.file.Snapshots.Keep), label: h.bucket.String(), dir: dir}
+	if p, err := pack(ctx, h.file, s.loader); err == nil { // else it is said where the file is compared or published
 		f.learn(p.files)
 	}
 	return &generations{

@@ -27,10 +27,10 @@ func TestLivesOfVersions(t *testing.T) {
 		return query.PluginStatus{}
 	}
 	first := bots()
-	if got := stepsOf(first); !slices.Equal(got, []string{"fetch", "digest", "metering", "compile", "ABI check", "configure", "golden vectors", "ready", "live"}) {
+	if got := stepsOf(first); !slices.Equal(got, []string{"fetch", "digest", "signature", "metering", "compile", "ABI check", "configure", "golden vectors", "ready", "live"}) {
 		t.Error(got)
 	}
-	if first.State != plugin.Live || first.Since == nil || first.Life[3].TookMS <= 0 || first.Life[8].Detail != "generation 1" {
+	if first.State != plugin.Live || first.Since == nil || first.Life[4].TookMS <= 0 || first.Life[9].Detail != "generation 1" {
 		t.Errorf("%+v", first)
 	}
 
@@ -38,7 +38,7 @@ func TestLivesOfVersions(t *testing.T) {
 	if _, err := h.reload(context.Background(), false); err != nil {
 		t.Fatal(err)
 	}
-	if now := bots(); now.State != plugin.Live || now.Life[8].Detail != "generation 2" {
+	if now := bots(); now.State != plugin.Live || now.Life[9].Detail != "generation 2" {
 		t.Errorf("%+v", now)
 	}
 	var before query.PluginStatus
@@ -52,7 +52,7 @@ func TestLivesOfVersions(t *testing.T) {
 		before = all[i]
 		return before.State == plugin.Closed
 	})
-	if got := stepsOf(before)[8:]; !slices.Equal(got, []string{"live", "draining", "drained", "closed"}) || before.Life[9].Detail != "generation 2 has version 1.0.0" {
+	if got := stepsOf(before)[9:]; !slices.Equal(got, []string{"live", "draining", "drained", "closed"}) || before.Life[10].Detail != "generation 2 has version 1.0.0" {
 		t.Errorf("%v %+v", got, before.Life)
 	}
 

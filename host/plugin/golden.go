@@ -9,16 +9,21 @@ import (
 	"strings"
 
 	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/fetch"
 	"github.com/seed-6a2d649b/pharos/host/wasm"
 )
 
 // GoldenPath is where the golden vectors of the module at a path are.
-func GoldenPath(module string) string {
-	return strings.TrimSuffix(module, ".wasm") + ".golden.ndjson"
-}
+func GoldenPath(module string) string { return fetch.GoldenPath(module) }
 
 // Vectors are the golden vectors of the module at a path, in it and beside it.
-func Vectors(m *wasm.Module, path string) ([]*abi.Vector, error) { return goldenVectors(m, path) }
+func Vectors(m *wasm.Module, path string) ([]*abi.Vector, error) {
+	beside, err := fetch.ReadFile(GoldenPath(path), abi.MaxGoldenBytes)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return goldenVectors(m, beside, GoldenPath(path))
+}
 
 // CheckVector runs a golden vector of a module, as it is run when the module is
 // loaded. The error joins an *abi.Mismatch for each answer that differs; other
@@ -41,22 +46,16 @@ func CheckConfig(m *abi.Manifest, config json.RawMessage) error {
 	return s.check(config)
 }
 
-// goldenVectors are those of the module's custom section and those beside it.
-func goldenVectors(m *wasm.Module, path string) ([]*abi.Vector, error) {
+// goldenVectors are those of the module's custom section and those beside it, which
+// come from somewhere.
+func goldenVectors(m *wasm.Module, text []byte, from string) ([]*abi.Vector, error) {
 	vectors, err := abi.ParseVectors(m.Manifest().Kind, m.Golden())
 	if err != nil {
 		return nil, fmt.Errorf("custom section %s: %w", abi.GoldenSection, err)
 	}
-	text, err := readFile(GoldenPath(path), abi.MaxGoldenBytes)
-	if errors.Is(err, fs.ErrNotExist) {
-		return vectors, nil
-	}
-	if err != nil {
-		return nil, err
-	}
 	beside, err := abi.ParseVectors(m.Manifest().Kind, text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", GoldenPath(path), err)
+		return nil, fmt.Errorf("%s: %w", from, err)
 	}
 	return append(vectors, beside...), nil
 }

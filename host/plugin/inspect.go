@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/fetch"
 	"github.com/seed-6a2d649b/pharos/host/wasm"
 )
 
@@ -22,18 +23,15 @@ type Inspection struct {
 	Problems []error       // why it could not be loaded, as far as that shows
 }
 
-// Inspect looks at a module. An error is that of reading it; what is wrong with
-// it is in the inspection's Problems.
+// Inspect looks at a module, by its path or address. An error is that of fetching
+// it; what is wrong with it is in the inspection's Problems.
 func Inspect(ctx context.Context, module string) (_ *Inspection, err error) {
-	path, err := modulePath(module)
+	got, err := fetch.New("").Get(ctx, module, fetch.Want{})
 	if err != nil {
 		return nil, err
 	}
-	code, err := readFile(path, abi.MaxModuleBytes)
-	if err != nil {
-		return nil, err
-	}
-	in := &Inspection{Path: path, Digest: digestOf(code), Size: len(code)}
+	path, code := got.Module.From, got.Module.Content
+	in := &Inspection{Path: path, Digest: fetch.Digest(code), Size: len(code)}
 	if in.Binary, err = parseBinary(code); err != nil {
 		in.Problems = append(in.Problems, err)
 		return in, nil
@@ -50,7 +48,7 @@ func Inspect(ctx context.Context, module string) (_ *Inspection, err error) {
 	}
 	defer func() { err = errors.Join(err, m.Close(ctx)) }()
 	in.Manifest, in.Closes = m.Manifest(), m.Closes()
-	vectors, problem := goldenVectors(m, path)
+	vectors, problem := goldenVectors(m, got.Golden.Content, got.Golden.From)
 	if problem != nil {
 		in.Problems = append(in.Problems, problem)
 	}

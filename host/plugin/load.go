@@ -2,19 +2,17 @@ package plugin
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
 
 	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/fetch"
 	"github.com/seed-6a2d649b/pharos/host/rules"
 	"github.com/seed-6a2d649b/pharos/host/wasm"
 )
@@ -22,16 +20,22 @@ import (
 // Loader loads plugins that share compiled code. It is safe for concurrent use.
 type Loader struct {
 	runtime *wasm.Runtime
+	fetcher *fetch.Fetcher
 }
 
-// NewLoader keeps compiled modules below cacheDir, or in memory only if it is
-// empty. An error is of that directory.
-func NewLoader(cacheDir string) (*Loader, error) {
-	runtime, err := wasm.NewRuntime(wasm.Options{CacheDir: cacheDir})
+// NewLoader keeps compiled modules below a directory, in compiled, and those that it
+// has fetched in fetched. If it is empty, compiled modules are kept in memory, and
+// fetched ones not at all. An error is of that directory.
+func NewLoader(dir string) (*Loader, error) {
+	compiled, fetched := "", ""
+	if dir != "" {
+		compiled, fetched = filepath.Join(dir, "compiled"), filepath.Join(dir, "fetched")
+	}
+	runtime, err := wasm.NewRuntime(wasm.Options{CacheDir: compiled})
 	if err != nil {
 		return nil, err
 	}
-	return &Loader{runtime}, nil
+	return &Loader{runtime, fetch.New(fetched)}, nil
 }
 
 // Close lets the compiled code go. All plugins must be closed before.
@@ -83,7 +87,7 @@ func (l *Loader) load(ctx context.Context, spec *Spec) (*Plugin, error) {
 	case spec.Rules != nil:
 		err = p.life.do(StepCompile, func() (string, error) { return "", p.loadRules(*spec.Rules) })
 	default:
-		err = (&loading{Plugin: p, spec: spec, runtime: l.runtime}).run(ctx)
+		err = (&loading{Plugin: p, spec: spec, loader: l}).run(ctx)
 	}
 	if err == nil && p.kind == abi.Extract && p.onError == Filtered {
 		err = fmt.Errorf("on_error %s is not for extractors: a beacon counts whatever is made of it; use %s or %s", Filtered, DeadLetter, Pass)
@@ -107,30 +111,9 @@ func (p *Plugin) loadRules(list rules.Rules) (err error) {
 	if err != nil {
 		return err
 	}
-	p.digest = digestOf(text)
+	p.digest = fetch.Digest(text)
 	p.version = "rules-" + p.digest[len(digestPrefix):][:12]
 	return nil
-}
-
-func digestOf(data []byte) string {
-	sum := sha256.Sum256(data)
-	return digestPrefix + hex.EncodeToString(sum[:])
-}
-
-// readFile reads a file that must not be longer than limit, in bytes.
-func readFile(path string, limit int) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	data, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
-	if err := errors.Join(err, f.Close()); err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	if len(data) > limit {
-		return nil, fmt.Errorf("%s has more than the %d bytes that are allowed", path, limit)
-	}
-	return data, nil
 }
 
 // readData reads the data files by name.
@@ -138,7 +121,7 @@ func readData(paths map[string]string) (map[string][]byte, error) {
 	files := make(map[string][]byte, len(paths))
 	left := abi.MaxDataBytes
 	for _, name := range slices.Sorted(maps.Keys(paths)) {
-		data, err := readFile(strings.TrimPrefix(paths[name], "file://"), left)
+		data, err := fetch.ReadFile(strings.TrimPrefix(paths[name], "file://"), left)
 		if err != nil {
 			return nil, fmt.Errorf("data %s: %w", name, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/fetch"
 	"github.com/seed-6a2d649b/pharos/host/rules"
 )
 
@@ -23,7 +24,7 @@ func TestLoadErrors(t *testing.T) {
 		return path
 	}
 	someRules := &rules.Rules{Drop: []rules.Drop{{Reason: "r", When: "a == 1"}}}
-	digest := digestOf([]byte("no module"))
+	digest := fetch.Digest([]byte("no module"))
 	for _, test := range []struct {
 		name string
 		spec Spec
@@ -31,10 +32,9 @@ func TestLoadErrors(t *testing.T) {
 	}{
 		{"nothing", Spec{}, []string{"neither a module nor rules"}},
 		{"both", Spec{Module: "x.wasm", Rules: someRules}, []string{"a module and rules"}},
-		{"https", Spec{Module: "https://example.org/x.wasm"}, []string{"https:// is not yet supported"}},
-		{"oci", Spec{Module: "oci://example.org/x:1"}, []string{"oci:// is not yet supported"}},
-		{"not yet", Spec{Module: "x.wasm", Key: true, Shadow: true, Canary: true},
-			[]string{"key is not yet supported", "shadow is not yet supported", "canary is not yet supported"}},
+		{"scheme", Spec{Module: "ftp://example.org/x.wasm"}, []string{"the scheme ftp:// is unknown"}},
+		{"not yet", Spec{Module: "x.wasm", Shadow: true, Canary: true},
+			[]string{"shadow is not yet supported", "canary is not yet supported"}},
 		{"digest and on_error", Spec{Module: "x.wasm", Digest: "md5:1", OnError: "explode"},
 			[]string{`digest "md5:1" is not sha256: and 64 hex digits`, `on_error "explode" is none of dead_letter, pass, drop`}},
 		{"digest no hex", Spec{Module: "x.wasm", Digest: "sha256:" + strings.Repeat("x", 64)}, []string{"is not sha256: and 64 hex digits"}},
@@ -152,8 +152,8 @@ func TestLoaded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := load(t, Spec{Name: "mine", Module: "file://testdata/filter.wasm", Digest: digestOf(code)})
-	if p.Name() != "mine" || p.Version() != "1.2.3" || p.Digest() != digestOf(code) || p.Kind() != abi.Filter {
+	p := load(t, Spec{Name: "mine", Module: "file://testdata/filter.wasm", Digest: fetch.Digest(code)})
+	if p.Name() != "mine" || p.Version() != "1.2.3" || p.Digest() != fetch.Digest(code) || p.Kind() != abi.Filter {
 		t.Errorf("%s %s %s %s", p.Name(), p.Version(), p.Digest(), p.Kind())
 	}
 	list := rules.Rules{Extract: []rules.Extract{{Point: "p", When: "true"}}}

@@ -4,35 +4,25 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
-	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/wasm"
 )
 
 // loading is a plugin of a module while it is loaded.
 type loading struct {
 	*Plugin
-	spec    *Spec
-	runtime *wasm.Runtime
-	path    string
-	code    []byte
-	schema  *schema
+	spec   *Spec
+	loader *Loader
+	supply *supply
+	schema *schema
 }
 
 // run does the steps; the first that fails ends it.
-func (l *loading) run(ctx context.Context) error {
-	for _, step := range []struct {
-		name string
-		do   func() (detail string, err error)
-	}{
-		{StepFetch, l.fetch},
-		{StepDigest, l.checkDigest},
-	} {
-		if err := l.life.do(step.name, step.do); err != nil {
-			return err
-		}
+func (l *loading) run(ctx context.Context) (err error) {
+	l.supply, err = l.loader.supply(ctx, l.spec, &l.life)
+	if l.digest = l.supply.digest; err != nil {
+		return err
 	}
 	if err := l.compile(ctx); err != nil {
 		return err
@@ -41,22 +31,6 @@ func (l *loading) run(ctx context.Context) error {
 		return err
 	}
 	return l.life.do(StepVectors, func() (string, error) { return l.proveVectors(ctx) })
-}
-
-func (l *loading) fetch() (detail string, err error) {
-	if l.path, err = modulePath(l.spec.Module); err != nil {
-		return "", err
-	}
-	l.code, err = readFile(l.path, abi.MaxModuleBytes)
-	return l.path, err
-}
-
-func (l *loading) checkDigest() (string, error) {
-	l.digest = digestOf(l.code)
-	if want := l.spec.Digest; want != "" && !strings.EqualFold(want, l.digest) {
-		return "", fmt.Errorf("%s has the digest %s, and the config wants %s", l.path, l.digest, want)
-	}
-	return l.digest, nil
 }
 
 // compile meters, compiles and checks the module.
@@ -70,11 +44,11 @@ func (l *loading) compile(ctx context.Context) (err error) {
 		}
 	}
 	limits := wasm.Limits{Memory: l.spec.Memory, Fuel: l.spec.Fuel}
-	if l.module, err = l.runtime.Compile(ctx, l.spec.Name, l.code, wasm.WithLimits(limits), wasm.WithDone(done)); err != nil {
+	if l.module, err = l.loader.runtime.Compile(ctx, l.spec.Name, l.supply.got.Module.Content, wasm.WithLimits(limits), wasm.WithDone(done)); err != nil {
 		l.life.EnterSince(Refused, next+": "+err.Error(), began)
 		return err
 	}
-	l.code = nil
+	l.supply.got.Module.Content = nil // which is large
 	l.chunkBytes = int(l.module.Limits().Memory / memoryShare)
 	manifest := l.module.Manifest()
 	l.kind, l.version = manifest.Kind, manifest.Version
@@ -104,7 +78,7 @@ func (l *loading) configure(ctx context.Context) (err error) {
 }
 
 func (l *loading) proveVectors(ctx context.Context) (string, error) {
-	vectors, err := goldenVectors(l.module, l.path)
+	vectors, err := goldenVectors(l.module, l.supply.got.Golden.Content, l.supply.got.Golden.From)
 	if err != nil {
 		return "", err
 	}

@@ -27,8 +27,9 @@ const (
 // Spec says what to load: a module, or rules.
 type Spec struct {
 	Name    string            // of the plugin in the config
-	Module  string            // a path, or file:// and a path
+	Module  string            // a path, or an address of package fetch
 	Digest  string            // of the module, "sha256:" and hex; "" takes any
+	Keys    map[string]string // public keys by name, one of which must have signed the module; none: no signature is wanted
 	Rules   *rules.Rules      // instead of a module
 	Config  json.RawMessage   // for the module; nil is {}
 	Data    map[string]string // for the module: name to path of a file
@@ -36,8 +37,10 @@ type Spec struct {
 	Fuel    int64             // of one call; 0 is wasm.DefaultFuel
 	OnError OnError           // "" is DeadLetter
 
+	// Paths of files to take in place of those beside the module; "": those.
+	Golden, Signature string
+
 	// What is not yet there is refused rather than passed over.
-	Key    bool // a signature is wanted
 	Shadow bool // it is to run beside the old version first
 	Canary bool // it is to get a share of the beacons first
 }
@@ -61,11 +64,6 @@ func (s *Spec) validate() error {
 	case s.Rules != nil && (s.Digest != "" || len(s.Data) > 0 || !emptyConfig(s.Config)):
 		errs = append(errs, errors.New("rules take no digest, config or data"))
 	}
-	if s.Module != "" {
-		if _, err := modulePath(s.Module); err != nil {
-			errs = append(errs, err)
-		}
-	}
 	if s.Digest != "" {
 		if hexes, ok := strings.CutPrefix(s.Digest, digestPrefix); !ok || len(hexes) != 64 {
 			errs = append(errs, fmt.Errorf("digest %q is not sha256: and 64 hex digits", s.Digest))
@@ -77,7 +75,6 @@ func (s *Spec) validate() error {
 		given      bool
 		name, hint string
 	}{
-		{s.Key, "key", "pin the module by its digest"},
 		{s.Shadow, "shadow", "replay a sample through the new version instead"},
 		{s.Canary, "canary", "replay a sample through the new version instead"},
 	} {
@@ -94,14 +91,3 @@ func emptyConfig(config json.RawMessage) bool {
 }
 
 const digestPrefix = "sha256:"
-
-// modulePath is the file that a module's address names.
-func modulePath(module string) (string, error) {
-	if path, ok := strings.CutPrefix(module, "file://"); ok {
-		return path, nil
-	}
-	if scheme, _, ok := strings.Cut(module, "://"); ok {
-		return "", fmt.Errorf("module %s: %s:// is not yet supported: fetch the module and name it by file://", module, scheme)
-	}
-	return module, nil
-}
