@@ -149,9 +149,10 @@ type pluginCollector struct{ generations *generations }
 var (
 	pluginLabels  = []string{"plugin", "version"}
 	pluginRows    = prometheus.NewDesc("pharos_plugin_rows_total", "Beacons that the plugin answered.", pluginLabels, nil)
+	pluginEnded   = prometheus.NewDesc("pharos_plugin_sessions_total", "Sessions that the plugin's close function answered.", pluginLabels, nil)
 	pluginCalls   = prometheus.NewDesc("pharos_plugin_calls_total", "Calls of the plugin's code.", pluginLabels, nil)
 	pluginFailed  = prometheus.NewDesc("pharos_plugin_failures_total", "Calls that trapped, ran out of fuel or answered wrongly.", pluginLabels, nil)
-	pluginGuilty  = prometheus.NewDesc("pharos_plugin_guilty_beacons_total", "Beacons at which the plugin failed alone.", pluginLabels, nil)
+	pluginGuilty  = prometheus.NewDesc("pharos_plugin_guilty_beacons_total", "Beacons, and sessions that have ended, at which the plugin failed alone.", pluginLabels, nil)
 	pluginBusy    = prometheus.NewDesc("pharos_plugin_busy_seconds_total", "Time in the plugin's code.", pluginLabels, nil)
 	pluginFuel    = prometheus.NewDesc("pharos_plugin_fuel_total", "Work that the plugin has done, in units of fuel; rules have none.", pluginLabels, nil)
 	pluginCounter = prometheus.NewDesc("pharos_plugin_counter_total", "The plugin's own counters.", append([]string{"counter"}, pluginLabels...), nil)
@@ -159,7 +160,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (pluginCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{pluginRows, pluginCalls, pluginFailed, pluginGuilty, pluginBusy, pluginFuel, pluginCounter} {
+	for _, d := range []*prometheus.Desc{pluginRows, pluginEnded, pluginCalls, pluginFailed, pluginGuilty, pluginBusy, pluginFuel, pluginCounter} {
 		ch <- d
 	}
 }
@@ -172,6 +173,7 @@ func (c pluginCollector) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, append(labels, name, p.Version())...)
 		}
 		counter(pluginRows, float64(s.Rows))
+		counter(pluginEnded, float64(s.Sessions))
 		counter(pluginCalls, float64(s.Calls))
 		counter(pluginFailed, float64(s.Failures))
 		counter(pluginGuilty, float64(s.Guilty))
