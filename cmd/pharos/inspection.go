@@ -12,9 +12,15 @@ import (
 // whatItIs names a plugin of a kind.
 var whatItIs = map[abi.Kind]string{abi.Filter: "a filter", abi.Split: "a splitter", abi.Extract: "an extractor"}
 
+// shownFunctions is how many of a module's functions are named.
+const shownFunctions = 10
+
 // writeInspection writes what is known of a module, in columns.
 func writeInspection(w io.Writer, i *plugin.Inspection) {
 	fmt.Fprintf(w, "module\t%s\ndigest\t%s\nsize\t%d bytes\n", i.Path, i.Digest, i.Size)
+	if i.Metered > 0 {
+		fmt.Fprintf(w, "metered\t%d bytes\tit counts its own work by %d more, %.1f %%\n", i.Metered, i.Metered-i.Size, 100*float64(i.Metered-i.Size)/float64(i.Size))
+	}
 	if m := i.Manifest; m != nil {
 		fmt.Fprintf(w, "plugin\t%s %s, %s\n", m.Name, m.Version, whatItIs[m.Kind])
 		if m.Description != "" {
@@ -52,7 +58,13 @@ func writeInspection(w io.Writer, i *plugin.Inspection) {
 	}
 	fmt.Fprintf(w, "golden vectors\t%d\n", i.Vectors)
 	for _, s := range i.Sections {
-		fmt.Fprintf(w, "section\t%s\t%d bytes\n", s.Name, s.Size)
+		fmt.Fprintf(w, "section\t%s\t%d bytes\t%.1f %%\n", s.Name, s.Size, 100*float64(s.Size)/float64(i.Size))
+	}
+	for _, f := range i.Functions[:min(len(i.Functions), shownFunctions)] {
+		fmt.Fprintf(w, "function\t%s\t%d bytes\t%.1f %%\n", short(f.Name), f.Size, 100*float64(f.Size)/float64(i.Size))
+	}
+	if more := len(i.Functions) - shownFunctions; more > 0 {
+		fmt.Fprintf(w, "\tand %d smaller ones\n", more)
 	}
 	for _, name := range i.Imports {
 		fmt.Fprintf(w, "import\t%s\n", name)

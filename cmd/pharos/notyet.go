@@ -8,7 +8,6 @@ var notYet = map[string][]struct{ name, instead string }{
 		{"rules", "write rules in the config; 'pharos check' checks them, 'pharos replay' tries them on a file"},
 	},
 	"pharos plugin": {
-		{"bench", "'pharos replay' a file, and look at pharos_plugin_busy_seconds_total of a running host"},
 		{"sign", "pin the module by its digest, which 'pharos plugin inspect' prints"},
 	},
 }

@@ -65,41 +65,53 @@ func (in *Input) source() *beacon.Source {
 // read calls each with batches of at most size beacons of the file: the rows that
 // could be decoded, and the line of each row. What could not is counted by cause.
 func (in *Input) read(ctx context.Context, fields *beacon.Fields, size int, each func(b *beacon.Batch, sel []int, line []int64) error) (undecodable map[beacon.Cause]int, err error) {
-	projection, err := beacon.NewProjection(in.source(), fields)
+	b, sel, at := beacon.NewBatch(fields), []int(nil), []int64(nil)
+	undecodable = map[beacon.Cause]int{}
+	give := func() error {
+		err := errors.Join(ctx.Err(), each(b, sel, at))
+		b.Reset()
+		sel, at = sel[:0], at[:0]
+		return err
+	}
+	err = in.rows(b, func(row int, line int64, cause beacon.Cause) error {
+		if at = append(at, line); cause != "" {
+			undecodable[cause]++
+		} else {
+			sel = append(sel, row)
+		}
+		if b.Len() == size {
+			return give()
+		}
+		return nil
+	})
+	if err == nil && b.Len() > 0 {
+		err = give()
+	}
+	return undecodable, err
+}
+
+// rows adds the beacons of the file to a batch, which each may reset.
+func (in *Input) rows(b *beacon.Batch, each func(row int, line int64, cause beacon.Cause) error) (err error) {
+	projection, err := beacon.NewProjection(in.source(), b.Fields())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	r, err := lines.Open(in.Path, in.Stdin)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	undecodable = map[beacon.Cause]int{}
-	b, sel, at := beacon.NewBatch(fields), []int(nil), []int64(nil)
 	for {
 		line, err := r.Next()
-		end := errors.Is(err, io.EOF)
-		if err != nil && !end {
-			return nil, err
+		if errors.Is(err, io.EOF) {
+			return nil
 		}
-		if !end {
-			row, cause := b.Add(projection, bytes.Clone(line))
-			if cause != "" {
-				undecodable[cause]++
-			} else {
-				sel = append(sel, row)
-			}
-			at = append(at, r.Number)
+		if err != nil {
+			return err
 		}
-		if end && b.Len() > 0 || b.Len() == size {
-			if err := errors.Join(ctx.Err(), each(b, sel, at)); err != nil {
-				return nil, err
-			}
-			b.Reset()
-			sel, at = sel[:0], at[:0]
-		}
-		if end {
-			return undecodable, nil
+		row, cause := b.Add(projection, bytes.Clone(line))
+		if err := each(row, r.Number, cause); err != nil {
+			return err
 		}
 	}
 }

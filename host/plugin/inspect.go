@@ -20,6 +20,7 @@ type Inspection struct {
 	Closes   bool          // it has a close function
 	Refusal  string        // why an empty config gives no plan
 	Vectors  int           // golden vectors, of the module and beside it
+	Metered  int           // bytes of the module that counts its own work, which is what runs
 	Problems []error       // why it could not be loaded, as far as that shows
 }
 
@@ -36,6 +37,12 @@ func Inspect(ctx context.Context, module string) (_ *Inspection, err error) {
 		in.Problems = append(in.Problems, err)
 		return in, nil
 	}
+	metered, problem := wasm.MeteredSize(code)
+	if problem != nil {
+		in.Problems = append(in.Problems, problem)
+		return in, nil
+	}
+	in.Metered = metered
 	runtime, err := wasm.NewRuntime(wasm.Options{})
 	if err != nil {
 		return nil, err

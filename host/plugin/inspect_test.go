@@ -28,6 +28,9 @@ func TestInspect(t *testing.T) {
 	for _, s := range in.Sections {
 		size += s.Size
 	}
+	if in.Metered <= in.Size || len(in.Functions) == 0 || !slices.ContainsFunc(in.Functions, func(f Function) bool { return f.Name == "pharos_process" }) {
+		t.Errorf("%d bytes metered, functions %v", in.Metered, in.Functions)
+	}
 	if size > in.Size || size < in.Size*9/10 {
 		t.Errorf("sections of %d bytes in a module of %d: %v", size, in.Size, in.Sections)
 	}
@@ -69,6 +72,31 @@ func TestImports(t *testing.T) {
 	want := []string{"wasi_snapshot_preview1.fd_write (i32, i32, i32, i32) -> (i32)", "wasi_snapshot_preview1.proc_exit (i32) -> ()"}
 	if err != nil || !slices.Equal(b.Imports, want) {
 		t.Errorf("%v %q", err, b.Imports)
+	}
+}
+
+// Functions have their names of the section "name", else of their export, else numbers.
+func TestFunctions(t *testing.T) {
+	code, err := os.ReadFile("../wasm/testdata/empty.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Function 0 is pharos_abi, 1 pharos_manifest, ... of which two get names; then what
+	// is broken, which ends the names.
+	names := "\x01\x0b\x02\x00\x03one\x01\x03two" + "\x01\x05\x01"
+	b, err := parseBinary(append(code, "\x00"+string(rune(5+len(names)))+"\x04name"+names...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	for i, f := range b.Functions {
+		found[f.Name] = true
+		if i > 0 && f.Size > b.Functions[i-1].Size {
+			t.Errorf("%v is behind a smaller one", f)
+		}
+	}
+	if !found["one"] || !found["two"] || !found["pharos_process"] || found["pharos_abi"] {
+		t.Errorf("%v", b.Functions)
 	}
 }
 

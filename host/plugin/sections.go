@@ -18,6 +18,9 @@ type Binary struct {
 	Sections []Section
 	Imports  []string // "module.name" and what it is, of functions with the signature
 	Exports  []string // name and what it is
+	// Functions are those that the module defines, the largest first. Names are those of
+	// its section "name", else of an export, else its number.
+	Functions []Function
 }
 
 var sectionNames = []string{"custom", "type", "import", "function", "table", "memory", "global", "export", "start", "element", "code", "data", "data count", "tag"}
@@ -45,7 +48,10 @@ func parseBinary(code []byte) (Binary, error) {
 		}
 		switch id {
 		case 0:
-			section.Name += " " + body.text()
+			name := body.text()
+			if section.Name += " " + name; name == "name" {
+				m.names = functionNames(body)
+			}
 		case 1:
 			body.list(func() { m.types = append(m.types, body.functionType()) })
 		case 2:
@@ -54,19 +60,27 @@ func parseBinary(code []byte) (Binary, error) {
 			body.list(func() { m.functions = append(m.functions, body.u32()) })
 		case 7:
 			body.list(func() { b.Exports = append(b.Exports, body.exportEntry(m)) })
+		case 10:
+			body.list(func() { m.sizes = append(m.sizes, len(body.bytes(body.u32()))) })
 		}
 		if body.err != nil {
 			return b, fmt.Errorf("%s section: %w", section.Name, body.err)
 		}
 		b.Sections = append(b.Sections, section)
 	}
+	b.Functions = m.bySize()
 	return b, r.err
 }
 
-// moduleTypes are the signatures of a module's functions, imported ones first.
+// moduleTypes are the signatures of a module's functions, imported ones first, and
+// what else is known of them.
 type moduleTypes struct {
 	types     []string
 	functions []uint32
+	imported  int
+	sizes     []int             // of those that are not imported
+	exported  map[uint32]string // names
+	names     map[uint32]string
 }
 
 func (m *moduleTypes) signature(t uint32) string {
@@ -169,6 +183,7 @@ func (r *reader) importEntry(m *moduleTypes) string {
 	case 0:
 		t := r.u32()
 		m.functions = append(m.functions, t)
+		m.imported++
 		return name + " " + m.signature(t)
 	case 1:
 		r.byte()
@@ -190,6 +205,10 @@ func (r *reader) exportEntry(m *moduleTypes) string {
 	name, kind, index := r.text(), r.byte(), r.u32()
 	switch {
 	case kind == 0 && int64(index) < int64(len(m.functions)):
+		if m.exported == nil {
+			m.exported = map[uint32]string{}
+		}
+		m.exported[index] = name
 		return name + " " + m.signature(m.functions[index])
 	case kind < 4:
 		return name + " " + [...]string{"function", "table", "memory", "global"}[kind]

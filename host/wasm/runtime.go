@@ -117,6 +117,15 @@ func (r *Runtime) Compile(ctx context.Context, name string, code []byte, opts ..
 	return m, err
 }
 
+// MeteredSize is how large a module is once it counts its own work, in bytes.
+func MeteredSize(code []byte) (int, error) {
+	metered, err := fuel.Inject(code, StartFuel)
+	if err != nil {
+		return 0, fmt.Errorf("not a module that can run here: %w", err)
+	}
+	return len(metered), nil
+}
+
 func (r *Runtime) compile(ctx context.Context, name string, code []byte, how options) (_ *Module, err error) {
 	limits := how.limits
 	if err := limits.validate(); err != nil {

@@ -1,0 +1,89 @@
+package main_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/seed-6a2d649b/pharos/host/author"
+)
+
+// TestAuthor goes the way of a plugin's author in each language: from nothing to a
+// plugin that is tried, run and measured.
+func TestAuthor(t *testing.T) {
+	for _, language := range author.Languages() {
+		t.Run(language, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), "internal-visitors")
+			module := filepath.Join(dir, "internal-visitors.wasm")
+			expect(t, mustRun(t, "plugin", "new", "--lang", language, dir), "README.md\n", "internal-visitors.golden.ndjson\n", "pharos plugin test\n")
+			if _, errs, code := run(t, "plugin", "new", "--lang", language, dir); code != 2 || !strings.Contains(errs, "is there already") {
+				t.Errorf("over it: exit code %d, %s", code, errs)
+			}
+			expect(t, mustRun(t, "plugin", "build", dir), "built "+module, "bytes|kB|MB", "sha256:[0-9a-f]{64}")
+			expect(t, mustRun(t, "plugin", "test", module), "golden vectors: [1-9]", "500 random beacons", "\nall is well\n")
+
+			in := filepath.Join(t.TempDir(), "beacons.ndjson")
+			writeFile(t, in, `{"internal": true, "remote": "10.0.0.1"}`+"\n"+`{"remote": "192.0.2.1"}`+"\n")
+			expect(t, mustRun(t, "plugin", "run", module, "--in", in), `line +internal +remote +decision\n1 +true +10.0.0.1 +drop: internal\n2 +- +192.0.2.1 +keep\n`,
+				`internal-visitors \d\S*: 2 beacons`, "  kept: 1\n  internal: 1\n")
+			expect(t, mustRun(t, "plugin", "bench", module, "--sizes", "10,1000", "--time", "20ms"), `beacons a call +ns each`, `\n +10 +[\d.]+ `, `\n +1000 +[\d.]+ `, "an instance: ")
+		})
+	}
+}
+
+// What is wrong with a plugin is shown with the beacon, and is exit code 1.
+func TestAuthorFaults(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "mine")
+	mustRun(t, "plugin", "new", "--lang", "c", "--kind", "split", dir)
+	writeFile(t, filepath.Join(dir, "mine.golden.ndjson"), `{"config": {"minimum": 5}, "beacons": [{"product.price": 7}], "expect": ["small"]}`)
+	out, errs, code := run(t, "plugin", "test", dir)
+	if code != 1 || !strings.Contains(errs, "mine.wasm: 1 fault") {
+		t.Errorf("exit code %d, %s", code, errs)
+	}
+	expect(t, out, `golden vectors: 0 of 1 hold`, `FAULT golden vector, line 1, beacon 0\n +config +\{"minimum": 5\}\n +beacon +\{"product.price":7\}\n +expected +"small"\n +got +"big"\n`)
+
+	source, err := os.ReadFile(filepath.Join(dir, "mine.c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "mine.c"), strings.Replace(string(source), "minimum ?", "minimum + row % 2 ?", 1))
+	writeFile(t, filepath.Join(dir, "mine.golden.ndjson"), `{"config": {"minimum": 5}, "beacons": [{"product.price": 5}], "expect": ["big"]}`)
+	if out, _, code = run(t, "plugin", "test", dir); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	expect(t, out, `golden vectors: 1 of 1 hold`, `FAULT it is not pure: \w+ \(random beacons\)\n +it answers otherwise where .*\n(.*\n)?.*beacon +\{.*\n +expected +route "\w+"\n +got +route "\w+"\n`)
+
+	writeFile(t, filepath.Join(dir, "mine.c"), "no C\n")
+	if _, errs, code = run(t, "plugin", "build", dir); code != 1 || !strings.Contains(errs, "mine.c:1:1: error") {
+		t.Errorf("exit code %d, %s", code, errs)
+	}
+	for _, wrong := range [][]string{
+		{"new", "mine"}, {"new", "--lang", "cobol", "mine"}, {"new", "--lang", "c", "--kind", "join", "mine"}, {"build", "none"},
+		{"test", "none.wasm"}, {"test", dir, "--config", "{"}, {"run", "none.wasm"}, {"run", "none.wasm", "--in", "none"}, {"bench", "none.wasm"}, {"bench", "x.wasm", "--sizes", "0"},
+		{"run", "x.wasm", "--in", "x", "--out", "xml"}, {"run", "x.wasm", "--in", "x", "--format", "xml"},
+	} {
+		if _, errs, code := run(t, append([]string{"plugin"}, wrong...)...); code != 2 {
+			t.Errorf("%q: exit code %d, %s", wrong, code, errs)
+		}
+	}
+}
+
+// expect wants a text in which each pattern is found.
+func expect(t *testing.T, text string, patterns ...string) {
+	t.Helper()
+	for _, p := range patterns {
+		if !regexp.MustCompile(p).MatchString(text) {
+			t.Errorf("no %q in:\n%s", p, text)
+		}
+	}
+}
+
+func writeFile(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/seed-6a2d649b/pharos/host/author"
+	"github.com/spf13/cobra"
+)
+
+func newPluginRun() *cobra.Command {
+	var given given
+	var limit int
+	var out string
+	c := &cobra.Command{
+		Use:   "run FILE.wasm --in FILE[,FILE...]",
+		Short: "Run files of beacons through one plugin, and show what it decides",
+		Long: `Run loads a module as a host does, asks it about every beacon of the files, and shows
+a table: the line, the fields that the plugin asked for, and its decision. A beacon at
+which it traps, fails or runs out of fuel is shown with the cause and the stack. What
+was decided is added up at the end.
+
+An extractor that keeps cells sees the beacons of a session in the order of the files;
+all sessions end behind the last beacon.
+
+With --out json, each decision is a line of JSON; its answer is as in the expect of a
+golden vector.`,
+		Example: `  pharos plugin run bots.wasm --in access.log.gz --format clf
+  pharos plugin run clicks.wasm --in beacons.ndjson --config @clicks.json --limit 10
+  pharos plugin run bots.wasm --in beacons.ndjson --field agent=headers.ua --out json > decisions.ndjson`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(given.in) == 0 {
+				return usagef("--in is missing: name a file of beacons")
+			}
+			if out != "table" && out != "json" {
+				return usagef("--out %q is neither table nor json", out)
+			}
+			settings, err := given.settings()
+			if err != nil {
+				return err
+			}
+			inputs, err := given.inputs(c.InOrStdin())
+			if err != nil {
+				return err
+			}
+			w := bufio.NewWriter(c.OutOrStdout())
+			o := author.RunOptions{Config: settings.Config, Files: given.data, Inputs: inputs}
+			table := &decisions{limit: limit}
+			if o.Decided = table.add; out == "json" {
+				o.Decided = func(d author.Decision) error { return writeDecision(w, d) }
+			}
+			ran, err := author.Run(c.Context(), args[0], o)
+			if errors.Is(err, fs.ErrNotExist) {
+				return usageError{err}
+			}
+			if err == nil && out == "table" {
+				err = table.write(w, len(inputs) > 1, ran)
+			}
+			return errors.Join(err, w.Flush())
+		},
+	}
+	given.flags(c)
+	c.Flags().StringVar(&out, "out", "table", "table or json")
+	c.Flags().IntVar(&limit, "limit", 50, "rows of the table; 0 is all. Sums are of all beacons")
+	return c
+}
+
+// writeDecision writes a decision as a line of JSON.
+func writeDecision(w *bufio.Writer, d author.Decision) error {
+	line := struct {
+		File    string          `json:"file,omitempty"`
+		Line    int64           `json:"line,omitempty"`
+		Session *string         `json:"session_end,omitempty"`
+		Fields  json.RawMessage `json:"fields,omitempty"`
+		Answer  json.RawMessage `json:"answer,omitempty"`
+		Bad     int             `json:"bad_values,omitempty"`
+		Failed  string          `json:"failed,omitempty"`
+		Stack   string          `json:"stack,omitempty"`
+	}{File: d.Path, Line: d.Line, Answer: d.Answer, Bad: d.Bad}
+	if d.Line == 0 {
+		line.Session = &d.Session
+	} else {
+		line.Fields = fieldsJSON(d.Fields)
+	}
+	if d.Failed != nil {
+		line.Failed, line.Stack, line.Answer = d.Failed.Cause, d.Failed.Stack, nil
+	}
+	text, err := json.Marshal(line)
+	if err == nil {
+		_, err = w.Write(append(text, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("write line %d: %w", d.Line, err)
+	}
+	return nil
+}
+
+// fieldsJSON writes fields as an object, in the plan's order.
+func fieldsJSON(fields []author.Shown) json.RawMessage {
+	parts := make([]string, len(fields))
+	for i, f := range fields {
+		name, err := json.Marshal(f.Name)
+		if err != nil {
+			panic(err) // a string can always be written
+		}
+		parts[i] = string(name) + ":" + string(f.Value)
+	}
+	return json.RawMessage("{" + strings.Join(parts, ",") + "}")
+}

@@ -1,0 +1,315 @@
+package author
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/beacon"
+	"github.com/seed-6a2d649b/pharos/host/metric"
+	"github.com/seed-6a2d649b/pharos/host/plugin"
+)
+
+// RunOptions say what a plugin runs over.
+type RunOptions struct {
+	Config json.RawMessage   // nil is {}
+	Files  map[string]string // data files: name to path
+	Inputs []Input
+	// Decided is called for each beacon in the order of the files, then for each
+	// session that ends. What it is given is its to keep.
+	Decided func(Decision) error
+}
+
+// Decision is what a plugin says to one beacon, or to a session's end.
+type Decision struct {
+	Path    string
+	Line    int64  // of the file; 0 of a session's end
+	Session string // of a session's end
+	Fields  []Shown
+	// Answer is what a golden vector expects of it, as JSON: null, a reason, a route, a
+	// list of measurements.
+	Answer json.RawMessage
+	Bad    int      // measurements whose value is no number
+	Failed *Failure // the plugin failed at it; there is no answer
+}
+
+// Failure is why a plugin failed at a beacon.
+type Failure struct {
+	Cause string // one of few
+	Stack string // what is known of it, several lines
+}
+
+// Shown is a field that a beacon has, as JSON; strings of sources without types are
+// strings.
+type Shown struct {
+	Name  string
+	Value json.RawMessage
+}
+
+// Ran is what a plugin ran over, added up.
+type Ran struct {
+	Name, Version string
+	Kind          abi.Kind
+	Beacons       int // that it was asked about
+	Undecodable   map[beacon.Cause]int
+	Answers       []Total // kept, each reason or route, each point; in the plan's order
+	Bad           int
+	Failed        map[string]int // by cause
+	Sessions      int            // that ended
+	Counters      []Total
+	Stats         plugin.Stats
+}
+
+// Total is a number by name.
+type Total struct {
+	Name  string
+	Count uint64
+	Sum   float64 // of a point's values
+}
+
+// runRows is how many beacons are asked about together.
+const runRows = 4096
+
+// Run loads the plugin of a module as a host does, golden vectors and all, and asks it
+// about all beacons of the files, as they stand there. If it keeps cells or measures
+// ended sessions, all sessions end behind the last beacon.
+func Run(ctx context.Context, path string, o RunOptions) (_ *Ran, err error) {
+	loader, err := plugin.NewLoader("")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, loader.Close(ctx)) }()
+	name := strings.TrimSuffix(filepath.Base(path), ".wasm")
+	p, err := loader.Load(ctx, plugin.Spec{Name: name, Module: path, Config: o.Config, Data: o.Files})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, p.Close(ctx)) }()
+	r := newRunner(p, o.Decided)
+	for i := range o.Inputs {
+		in := &o.Inputs[i]
+		undecodable, err := in.read(ctx, r.fields, runRows, func(b *beacon.Batch, sel []int, line []int64) error {
+			return r.batch(ctx, in.Path, b, sel, line)
+		})
+		if err != nil {
+			return nil, err
+		}
+		for cause, n := range undecodable {
+			r.ran.Undecodable[cause] += n
+		}
+	}
+	if err := r.end(ctx); err != nil {
+		return nil, err
+	}
+	return r.finish(), nil
+}
+
+// runner asks one plugin, and adds up what it says.
+type runner struct {
+	plugin   *plugin.Plugin
+	plan     *abi.Plan
+	fields   *beacon.Fields
+	decided  func(Decision) error
+	sessions *sessions // nil of a plugin that knows none
+	index    map[string]int
+	ran      *Ran
+}
+
+func newRunner(p *plugin.Plugin, decided func(Decision) error) *runner {
+	r := &runner{plugin: p, plan: p.Plan(), fields: fieldsOf(p.Plan()), decided: decided, index: map[string]int{}}
+	r.ran = &Ran{Name: p.Name(), Version: p.Version(), Kind: p.Kind(), Undecodable: map[beacon.Cause]int{}, Failed: map[string]int{}}
+	var names []string
+	switch p.Kind() {
+	case abi.Filter:
+		names = append([]string{"kept"}, r.plan.Reasons...)
+	case abi.Split:
+		names = append([]string{"no opinion"}, r.plan.Routes...)
+	case abi.Extract:
+		for _, point := range r.plan.Points {
+			names = append(names, point.Name)
+		}
+	}
+	for i, name := range names {
+		r.index[name] = i
+		r.ran.Answers = append(r.ran.Answers, Total{Name: name})
+	}
+	if len(r.plan.Cells) > 0 || p.Closes() {
+		r.sessions = newSessions(r.plan)
+	}
+	return r
+}
+
+// answers are those to the rows of one call.
+type answers struct {
+	texts    map[int]json.RawMessage
+	measured map[int][]measured
+	bad      map[int]int
+	failed   map[int]*Failure
+}
+
+func newAnswers() *answers {
+	return &answers{map[int]json.RawMessage{}, map[int][]measured{}, map[int]int{}, map[int]*Failure{}}
+}
+
+// measured is a measurement as a golden vector has it.
+type measured struct {
+	Point      string            `json:"point"`
+	Value      float64           `json:"value"`
+	Attributes map[string]string `json:"attributes,omitempty"`
+}
+
+func (a *answers) fail(row int, d beacon.Drop) {
+	_, cause, _ := strings.Cut(string(d.Cause), ": ")
+	a.failed[row] = &Failure{Cause: cause, Stack: d.Detail}
+}
+
+func (a *answers) measure(plan *abi.Plan, m metric.Measurement) {
+	point := plan.Points[m.Point]
+	one := measured{Point: point.Name, Value: m.Value}
+	for i, text := range m.Attributes {
+		if len(text) > 0 {
+			if one.Attributes == nil {
+				one.Attributes = map[string]string{}
+			}
+			one.Attributes[point.Attributes[i]] = string(text)
+		}
+	}
+	a.measured[m.Row] = append(a.measured[m.Row], one)
+}
+
+func (r *runner) batch(ctx context.Context, path string, b *beacon.Batch, sel []int, line []int64) error {
+	a := newAnswers()
+	drop := func(row int, d beacon.Drop) {
+		if d.Cause != "" {
+			a.fail(row, d)
+			return
+		}
+		a.texts[row] = json.RawMessage(quoted(d.Reason))
+		r.ran.Answers[r.index[d.Reason]].Count++
+	}
+	var err error
+	switch r.plugin.Kind() {
+	case abi.Filter:
+		err = r.plugin.Filter(ctx, b, sel, drop)
+	case abi.Split:
+		err = r.plugin.Split(ctx, b, sel, func(row int, route string) {
+			a.texts[row] = json.RawMessage(quoted(route))
+			r.ran.Answers[r.index[route]].Count++
+		}, drop)
+	default:
+		err = r.extract(ctx, b, sel, a)
+	}
+	if err != nil {
+		return err
+	}
+	for _, row := range sel {
+		d := Decision{Path: path, Line: line[row], Fields: r.shown(b.Row(row).Values)}
+		if err := r.decide(d, row, a); err != nil {
+			return err
+		}
+		r.ran.Beacons++
+	}
+	return nil
+}
+
+// extract has an extractor measure, with the sessions that it knows.
+func (r *runner) extract(ctx context.Context, b *beacon.Batch, sel []int, a *answers) error {
+	emit := func(m metric.Measurement) {
+		a.measure(r.plan, m)
+		if r.sessions != nil {
+			r.sessions.count(b.Row(m.Row), m.Point)
+		}
+	}
+	bad := func(row int) { a.bad[row]++ }
+	if r.sessions == nil {
+		return r.plugin.Extract(ctx, b, sel, emit, bad, a.fail)
+	}
+	r.sessions.see(b, sel)
+	if len(r.plan.Cells) == 0 {
+		return r.plugin.Extract(ctx, b, sel, emit, bad, a.fail)
+	}
+	return r.plugin.ExtractSessions(ctx, b, sel, &r.sessions.closed.Sessions, emit, bad, a.fail)
+}
+
+// end ends the sessions.
+func (r *runner) end(ctx context.Context) error {
+	if r.sessions == nil || !r.plugin.Closes() || len(r.sessions.names) == 0 {
+		return nil
+	}
+	a := newAnswers()
+	err := r.plugin.CloseSessions(ctx, r.sessions.ended(), func(m metric.Measurement) { a.measure(r.plan, m) }, func(row int) { a.bad[row]++ }, a.fail)
+	if err != nil {
+		return err
+	}
+	for row, name := range r.sessions.names {
+		if err := r.decide(Decision{Session: name}, row, a); err != nil {
+			return err
+		}
+		r.ran.Sessions++
+	}
+	return nil
+}
+
+// decide adds up what was answered to a row, and tells it.
+func (r *runner) decide(d Decision, row int, a *answers) error {
+	d.Failed, d.Bad, d.Answer = a.failed[row], a.bad[row], a.texts[row]
+	r.ran.Bad += d.Bad
+	switch {
+	case d.Failed != nil:
+		r.ran.Failed[d.Failed.Cause]++
+	case r.ran.Kind == abi.Extract:
+		list := a.measured[row]
+		for _, m := range list {
+			t := &r.ran.Answers[r.index[m.Point]]
+			t.Count++
+			t.Sum += m.Value
+		}
+		if list == nil {
+			list = []measured{}
+		}
+		text, err := json.Marshal(list)
+		if err != nil {
+			return fmt.Errorf("write an answer: %w", err)
+		}
+		d.Answer = text
+	case d.Answer == nil:
+		d.Answer = json.RawMessage("null")
+		r.ran.Answers[0].Count++
+	}
+	if r.decided == nil {
+		return nil
+	}
+	return r.decided(d)
+}
+
+// shown are the fields of the plan that a beacon has.
+func (r *runner) shown(values []beacon.Value) []Shown {
+	var all []Shown
+	for i, name := range r.fields.Names() {
+		var text json.RawMessage
+		switch v := values[i]; v.Kind {
+		case abi.Missing:
+			continue
+		case abi.Null:
+			text = json.RawMessage("null")
+		case abi.String, abi.Untyped:
+			text = json.RawMessage(quoted(string(v.Text)))
+		default:
+			text = append(text, v.Text...)
+		}
+		all = append(all, Shown{name, text})
+	}
+	return all
+}
+
+func (r *runner) finish() *Ran {
+	r.ran.Stats = r.plugin.Stats()
+	for _, c := range r.ran.Stats.Counters {
+		r.ran.Counters = append(r.ran.Counters, Total{Name: c.Name, Count: c.Value})
+	}
+	return r.ran
+}
