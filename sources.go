@@ -8,5 +8,6 @@ import "embed"
 //
 //go:embed LICENSE abi/*.go abi/tck/*.go
 //go:embed sdk/c/pharos.h sdk/c/examples/*.c sdk/c/examples/*.golden.ndjson
-//go:embed sdk/go/pharos sdk/go/pharostest sdk/go/examples
+//go:embed sdk/go
+//go:embed sdk/rust/src sdk/rust/.cargo/config.toml sdk/rust/examples/*.rs sdk/rust/examples/*.golden.ndjson
 var Sources embed.FS

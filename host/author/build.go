@@ -69,6 +69,11 @@ func Build(ctx context.Context, dir, out string) (_ *Built, err error) {
 			return nil, fmt.Errorf("build %s: %w", dir, err)
 		}
 	}
+	if l.module != nil {
+		if err := l.take(p); err != nil {
+			return nil, fmt.Errorf("build %s: %w", dir, err)
+		}
+	}
 	code, err := os.ReadFile(p.built)
 	if err != nil {
 		return nil, fmt.Errorf("build %s: no module came out: %w", dir, err)
@@ -78,6 +83,19 @@ func Build(ctx context.Context, dir, out string) (_ *Built, err error) {
 	}
 	sum := sha256.Sum256(code)
 	return &Built{Path: out, Language: l.title, Size: len(code), Digest: "sha256:" + hex.EncodeToString(sum[:])}, nil
+}
+
+// take copies what the commands have built to where they were not told to put it.
+func (l *language) take(p *project) error {
+	module, err := l.module(p)
+	if err != nil {
+		return err
+	}
+	code, err := os.ReadFile(module)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(p.built, code, 0o644)
 }
 
 // open finds out what the project of a folder is.

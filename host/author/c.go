@@ -12,6 +12,7 @@ func c() *language {
 			{"sdk/c/examples/{kind}.golden.ndjson", "{name}.golden.ndjson"},
 			{"sdk/c/pharos.h", "pharos.h"},
 		},
+		replace: [][2]string{{`"../pharos.h"`, `"pharos.h"`}},
 		build: func(p *project) ([]command, error) {
 			sources, err := files(p.dir, "*.c")
 			if err != nil {

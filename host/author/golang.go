@@ -12,10 +12,11 @@ func golang() *language {
 			{"sdk/go/examples/{kind}/main.go", "main.go"},
 			{"sdk/go/examples/{kind}/main_test.go", "main_test.go"},
 			{"sdk/go/examples/{kind}/{kind}.golden.ndjson", "{name}.golden.ndjson"},
-			{"abi/*.go", sdk + "abi"},
-			{"abi/tck/*.go", sdk + "abi/tck"},
-			{"sdk/go/pharos/*.go", sdk + "sdk/go/pharos"},
-			{"sdk/go/pharostest/*.go", sdk + "sdk/go/pharostest"},
+			{"abi", sdk + "abi"},
+			{"sdk/go", sdk + "sdk/go"},
+		},
+		replace: [][2]string{
+			{"Command {kind} is an example plugin:", "Command {name} is a plugin:"},
 		},
 		native: "go test ./...",
 		build: func(p *project) ([]command, error) {

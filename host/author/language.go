@@ -19,16 +19,20 @@ type language struct {
 	needs  string   // what builds it, and how to get it
 	source string   // the plugin's source in a project, {name} stands for the name
 	copies []copied // what a project is made of, beside what all have
-	native string   // runs the project's native tests; "" where there are none
-	build  func(p *project) ([]command, error)
+	// replace says what stands in an example, and what stands in a project's instead.
+	replace [][2]string
+	native  string // runs the project's native tests; "" where there are none
+	build   func(p *project) ([]command, error)
+	// module finds what was built, where the commands do not put it where they are told.
+	module func(p *project) (string, error)
 }
 
 // copied are files of pharos.Sources that a project takes along; {kind} and {name}
 // stand for the project's.
-type copied struct{ from, to string } // a file to a file, or a pattern to a folder
+type copied struct{ from, to string } // a file, or a folder; examples and tests in it are left out
 
 // languages are those that there are, in the order in which help lists them.
-func languages() []*language { return []*language{golang(), c()} }
+func languages() []*language { return []*language{golang(), rust(), c()} }
 
 // Languages are the names that New takes.
 func Languages() []string {
@@ -48,8 +52,13 @@ func languageOf(name string) (*language, error) {
 	return nil, fmt.Errorf("no SDK for the language %q: there are %s; in any other write to abi/SPEC.md", name, strings.Join(Languages(), ", "))
 }
 
-// Kinds are the kinds of plugin that New takes.
-func Kinds() []string { return []string{string(abi.Filter), string(abi.Split), string(abi.Extract)} }
+// Kinds are what New can begin. A session is an extractor that keeps cells with
+// sessions and measures them when they end.
+func Kinds() []string {
+	return []string{string(abi.Filter), string(abi.Split), string(abi.Extract), session}
+}
+
+const session = "session"
 
 // detect finds out in which language the project of a folder is.
 func detect(dir string) (*language, error) {

@@ -45,7 +45,7 @@ func New(b Beginning) (written []string, err error) {
 	}
 	project, err := l.write(name, b.Kind)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("a plugin of the kind %s: %w", b.Kind, err)
 	}
 	if err := os.MkdirAll(filepath.Dir(b.Dir), 0o755); err != nil {
 		return nil, err
@@ -82,28 +82,11 @@ func (l *language) write(name, kind string) ([]file, error) {
 	fill := strings.NewReplacer("{name}", name, "{kind}", kind)
 	var all []file
 	for _, c := range l.copies {
-		from, to := fill.Replace(c.from), fill.Replace(c.to)
-		found, err := fs.Glob(pharos.Sources, from)
+		more, err := l.copy(fill, fill.Replace(c.from), fill.Replace(c.to))
 		if err != nil {
 			return nil, err
 		}
-		if len(found) == 0 {
-			return nil, fmt.Errorf("no file %s", from)
-		}
-		for _, source := range found {
-			text, err := pharos.Sources.ReadFile(source)
-			if err != nil {
-				return nil, err
-			}
-			at := to
-			if source != from { // a pattern
-				if strings.HasSuffix(source, "_test.go") {
-					continue // of the SDK itself
-				}
-				at = path.Join(to, path.Base(source))
-			}
-			all = append(all, file{at, renamed(text, name, kind)})
-		}
+		all = append(all, more...)
 	}
 	data := struct {
 		Name, Kind, Title, Needs, Source, Native string
@@ -145,19 +128,39 @@ func fromTemplates(folder string, data any) ([]file, error) {
 	return all, err
 }
 
+// copy takes a file or a folder of pharos.Sources along.
+func (l *language) copy(fill *strings.Replacer, from, to string) ([]file, error) {
+	var all []file
+	err := fs.WalkDir(pharos.Sources, from, func(at string, d fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && at == from:
+			return fmt.Errorf("there is none in %s yet", l.title)
+		case err != nil:
+			return err
+		case d.IsDir() && at != from && path.Base(at) == "examples":
+			return fs.SkipDir
+		case d.IsDir() || at != from && strings.HasSuffix(at, "_test.go"):
+			return nil
+		}
+		text, err := pharos.Sources.ReadFile(at)
+		if err != nil {
+			return err
+		}
+		all = append(all, file{to + strings.TrimPrefix(at, from), l.renamed(text, fill)})
+		return nil
+	})
+	return all, err
+}
+
 // manifestName finds the plugin's name in an example's manifest, however its
 // language writes it.
 var manifestName = regexp.MustCompile(`(?i)(\bname\\?"?\s*[:=]\s*\\?")[a-z0-9-]+(\\?",\s*\\?"?\.?version\b)`)
 
 // renamed makes an example's text the project's own.
-func renamed(text []byte, name, kind string) []byte {
-	text = manifestName.ReplaceAll(text, []byte("${1}"+name+"${2}"))
-	for _, r := range [][2]string{
-		{kind + ".golden.ndjson", name + ".golden.ndjson"},
-		{`"../pharos.h"`, `"pharos.h"`},
-		{"Command " + kind + " is an example plugin:", "Command " + name + " is a plugin:"},
-	} {
-		text = bytes.ReplaceAll(text, []byte(r[0]), []byte(r[1]))
+func (l *language) renamed(text []byte, fill *strings.Replacer) []byte {
+	text = manifestName.ReplaceAll(text, []byte("${1}"+fill.Replace("{name}")+"${2}"))
+	for _, r := range append(l.replace, [2]string{"{kind}.golden.ndjson", "{name}.golden.ndjson"}) {
+		text = bytes.ReplaceAll(text, []byte(fill.Replace(r[0])), []byte(fill.Replace(r[1])))
 	}
 	return text
 }

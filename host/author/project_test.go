@@ -19,8 +19,15 @@ func TestNew(t *testing.T) {
 			t.Run(l.name+"/"+kind, func(t *testing.T) {
 				dir := filepath.Join(t.TempDir(), "deep", "my-plugin")
 				written, err := New(Beginning{Dir: dir, Language: l.name, Kind: kind})
+				if kind == session && l.name != "c" && l.name != "go" && err != nil && strings.Contains(err.Error(), "there is none in "+l.title+" yet") {
+					return
+				}
 				if err != nil {
 					t.Fatal(err)
+				}
+				of := abi.Kind(kind)
+				if kind == session {
+					of = abi.Extract
 				}
 				named := 0
 				for _, path := range written {
@@ -46,7 +53,7 @@ func TestNew(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if vectors, err := abi.ParseVectors(abi.Kind(kind), golden); err != nil || len(vectors) == 0 {
+				if vectors, err := abi.ParseVectors(of, golden); err != nil || len(vectors) == 0 {
 					t.Errorf("%d golden vectors, %v", len(vectors), err)
 				}
 				for _, path := range []string{source, "README.md", ".gitignore"} {
@@ -65,7 +72,7 @@ func TestNew(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	dir := t.TempDir()
 	for want, b := range map[string]Beginning{
-		"no SDK for the language \"perl\": there are go, c": {Dir: filepath.Join(dir, "a"), Language: "perl", Kind: "filter"},
+		"no SDK for the language \"perl\": there are go, rust, c": {Dir: filepath.Join(dir, "a"), Language: "perl", Kind: "filter"},
 		"no kind \"sort\": there are filter, split":         {Dir: filepath.Join(dir, "a"), Language: "c", Kind: "sort"},
 		"\"Name\" is no name for a plugin":                  {Dir: filepath.Join(dir, "Name"), Language: "c", Kind: "filter"},
 		"\"a-\" is no name":                                 {Dir: filepath.Join(dir, "a-"), Language: "c", Kind: "filter"},
