@@ -73,10 +73,10 @@ func TestNewRefuses(t *testing.T) {
 	dir := t.TempDir()
 	for want, b := range map[string]Beginning{
 		"no SDK for the language \"perl\": there are go, rust, c": {Dir: filepath.Join(dir, "a"), Language: "perl", Kind: "filter"},
-		"no kind \"sort\": there are filter, split":         {Dir: filepath.Join(dir, "a"), Language: "c", Kind: "sort"},
-		"\"Name\" is no name for a plugin":                  {Dir: filepath.Join(dir, "Name"), Language: "c", Kind: "filter"},
-		"\"a-\" is no name":                                 {Dir: filepath.Join(dir, "a-"), Language: "c", Kind: "filter"},
-		"is no name for a plugin: at most 64":               {Dir: filepath.Join(dir, strings.Repeat("a", 65)), Language: "c", Kind: "filter"},
+		"no kind \"sort\": there are filter, split":               {Dir: filepath.Join(dir, "a"), Language: "c", Kind: "sort"},
+		"\"Name\" is no name for a plugin":                        {Dir: filepath.Join(dir, "Name"), Language: "c", Kind: "filter"},
+		"\"a-\" is no name":                                       {Dir: filepath.Join(dir, "a-"), Language: "c", Kind: "filter"},
+		"is no name for a plugin: at most 64":                     {Dir: filepath.Join(dir, strings.Repeat("a", 65)), Language: "c", Kind: "filter"},
 	} {
 		if _, err := New(b); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, not %q", b, err, want)

@@ -113,8 +113,10 @@ func (t *tester) vector(ctx context.Context, v *abi.Vector) error {
 			if mismatch.Beacon >= 0 {
 				f.What += fmt.Sprintf(", beacon %d", mismatch.Beacon)
 				f.Beacon = vectorBeacon(v, mismatch.Beacon)
-			} else {
+			} else if mismatch.Counter != "" {
 				f.What += ", counter " + mismatch.Counter
+			} else {
+				f.What += fmt.Sprintf(", end of session %q", mismatch.Session)
 			}
 		} else {
 			f.failed(one)
