@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// marked finds a code block, and what the comment before it says that it is.
-var marked = regexp.MustCompile("(?s)<!-- (file|output): ([^\n]*) -->\n```[a-z]*\n(.*?)```\n")
+// marked finds a code block, and what the comment before it says that it is; or a
+// command that must go well.
+var marked = regexp.MustCompile("(?s)<!-- (file|output|run): ([^\n]*) -->\n(?:```[a-z]*\n(.*?)```\n)?")
 
 // What docs/plugins.md and the SDKs' pages show are the files, the commands and the
 // output that there are. If a file is changed, change its block too.
@@ -42,7 +43,7 @@ func TestDocs(t *testing.T) {
 			} else if string(content) != text {
 				t.Errorf("the block of %s is not the file", what)
 			}
-		case "output":
+		case "run", "output":
 			cmd := exec.Command(pharos, strings.Fields(what)...)
 			cmd.Dir = dir
 			out, err := cmd.CombinedOutput()
