@@ -34,6 +34,15 @@ rust() {
   done
 }
 
+assemblyscript() {
+  local source
+  for source in sdk/assemblyscript/examples/*.ts; do
+    asc "$source" -O3 --noAssert --use abort= -o "$work/as.wasm"
+    place "$work/as.wasm" "${source%.ts}.wasm"
+  done
+}
+
 out=${1-}
 c
 rust
+assemblyscript

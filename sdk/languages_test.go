@@ -20,6 +20,7 @@ var languages = []language{
 	{"c", checkedIn("c/examples"), func(t testing.TB, name string) string { return buildC(t, "c/testdata/"+name+".c", strict...) }},
 	{"go", buildGo, nil},
 	{"rust", checkedIn("rust/examples"), buildRust},
+	{"assemblyscript", checkedIn("assemblyscript/examples"), buildAS},
 }
 
 func checkedIn(dir string) func(testing.TB, string) string {
@@ -72,8 +73,22 @@ func buildRust(t testing.TB, name string) string {
 	return filepath.Join(target, "wasm32-unknown-unknown/release/examples", name+".wasm")
 }
 
-// The same tests run natively: what a plugin answers is not the engine's doing.
+// buildAS builds a guest of assemblyscript/testdata.
+func buildAS(t testing.TB, name string) string {
+	t.Helper()
+	module := filepath.Join(t.TempDir(), name+".wasm")
+	run(t, "assemblyscript", nil, "asc", "testdata/"+name+".ts", "-O3", "--noAssert", "--use", "abort=", "-o", module)
+	return module
+}
+
+// The same tests run natively: what a plugin answers is not the engine's doing. (Those
+// of C and AssemblyScript have no native form: C's words are 32 bits, and
+// AssemblyScript is compiled to WebAssembly only, so node runs that.)
 func TestNatively(t *testing.T) {
+	t.Run("go", func(t *testing.T) { run(t, "go/examples", nil, "go", "test", "./...") })
+	t.Run("assemblyscript", func(t *testing.T) {
+		run(t, "assemblyscript", nil, "node", "testing.mjs", "examples/filter.wasm", "examples/split.wasm", "examples/extract.wasm")
+	})
 	t.Run("rust", func(t *testing.T) {
 		run(t, "rust", []string{debian}, "/usr/bin/cargo", "test", "--offline", "--quiet", "--target-dir", filepath.Join(cacheDir, "rust"), "--lib", "--examples")
 	})
