@@ -148,13 +148,14 @@ type pluginCollector struct{ generations *generations }
 
 var (
 	pluginLabels  = []string{"plugin", "version"}
+	tenantLabels  = []string{"tenant", "plugin", "version"}
 	pluginRows    = prometheus.NewDesc("pharos_plugin_rows_total", "Beacons that the plugin answered.", pluginLabels, nil)
 	pluginEnded   = prometheus.NewDesc("pharos_plugin_sessions_total", "Sessions that the plugin's close function answered.", pluginLabels, nil)
 	pluginCalls   = prometheus.NewDesc("pharos_plugin_calls_total", "Calls of the plugin's code.", pluginLabels, nil)
 	pluginFailed  = prometheus.NewDesc("pharos_plugin_failures_total", "Calls that trapped, ran out of fuel or answered wrongly.", pluginLabels, nil)
 	pluginGuilty  = prometheus.NewDesc("pharos_plugin_guilty_beacons_total", "Beacons, and sessions that have ended, at which the plugin failed alone.", pluginLabels, nil)
-	pluginBusy    = prometheus.NewDesc("pharos_plugin_busy_seconds_total", "Time in the plugin's code.", pluginLabels, nil)
-	pluginFuel    = prometheus.NewDesc("pharos_plugin_fuel_total", "Work that the plugin has done, in units of fuel; rules have none.", pluginLabels, nil)
+	pluginBusy    = prometheus.NewDesc("pharos_plugin_busy_seconds_total", "Time in the plugin's code, for a tenant's beacons; that of a call with beacons of several is shared out by their number.", tenantLabels, nil)
+	pluginFuel    = prometheus.NewDesc("pharos_plugin_fuel_total", "Work that the plugin has done for a tenant's beacons, in units of fuel, shared out likewise; rules have none.", tenantLabels, nil)
 	pluginCounter = prometheus.NewDesc("pharos_plugin_counter_total", "The plugin's own counters.", append([]string{"counter"}, pluginLabels...), nil)
 )
 
@@ -177,8 +178,10 @@ func (c pluginCollector) Collect(ch chan<- prometheus.Metric) {
 		counter(pluginCalls, float64(s.Calls))
 		counter(pluginFailed, float64(s.Failures))
 		counter(pluginGuilty, float64(s.Guilty))
-		counter(pluginBusy, s.Busy.Seconds())
-		counter(pluginFuel, float64(s.Fuel))
+		for _, use := range s.Tenants {
+			counter(pluginBusy, use.Busy.Seconds(), use.Tenant)
+			counter(pluginFuel, float64(use.Fuel), use.Tenant)
+		}
 		for _, own := range s.Counters {
 			counter(pluginCounter, float64(own.Value), own.Name)
 		}

@@ -50,6 +50,7 @@ type Plugin struct {
 	scratch   sync.Pool // of *scratch
 	pace      pace
 	closePace pace // of the close function
+	uses      uses
 
 	last                                                       atomic.Pointer[Failure]
 	rows, sessions, calls, failures, guilty, nanoseconds, fuel atomic.Uint64
@@ -63,6 +64,7 @@ type scratch struct {
 	closed abi.Batch // of closed sessions
 	cells  cells
 	all    []int // 0, 1, …: the rows of closed sessions
+	shares shares
 	out    abi.Output
 }
 

@@ -147,8 +147,7 @@ func (r *run) call(first, end int) (failure, err error) {
 		}
 		r.fresh, used = false, r.instance.Fuel()-before
 	}
-	p.nanoseconds.Add(uint64(time.Since(start)))
-	p.fuel.Add(used)
+	r.bill(first, end, used, time.Since(start))
 	p.calls.Add(1)
 	if err != nil {
 		return r.failed(err, rows)

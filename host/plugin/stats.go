@@ -14,6 +14,7 @@ type Stats struct {
 	Guilty   uint64        // beacons, and sessions that have ended, at which it failed alone, in a fresh instance
 	Busy     time.Duration // in its code
 	Fuel     uint64        // that it has used, of all calls; rules use none
+	Tenants  []Use         // Fuel and Busy by tenant, to the last unit: a call's are shared out by its rows
 	Counters []Counter     // its own, in the plan's order
 	Last     *Failure      // the last call that failed; nil: none did
 }
@@ -53,6 +54,7 @@ func (p *Plugin) Stats() Stats {
 		Busy:     time.Duration(p.nanoseconds.Load()),
 		Fuel:     p.fuel.Load(),
 		Last:     p.last.Load(),
+		Tenants:  p.uses.all(),
 	}
 	for i, name := range p.plan.Counters {
 		s.Counters = append(s.Counters, Counter{name, p.counters[i].Load()})

@@ -109,7 +109,9 @@ func (l *looker) extract(ctx context.Context, w *view, rows []*entry) error {
 	}
 	w.again.Reset()
 	for _, b := range rows {
-		b.restore(w, w.again.AddEmpty(b.time))
+		row := w.again.AddEmpty(b.time)
+		row.Tenant = w.tenant
+		b.restore(w, row)
 	}
 	l.slots(len(w.cellOf), 1)
 	l.load(w, &l.kept, 0)
@@ -150,7 +152,7 @@ func (l *looker) close(ctx context.Context, w *view, all []endedSession) error {
 		l.sessions.Slots[row] = uint32(row)
 		l.load(w, &s.kept, row)
 	}
-	c.Sessions = l.sessions
+	c.Sessions, c.Tenant = l.sessions, w.tenant
 	return w.sessions.CloseSessions(ctx, c, l.emit, l.bad, l.fail)
 }
 

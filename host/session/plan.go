@@ -17,6 +17,7 @@ import (
 // it through a view of its own.
 type plan struct {
 	name        string
+	tenant      []byte // the name
 	generation  uint64
 	extractor   Extractor
 	sessions    SessionExtractor // the extractor, if it keeps cells or closes sessions
@@ -53,7 +54,7 @@ func newPlan(name string, t Tenant, c *Config, p *prepared) (*plan, error) {
 		faults = append(faults, fmt.Errorf("session: tenant %s: "+format, append([]any{name}, args...)...))
 	}
 	w := &plan{
-		name: name, generation: c.Generation, extractor: t.Extractor, limit: c.MaxValues,
+		name: name, tenant: []byte(name), generation: c.Generation, extractor: t.Extractor, limit: c.MaxValues,
 		pairs: t.Pairs, allTraffic: t.AllTraffic,
 	}
 	if t.Extractor != nil {

@@ -1,0 +1,65 @@
+package pipeline
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/seed-6a2d649b/pharos/host/beacon"
+	"github.com/seed-6a2d649b/pharos/host/config"
+)
+
+// TestPluginMetrics: what a plugin uses is exported by tenant, plugin and version.
+func TestPluginMetrics(t *testing.T) {
+	file := t.TempDir() + "/pharos.yaml"
+	writeFileT(t, file, strings.ReplaceAll(hostConfig, "MODULES", modules(t)))
+	cfg, err := config.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := Build(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := g.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	fields := beacon.NewFields("agent", "path")
+	projection, err := beacon.NewProjection(&beacon.Source{Format: beacon.JSON, Tenant: beacon.Locator{Paths: []string{"tenant"}}}, fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := beacon.NewBatch(fields)
+	var sel []int
+	for _, raw := range []string{`{"tenant":"shop","agent":"first"}`, `{"tenant":"shop","agent":"x"}`, `{"tenant":"news","agent":"y"}`} {
+		row, _ := b.Add(projection, []byte(raw))
+		sel = append(sel, row)
+	}
+	for _, name := range []string{"bots", "assets"} {
+		if err := g.plugins[name].Filter(t.Context(), b, sel, func(int, beacon.Drop) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(pluginCollector{&generations{current: g}})
+	answer := httptest.NewRecorder()
+	promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	for _, want := range []string{
+		`pharos_plugin_fuel_total\{plugin="bots",tenant="shop",version="[0-9.]+"\} [1-9]`,
+		`pharos_plugin_fuel_total\{plugin="bots",tenant="news",version="[0-9.]+"\} [1-9]`,
+		`pharos_plugin_busy_seconds_total\{plugin="bots",tenant="news",version="[0-9.]+"\} [0-9.e-]+`,
+		`pharos_plugin_busy_seconds_total\{plugin="assets",tenant="shop",version="rules-[0-9a-f]+"\} [0-9.e-]+`,
+		`pharos_plugin_rows_total\{plugin="bots",version="[0-9.]+"\} 3`,
+	} {
+		if !regexp.MustCompile(want).MatchString(answer.Body.String()) {
+			t.Errorf("no %s in\n%s", want, answer.Body)
+		}
+	}
+}
