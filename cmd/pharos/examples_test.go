@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -20,6 +21,10 @@ func TestExamples(t *testing.T) {
 		t.Run(e.Name, func(t *testing.T) {
 			t.Parallel()
 			config, input := configOf(t, e.Config), inputOf(t, e)
+			end := time.Now()
+			if e.Closes {
+				input, end = withEnd(t, input)
+			}
 			h := up(t, "-c", config)
 			lines := examples.ReadLines(t, input, "file")
 			if out, want := mustRun(t, "send", "-c", config, "--in", input), fmt.Sprintf("sent %d beacons\n", len(lines)); out != want {
@@ -33,17 +38,57 @@ func TestExamples(t *testing.T) {
 			if err := examples.CompareSummary(summary, want); err != nil {
 				t.Errorf("replay and definition: %v", err)
 			}
+			figures = before(t, figures, end)
 			h.waitForSummary(t, summary)
 			h.waitForFigures(t, e.Tenant, figures)
-			checkFormula(t, h, e.Tenant, figures)
+			checkFormula(t, h, e, figures)
 			h.terminate(t)
 
 			again := up(t, "-c", config) // reads from the store what was final
 			again.waitForFigures(t, e.Tenant, figures)
-			checkFormula(t, again, e.Tenant, figures)
+			checkFormula(t, again, e, figures)
 			again.terminate(t)
 		})
 	}
+}
+
+// withEnd adds a beacon that comes long after all others, so that their sessions end,
+// and gives its time: its own session ends in a replay, and otherwise is open.
+func withEnd(t *testing.T, input string) (file string, end time.Time) {
+	t.Helper()
+	var raw []byte
+	for _, line := range examples.ReadLines(t, input, "file") {
+		var b struct{ TS int64 }
+		if err := json.Unmarshal(line.Raw, &b); err != nil {
+			t.Fatal(err)
+		}
+		if at := time.UnixMilli(b.TS); at.After(end) {
+			end = at
+		}
+		raw = append(append(raw, line.Raw...), '\n')
+	}
+	end = end.Add(2 * time.Hour)
+	file = filepath.Join(t.TempDir(), "ended.ndjson")
+	raw = fmt.Appendf(raw, `{"ts":%d,"tenant":"shop","sid":"the end","id":"the end","type":"view"}`+"\n", end.UnixMilli())
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file, end
+}
+
+// before gives the figures of minutes that begin up to a time.
+func before(t *testing.T, figures []byte, end time.Time) (some []byte) {
+	t.Helper()
+	for line := range bytes.Lines(figures) {
+		var f examples.FigureLine
+		if err := json.Unmarshal(line, &f); err != nil {
+			t.Fatal(err)
+		}
+		if !f.Minute.After(end) {
+			some = append(some, line...)
+		}
+	}
+	return some
 }
 
 // inputOf gives the example's real beacons, or generated ones.
@@ -67,20 +112,21 @@ func generated(t *testing.T, beacons int, args ...string) string {
 
 // ratio is a formula of an example: hits of a point by sessions that came.
 var ratio = map[string]struct{ formula, point string }{
-	"www":  {"pages_per_visit", "page"},
-	"shop": {"conversion", "order"},
+	"access-log": {"pages_per_visit", "page"},
+	"shop":       {"conversion", "order"},
+	"visits":     {"bounce_rate", "bounce"},
 }
 
 // checkFormula asks for a formula by hour and variant, and computes it from the
 // figures.
-func checkFormula(t *testing.T, h *host, keyspace string, figures []byte) {
+func checkFormula(t *testing.T, h *host, e examples.Example, figures []byte) {
 	t.Helper()
 	type bucket struct {
 		variant string
 		hour    int64 // ms
 	}
 	points, visits := map[bucket]float64{}, map[bucket]float64{}
-	f := ratio[keyspace]
+	f := ratio[e.Name]
 	for line := range bytes.Lines(figures) {
 		var g struct {
 			Experiment, Variant, Status, Point string
@@ -102,7 +148,7 @@ func checkFormula(t *testing.T, h *host, keyspace string, figures []byte) {
 			}
 		}
 	}
-	body, code, err := h.ask(http.MethodPost, "api/v1/"+keyspace+"/query", map[string]any{
+	body, code, err := h.ask(http.MethodPost, "api/v1/"+e.Tenant+"/query", map[string]any{
 		"formulas": []string{f.formula}, "experiment": "aa-test", "step": "1h", "status": "assigned",
 	})
 	if err != nil || code != http.StatusOK {

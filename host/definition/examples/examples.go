@@ -25,6 +25,7 @@ type Example struct {
 	Config       string // file
 	Real         string // file of real beacons; "" where it does not lie beside the project
 	Format       string // of its beacons
+	Closes       bool   // sessions are measured when they have ended
 	Define       func(t *testing.T) definition.Config
 }
 
@@ -44,6 +45,10 @@ func All(t *testing.T, root string) []Example {
 		{
 			Name: "shop", Tenant: "shop", Config: root + "/docs/examples/shop.yaml", Real: realFile(root, "shop.ndjson"), Format: "json",
 			Define: func(*testing.T) definition.Config { return Shop() },
+		},
+		{
+			Name: "visits", Tenant: "shop", Config: root + "/docs/examples/visits.yaml", Real: realFile(root, "shop.ndjson"), Format: "json", Closes: true,
+			Define: func(*testing.T) definition.Config { return Visits() },
 		},
 	}
 }
@@ -184,4 +189,33 @@ func Shop() definition.Config {
 			},
 		}},
 	}
+}
+
+// Visits is visits.yaml.
+func Visits() definition.Config {
+	c := Shop()
+	c.Split, c.Default = nil, "all"
+	const pages = "pages"
+	c.Tenants = map[string]definition.Tenant{"shop": {
+		AllTraffic: true,
+		Experiments: []definition.Experiment{{
+			ID: "aa-test", Hash: true, Salt: "aa-2019", Unit: "visitor",
+			Variants: []definition.Variant{{Name: "a", Weight: 50}, {Name: "b", Weight: 50}},
+		}},
+		ExtractIn: func(b definition.Beacon, cells definition.Cells) []definition.Measurement {
+			if b.Field("type").Text() == "view" {
+				cells[pages]++
+			}
+			return nil
+		},
+		Close: func(s definition.Session) []definition.Measurement {
+			seconds := float64(s.Last-s.First) / 1000
+			m := []definition.Measurement{{Point: "duration", Value: seconds}, {Point: "pages", Value: float64(s.Cells[pages])}}
+			if s.Cells[pages] == 1 && seconds < 10 {
+				m = append(m, definition.Measurement{Point: "bounce", Value: 1})
+			}
+			return m
+		},
+	}}
+	return c
 }
