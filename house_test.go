@@ -63,7 +63,7 @@ var house = map[string]rule{
 	"chaos":         {nil, nil, "tests only: what runs there is the binary, and what it is compared with is its replay"},
 	"cmd/bench": {[]string{"host/pipeline", "host/config", "host/generate", "host/kafka", "host/broker", "host/metric", "plugins"}, []string{"github.com/twmb/franz-go", "github.com/hashicorp/go-hclog"},
 		"the benchmark measures the pipeline as it is wired, beside bare clients"},
-	"cmd/pharos": {[]string{"abi", "host/pipeline", "host/config", "host/generate", "host/plugin", "host/author", "host/kafka", "host/blob/cloud"}, []string{"github.com/spf13/cobra", "github.com/hashicorp/go-hclog", "github.com/klauspost/compress", "github.com/twmb/franz-go", "golang.org/x/term"}, "the command line is thin: it parses flags and calls the pipeline"},
+	"cmd/pharos": {[]string{"abi", "host/pipeline", "host/config", "host/fetch", "host/generate", "host/plugin", "host/signature", "host/author", "host/kafka", "host/blob/cloud"}, []string{"github.com/spf13/cobra", "github.com/hashicorp/go-hclog", "github.com/klauspost/compress", "github.com/twmb/franz-go", "golang.org/x/term"}, "the command line is thin: it parses flags and calls the pipeline"},
 }
 
 var stageLibraries = []string{"github.com/twmb/franz-go", "github.com/hashicorp/go-hclog", "github.com/cenkalti/backoff", "github.com/prometheus/client_golang", "golang.org/x/sync"}

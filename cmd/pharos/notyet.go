@@ -7,9 +7,6 @@ var notYet = map[string][]struct{ name, instead string }{
 	"pharos": {
 		{"rules", "write rules in the config; 'pharos check' checks them, 'pharos replay' tries them on a file"},
 	},
-	"pharos plugin": {
-		{"sign", "pin the module by its digest, which 'pharos plugin inspect' prints"},
-	},
 }
 
 // addNotYet makes a command refuse what it will once do.

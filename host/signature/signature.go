@@ -120,14 +120,19 @@ func open(private []byte, password func() (string, error)) (key minisign.Private
 }
 
 // Generate makes a pair of keys, the texts of two files; the private one is
-// encrypted with the password.
+// encrypted with the password, and in clear if that is empty.
 func Generate(password string) (public, private []byte, err error) {
 	publicKey, privateKey, err := minisign.GenerateKey(nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("make a key: %w", err)
 	}
-	if private, err = minisign.EncryptKey(password, privateKey); err != nil {
-		return nil, nil, fmt.Errorf("encrypt the key: %w", err)
+	if password == "" {
+		private, err = privateKey.MarshalText()
+	} else {
+		private, err = minisign.EncryptKey(password, privateKey)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a key: %w", err)
 	}
 	if public, err = publicKey.MarshalText(); err != nil {
 		return nil, nil, fmt.Errorf("make a key: %w", err)

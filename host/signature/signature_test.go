@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"aead.dev/minisign"
 )
 
 func read(t *testing.T, name string) []byte {
@@ -23,14 +21,11 @@ func read(t *testing.T, name string) []byte {
 // pair makes a pair of keys, the private one in clear.
 func pair(t *testing.T) (public string, private []byte) {
 	t.Helper()
-	publicKey, privateKey, err := minisign.GenerateKey(nil)
+	text, private, err := Generate("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if private, err = privateKey.MarshalText(); err != nil {
-		t.Fatal(err)
-	}
-	return publicKey.String(), private
+	return string(text), private
 }
 
 func noPassword() (string, error) { return "", errors.New("a password is asked for") }

@@ -1,0 +1,137 @@
+package main_test
+
+import (
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/registry"
+)
+
+// testRegistry is a registry in this process; nobody is logged in.
+func testRegistry(t *testing.T) (address string) {
+	t.Helper()
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	s := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(s.Close)
+	return "oci+http://" + strings.TrimPrefix(s.URL, "http://")
+}
+
+// shippedModule is a copy of a shipped module, with its golden vectors.
+func shippedModule(t *testing.T) (file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "bots.wasm")
+	for from, to := range map[string]string{"bots.wasm": file, "bots.golden.ndjson": strings.TrimSuffix(file, ".wasm") + ".golden.ndjson"} {
+		if err := os.WriteFile(to, read(t, filepath.Join(root, "plugins", "bots", from)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return file
+}
+
+// TestShipAModule goes the way of a module from its author to those who run it.
+func TestShipAModule(t *testing.T) {
+	at, module, dir := testRegistry(t), shippedModule(t), t.TempDir()
+	key := filepath.Join(dir, "shop")
+	out := mustRun(t, "plugin", "keygen", key, "--no-password")
+	_, line, _ := strings.Cut(out, "keys:\n  shop: ")
+	line = strings.TrimSpace(line)
+	if info, err := os.Stat(key + ".key"); err != nil || info.Mode().Perm() != 0o600 || len(line) != 56 {
+		t.Fatalf("%v %q", err, out)
+	}
+	_, errs, code := run(t, "plugin", "keygen", key, "--no-password")
+	said(t, errs, code, 1, "a key is never written over")
+	_, errs, code = run(t, "plugin", "verify", "--key", key+".pub", module)
+	said(t, errs, code, 1, "there is no signature, and one by shop (ID ")
+
+	if out := mustRun(t, "plugin", "sign", "--key", key+".key", module); !strings.Contains(out, "bots.wasm.minisig: bots 1.0.0 sha256:") {
+		t.Error(out)
+	}
+	if out := mustRun(t, "plugin", "verify", "--key", key+".pub", module); !strings.Contains(out, "is signed by shop (ID ") {
+		t.Error(out)
+	}
+	address := at + "/shop/bots:1.0.0"
+	out = mustRun(t, "plugin", "push", module, address)
+	_, snippet, _ := strings.Cut(out, "for a config:\n")
+	if !strings.Contains(out, "with golden vectors and a signature") {
+		t.Error(out)
+	}
+
+	pulled := filepath.Join(dir, "pulled.wasm")
+	out = mustRun(t, "plugin", "pull", address, "-o", pulled)
+	for _, want := range []string{"wrote " + pulled + "\n", "pulled.golden.ndjson\n", "pulled.wasm.minisig\nsha256:"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q says nothing of %q", out, want)
+		}
+	}
+	if string(read(t, pulled)) != string(read(t, module)) {
+		t.Error("what is pulled is not what was pushed")
+	}
+	mustRun(t, "plugin", "verify", "--key", key+".pub", address)
+
+	// The lines that were printed go into a config; another's key there refuses the module.
+	other := strings.TrimSpace(string(read(t, root+"/host/signature/testdata/m.pub")))
+	other = other[strings.LastIndex(other, "\n")+1:]
+	config := func(key string) string {
+		return writeConfig(t, small, replaced(t, "plugins:\n", "keys: {shop: "+key+"}\nplugins:\n  bots:\n    "+strings.ReplaceAll(strings.TrimSpace(snippet), "\n", "\n    ")+"\n    key: shop\n"))
+	}
+	if out := mustRun(t, "check", "-c", config(line)); !strings.Contains(out, "The module of bots must be signed by shop.") {
+		t.Error(out)
+	}
+	refused := config(other)
+	_, errs, code = run(t, "check", "-c", refused)
+	said(t, errs, code, 2, refused+":7:5: plugins.bots: "+address+": the signature is by a key with the ID ", "and one by shop (ID 141CCA2F1BA3DBE7) is wanted")
+}
+
+// TestPasswordsOfKeys signs with an encrypted key, and says its password nowhere.
+func TestPasswordsOfKeys(t *testing.T) {
+	module, key := shippedModule(t), root+"/host/signature/testdata/m.key"
+	key, err := filepath.Abs(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, errs, code := run(t, "plugin", "sign", "--key", key, module)
+	said(t, errs, code, 2, "the key has a password: set PHAROS_KEY_PASSWORD, or give --password-file")
+	t.Setenv("PHAROS_KEY_PASSWORD", "topsecret")
+	_, errs, code = run(t, "plugin", "sign", "--key", key, module)
+	said(t, errs, code, 1, "the password is wrong")
+	if strings.Contains(errs, "topsecret") {
+		t.Error("the password is said: ", errs)
+	}
+	password := write(t, "password", []byte("pass word\n"))
+	out := mustRun(t, "plugin", "sign", "--key", key, "--password-file", password, "--comment", "bots for the shop", module)
+	out += mustRun(t, "plugin", "verify", "--key", strings.TrimSuffix(key, "key")+"pub", module)
+	if !strings.Contains(out, "is signed by m (ID 141CCA2F1BA3DBE7): bots for the shop\nsha256:") {
+		t.Error(out)
+	}
+}
+
+// TestPullFromTheWeb pulls over TLS, whose authority is the environment's.
+func TestPullFromTheWeb(t *testing.T) {
+	module := shippedModule(t)
+	s := httptest.NewTLSServer(http.FileServer(http.Dir(filepath.Dir(module))))
+	t.Cleanup(s.Close)
+	out := filepath.Join(t.TempDir(), "bots.wasm")
+	_, errs, code := run(t, "plugin", "pull", s.URL+"/bots.wasm", "-o", out)
+	said(t, errs, code, 1, "certificate signed by unknown authority")
+	ca := write(t, "ca.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
+	t.Setenv("SSL_CERT_FILE", ca)
+	mustRun(t, "plugin", "pull", s.URL+"/bots.wasm", "-o", out)
+	if string(read(t, out)) != string(read(t, module)) {
+		t.Error("what is pulled is not what is served")
+	}
+	if err := os.WriteFile(out+".minisig", []byte("of another"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, errs, code = run(t, "plugin", "pull", s.URL+"/bots.wasm", "-o", out)
+	said(t, errs, code, 1, "bots.wasm.minisig is there, and this module has none")
+	_, errs, code = run(t, "plugin", "pull", fmt.Sprintf("%s/none.wasm?token=topsecret", s.URL))
+	said(t, errs, code, 1, "/none.wasm?…: the server answers 404 Not Found")
+}
