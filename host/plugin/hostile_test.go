@@ -55,7 +55,7 @@ func TestHostilePlugins(t *testing.T) {
 		{"route-beyond", "bad output", "route 65534"},
 	} {
 		t.Run(h.guest, func(t *testing.T) {
-			p := load(t, Spec{Name: "bad", Module: "../wasm/testdata/hostile/" + h.guest + ".wasm", Fuel: 100_000})
+			p := load(t, Spec{Name: "bad", Module: "../../abi/testdata/hostile/" + h.guest + ".wasm", Fuel: 100_000})
 			b, sel := beacons(t, p, slices.Repeat([]string{`{"n":1}`}, 3)...)
 			drops, err := refused(p, b, sel)
 			if err != nil || len(drops) != len(sel) {

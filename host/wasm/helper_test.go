@@ -82,7 +82,7 @@ func batch(t testing.TB, kind abi.Kind, plan *abi.Plan, rows ...string) *abi.Bat
 // machines that have it; the binaries are tested everywhere.
 func TestGuestsAreBuilt(t *testing.T) {
 	sources, err := filepath.Glob("testdata/*.wat")
-	own, hostileErr := filepath.Glob("testdata/hostile/*.wat")
+	own, hostileErr := filepath.Glob("../../abi/testdata/hostile/*.wat")
 	if err = errors.Join(err, hostileErr); len(own) == 0 {
 		t.Error("no hostile guests")
 	}

@@ -160,7 +160,7 @@ func TestHostile(t *testing.T) {
 
 // TestHostileGuestsAreTried: none is forgotten.
 func TestHostileGuestsAreTried(t *testing.T) {
-	sources, err := filepath.Glob("testdata/hostile/*.wat")
+	sources, err := filepath.Glob("../../abi/testdata/hostile/*.wat")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func try(t *testing.T, r *Runtime, name string) (ended error, when string) {
 
 func hostileCode(t *testing.T, name string) []byte {
 	t.Helper()
-	code, err := os.ReadFile(filepath.Join("testdata", "hostile", name+".wasm"))
+	code, err := os.ReadFile(filepath.Join("../../abi/testdata/hostile", name+".wasm"))
 	if err != nil {
 		t.Fatal(err)
 	}
