@@ -31,9 +31,9 @@ func (s *simulation) heal() {
 // sendLast writes a beacon of the present to each source partition, which makes
 // all before it final.
 func (s *simulation) sendLast() {
-	s.lastSent = s.now().UnixMilli()
+	s.world.lastSent = s.now().UnixMilli()
 	for _, tp := range s.cluster.partitions(s.world.topics()...) {
-		s.raw(tp, fmt.Sprintf(`{"tenant":"shop","sid":"last","ts":%d}`, s.lastSent))
+		s.raw(tp, fmt.Sprintf(`{"tenant":"shop","sid":"last","ts":%d}`, s.world.lastSent))
 	}
 }
 

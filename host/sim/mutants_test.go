@@ -39,6 +39,23 @@ var mutants = []mutant{
 		`if planted(%q) { limit += p.lateness / 2 }; n := k.settled(limit, p.gap)`,
 	},
 	{
+		"progress before a due close", "host/session/partition.go",
+		`if err := p.closeDue(ctx, p.limit(p.watermark.value)); err != nil {`,
+		`if planted(%q) { p.closeAll(); return nil }; if err := p.closeDue(ctx, p.limit(p.watermark.value)); err != nil {`,
+	},
+	{
+		"due close not in the snapshot", "host/session/restore.go",
+		`if k.expected {`, `if k.expected && !planted(%q) {`,
+	},
+	{
+		"cells of the session's begin", "host/session/rework.go",
+		`from, text := k.resume(at, p.gap)`, `from, text := k.resume(at, p.gap); if planted(%q) { text = nil }`,
+	},
+	{
+		"beacons behind not looked at again", "host/session/rework.go",
+		`i = k.counted(end + 1)`, `if planted(%q) { return nil }; i = k.counted(end + 1)`,
+	},
+	{
 		"ids pruned too early", "host/session/ids.go",
 		`s.prune(t - gap)`, `if planted(%q) { gap /= 2 }; s.prune(t - gap)`,
 	},

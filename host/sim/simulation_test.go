@@ -21,18 +21,17 @@ import (
 // it depends on anything but the seed.
 type simulation struct {
 	*rand.Rand
-	seed     uint64
-	plant    string // the name of a planted bug; empty: none
-	world    *world
-	cluster  *cluster
-	hosts    []*host
-	store    *store
-	senders  map[kafka.TopicPartition]*sender
-	sent     []string // values of raw records
-	last     int64    // event time of the last
-	lastSent int64    // event time of the last beacons, which end the run
-	healing  bool     // nothing fails any more
-	now      func() time.Time
+	seed    uint64
+	plant   string // the name of a planted bug; empty: none
+	world   *world
+	cluster *cluster
+	hosts   []*host
+	store   *store
+	senders map[kafka.TopicPartition]*sender
+	sent    []string // values of raw records
+	last    int64    // event time of the last
+	healing bool     // nothing fails any more
+	now     func() time.Time
 
 	batching       bool // a stage is in Batch
 	modelled       bool // the cluster is the model, not only a copy of what there was

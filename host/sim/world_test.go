@@ -31,6 +31,7 @@ type world struct {
 	metricsPartitions, deadPartitions int32
 	generations                       []*generation                      // by number, from 1
 	pools                             map[string][]definition.Experiment // by tenant: all that a generation may have
+	lastSent                          int64                              // time of the last beacons of all; 0: not sent yet
 	broken                            func() error                       // plugins' failures, which are no fault of a beacon
 }
 
@@ -111,11 +112,11 @@ func newWorld(seed uint64, broken func() error) *world {
 		},
 		tenants: map[string]tenant{
 			"shop": {
-				plugin: &plugin{factor: 1, broken: w.broken}, allTraffic: r.IntN(2) == 0, pairs: [][2]string{{"view", "order"}},
+				plugin: &plugin{factor: 1, cells: r.IntN(2) == 0, closes: true, broken: w.broken, last: &w.lastSent}, allTraffic: r.IntN(2) == 0, pairs: [][2]string{{"view", "order"}},
 				dimensions:  []definition.Dimension{{Name: "platform", Path: "platform", Default: "none", Values: []string{"web", "ios"}}, {Name: "dc", Path: "dc"}},
 				experiments: w.pools["shop"],
 			},
-			"blog": {plugin: &plugin{factor: 2, fewer: true, broken: w.broken}, allTraffic: true, experiments: w.pools["blog"]},
+			"blog": {plugin: &plugin{factor: 2, fewer: true, closes: r.IntN(2) == 0, broken: w.broken, last: &w.lastSent}, allTraffic: true, experiments: w.pools["blog"]},
 		},
 	}
 	w.add(g)
@@ -174,7 +175,10 @@ func (w *world) reload(r *rand.Rand) *generation {
 	for range 1 + r.IntN(3) {
 		switch r.IntN(8) {
 		case 0:
-			t.plugin = &plugin{factor: pick(r, 1.0, 2, 3), fewer: r.IntN(2) == 0, broken: w.broken}
+			t.plugin = &plugin{
+				factor: pick(r, 1.0, 2, 3), fewer: r.IntN(2) == 0, cells: r.IntN(3) > 0, closes: r.IntN(2) == 0,
+				broken: w.broken, last: &w.lastSent,
+			}
 		case 1:
 			t.allTraffic = !t.allTraffic
 		case 2:
@@ -214,7 +218,7 @@ func (g *generation) String() string {
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.tenants)) {
 		t := g.tenants[name]
-		text += fmt.Sprintf(" %s (factor %v, fewer points %v, all traffic %v, pairs %v, %d dimensions", name, t.plugin.factor, t.plugin.fewer, t.allTraffic, t.pairs, len(t.dimensions))
+		text += fmt.Sprintf(" %s (factor %v, fewer points %v, cells %v, closes %v, all traffic %v, pairs %v, %d dimensions", name, t.plugin.factor, t.plugin.fewer, t.plugin.cells, t.plugin.closes, t.allTraffic, t.pairs, len(t.dimensions))
 		for _, e := range t.experiments {
 			text += ", " + e.ID
 		}
@@ -367,7 +371,12 @@ func (w *world) definition(g *generation) *definition.Config {
 	g.defined = &definition.Config{Gap: w.gap.Milliseconds(), Tenants: map[string]definition.Tenant{}}
 	for name, t := range g.tenants {
 		g.defined.Tenants[name] = definition.Tenant{
-			Extract: t.plugin.extract, AllTraffic: t.allTraffic, Pairs: t.pairs, Dimensions: t.dimensions, Experiments: t.experiments,
+			ExtractIn: t.plugin.extract, AllTraffic: t.allTraffic, Pairs: t.pairs, Dimensions: t.dimensions, Experiments: t.experiments,
+		}
+		if t.plugin.closes {
+			tenant := g.defined.Tenants[name]
+			tenant.Close = t.plugin.close
+			g.defined.Tenants[name] = tenant
 		}
 	}
 	return g.defined
