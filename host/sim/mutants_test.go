@@ -34,9 +34,9 @@ var mutants = []mutant{
 		`l.back = true`, `l.back = !planted(%q)`,
 	},
 	{
-		"prefix folded too early", "host/session/key.go",
-		`n := k.settled(limit, p.gap)`,
-		`if planted(%q) { limit += p.lateness / 2 }; n := k.settled(limit, p.gap)`,
+		"prefix folded too early", "host/session/rework.go",
+		`n := len(k.tail) - k.within(limit)`,
+		`if planted(%q) { limit += gap / 8 }; n := len(k.tail) - k.within(limit)`,
 	},
 	{
 		"progress before a due close", "host/session/partition.go",

@@ -112,11 +112,11 @@ func newWorld(seed uint64, broken func() error) *world {
 		},
 		tenants: map[string]tenant{
 			"shop": {
-				plugin: &plugin{factor: 1, cells: r.IntN(2) == 0, closes: true, broken: w.broken, last: &w.lastSent}, allTraffic: r.IntN(2) == 0, pairs: [][2]string{{"view", "order"}},
+				plugin: &plugin{factor: 1, cells: true, closes: true, broken: w.broken, last: &w.lastSent}, allTraffic: r.IntN(2) == 0, pairs: [][2]string{{"view", "order"}},
 				dimensions:  []definition.Dimension{{Name: "platform", Path: "platform", Default: "none", Values: []string{"web", "ios"}}, {Name: "dc", Path: "dc"}},
 				experiments: w.pools["shop"],
 			},
-			"blog": {plugin: &plugin{factor: 2, fewer: true, closes: r.IntN(2) == 0, broken: w.broken, last: &w.lastSent}, allTraffic: true, experiments: w.pools["blog"]},
+			"blog": {plugin: &plugin{factor: 2, fewer: true, broken: w.broken, last: &w.lastSent}, allTraffic: true, experiments: w.pools["blog"]},
 		},
 	}
 	w.add(g)
@@ -176,7 +176,7 @@ func (w *world) reload(r *rand.Rand) *generation {
 		switch r.IntN(8) {
 		case 0:
 			t.plugin = &plugin{
-				factor: pick(r, 1.0, 2, 3), fewer: r.IntN(2) == 0, cells: r.IntN(3) > 0, closes: r.IntN(2) == 0,
+				factor: pick(r, 1.0, 2, 3), fewer: r.IntN(2) == 0, cells: g.number%3 > 0, closes: g.number%2 == 0,
 				broken: w.broken, last: &w.lastSent,
 			}
 		case 1:
