@@ -42,11 +42,15 @@ func listenAt(cfg *config.Config, err error, listen string) (*config.Config, err
 	return cfg, err
 }
 
-// hostOptions has SIGHUP reload the config; stop ends that.
-func hostOptions(read func(context.Context) (*config.Config, error), losses []string) (o pipeline.HostOptions, stop func()) {
+// hostOptions has SIGHUP, and changes of files, reload the config; stop ends that.
+func hostOptions(read func(context.Context) (*config.Config, error), watch bool, losses []string) (o pipeline.HostOptions, stop func()) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
-	return pipeline.HostOptions{Load: read, Reload: hup, AcceptLoss: losses}, func() { signal.Stop(hup) }
+	return pipeline.HostOptions{Load: read, Reload: hup, Watch: watch, AcceptLoss: losses}, func() { signal.Stop(hup) }
+}
+
+func watchFlag(c *cobra.Command, watch *bool) {
+	c.Flags().BoolVar(watch, "watch", false, "reload when the config file changes, or a file that it includes, a module or a data file")
 }
 
 func lossFlag(c *cobra.Command, losses *[]string) {

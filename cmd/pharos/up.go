@@ -10,7 +10,7 @@ import (
 
 func newUp() *cobra.Command {
 	var file, level, listen string
-	var demo bool
+	var demo, watch bool
 	var losses []string
 	c := &cobra.Command{
 		Use:   "up [-c FILE] [--demo]",
@@ -23,7 +23,7 @@ any Kafka client at the broker's address.
 With --demo it makes a shop's traffic, with experiments whose true effects are
 known. The demo lives in data/demo, its config in data/demo/pharos.yaml.`,
 		Example: `  pharos up --demo
-  pharos up -c pharos.yaml`,
+  pharos up -c pharos.yaml --watch`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if demo && file != "" {
@@ -40,7 +40,7 @@ known. The demo lives in data/demo, its config in data/demo/pharos.yaml.`,
 			if err != nil {
 				return err
 			}
-			o, stop := hostOptions(read, losses)
+			o, stop := hostOptions(read, watch, losses)
 			defer stop()
 			return pipeline.Up(c.Context(), cfg, pipeline.UpOptions{HostOptions: o, Demo: demo, Log: newLogger(level), Out: c.OutOrStdout()})
 		},
@@ -48,6 +48,7 @@ known. The demo lives in data/demo, its config in data/demo/pharos.yaml.`,
 	configFlag(c, &file)
 	logFlag(c, &level)
 	lossFlag(c, &losses)
+	watchFlag(c, &watch)
 	c.Flags().BoolVar(&demo, "demo", false, "generate a shop's traffic")
 	c.Flags().StringVar(&listen, "listen", "", "address of the page and the API, instead of the config's http.listen")
 	return c

@@ -36,6 +36,7 @@ type Config struct {
 	Lists     Free          `key:"lists" reload:"live" notyet:"name the file in the data of the plugin that reads it" doc:"Files that several plugins share."`
 
 	files []string // that were read, the main one first
+	globs []string // patterns of include, of all files, from where the process stands
 	empty []string // patterns of include that match nothing
 	clear []Pos    // secrets that stand in a file in clear
 	at    positions

@@ -26,6 +26,10 @@ func Load(path string, checks ...func(*Config, Faults) Faults) (*Config, error) 
 	return load(&file{name: path, dir: filepath.Dir(path), text: text}, os.LookupEnv, checks...)
 }
 
+// Files are what the config was read from: the main file, those that are included,
+// and the patterns that named these.
+func (c *Config) Files() (files, patterns []string) { return c.files, c.globs }
+
 // Parse is Load for a config that is already read: name is what messages call
 // it, dir what its relative paths begin at.
 func Parse(name, dir string, text []byte) (*Config, error) {
@@ -41,7 +45,7 @@ func load(main *file, env func(string) (string, bool), checks ...func(*Config, F
 		return nil, l.faults.sorted(l.files) // what can not be read is not missed
 	}
 	d := &decoder{parser: &l.parser, main: main, env: env, at: positions{}}
-	c := &Config{Include: l.include, files: l.files, empty: l.empty, at: d.at}
+	c := &Config{Include: l.include, files: l.files, globs: l.globs, empty: l.empty, at: d.at}
 	d.root(c, root)
 	(&checker{Config: c, faults: &l.faults}).check()
 	if len(l.faults) > 0 {
@@ -82,6 +86,7 @@ type loader struct {
 	files   []string        // names, in the order of reading
 	read    map[string]bool // absolute names
 	include []string        // patterns of the main file
+	globs   []string        // patterns of all files, whole
 	empty   []string        // patterns that match nothing
 }
 
@@ -140,6 +145,7 @@ func (l *loader) matches(f *file, patterns []*node) (names []string) {
 		if !filepath.IsAbs(pattern) {
 			pattern = filepath.Join(literal.Replace(f.dir), pattern)
 		}
+		l.globs = append(l.globs, pattern)
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			l.fault(item.pos, "include: %q is no pattern: %v", item.text, err)

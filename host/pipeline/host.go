@@ -48,7 +48,9 @@ type host struct {
 	bucket   *blob.Bucket
 	gens     *generations
 	started  time.Time
-	differs  atomic.Pointer[string] // what the file has otherwise than the generation in force
+	read     atomic.Pointer[config.Config] // this host's file, as it was read last
+	refusal  atomic.Pointer[string]        // why the file was not taken when it was read last
+	differs  atomic.Pointer[string]        // what the file has otherwise than the generation in force
 	registry *prometheus.Registry
 	stores   *stores
 	server   *server
@@ -61,6 +63,7 @@ type host struct {
 	changed  map[Role]chan struct{} // the topics of a role's loop may have changed
 	client   *kgo.Client            // asks the cluster
 	handed   handed
+	watched  *watched
 	accepted map[kafka.TopicPartition]bool // losses that the operator accepts
 
 	reloading sync.Mutex // one reload at a time
@@ -73,6 +76,10 @@ func newHost(ctx context.Context, file *config.Config, k kafka.Config, o hostOpt
 	h := &host{hostOptions: o, file: file, cfg: file, kafka: k, started: time.Now(), registry: prometheus.NewRegistry(), changed: map[Role]chan struct{}{}}
 	if h.id == "" {
 		h.id = hostName()
+	}
+	h.read.Store(file)
+	if o.Watch {
+		h.watched = newWatched(file)
 	}
 	defer func() {
 		if err != nil {

@@ -56,6 +56,9 @@ func (h *host) keepUp(ctx context.Context) error {
 			}
 		}
 	})
+	if h.Watch && h.Load != nil {
+		g.Go(func() error { return h.watchFiles(ctx) })
+	}
 	g.Go(func() error { return h.watchHandovers(ctx) })
 	return g.Wait()
 }
@@ -65,7 +68,9 @@ func (h *host) reloadAsTold(ctx context.Context) {
 	answer, err := h.reload(ctx, false)
 	switch {
 	case err != nil:
-		h.log.Error("the config file is not taken, the generation before goes on", "error", err)
+		if ctx.Err() == nil {
+			h.log.Error("the config file is not taken, the generation before goes on", "error", err)
+		}
 	case !answer.Published:
 		h.log.Info("the config file says what the group runs already", "generation", answer.Generation)
 	}

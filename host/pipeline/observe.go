@@ -36,7 +36,7 @@ func (n notReady) Error() string { return string(n) }
 func (h *host) status(context.Context) Status {
 	inForce, wanted, fault := h.gens.status()
 	s := Status{Host: h.id, Version: Version(), Started: query.Millis(h.started), Generation: inForce, GenerationWanted: wanted}
-	for _, text := range []string{fault, h.fileFault(), h.restartPending()} {
+	for _, text := range append(h.fileFaults(), fault, h.restartPending()) {
 		if text != "" {
 			s.Faults = append(s.Faults, text)
 		}

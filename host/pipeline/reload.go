@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-6a2d649b/pharos/host/config"
@@ -25,16 +26,24 @@ type ReloadAnswer struct {
 
 // reload reads the host's file anew and publishes it, unless dry, as the next
 // generation; once it returns, this host's stages have it.
-func (h *host) reload(ctx context.Context, dry bool) (*ReloadAnswer, error) {
+func (h *host) reload(ctx context.Context, dry bool) (_ *ReloadAnswer, err error) {
 	h.reloading.Lock()
 	defer h.reloading.Unlock()
 	if h.Load == nil {
 		return nil, errors.New("this host was not started with a config file: there is nothing to read anew")
 	}
+	if !dry {
+		defer func() {
+			if ctx.Err() == nil {
+				h.noteRefusal(err)
+			}
+		}()
+	}
 	file, err := h.Load(ctx)
 	if err != nil {
 		return nil, err
 	}
+	h.read.Store(file)
 	p, err := h.gens.propose(ctx, file, h.id)
 	if restart := checkRestart(h.file, file); len(restart) > 0 {
 		err = withFaults(err, restart)
@@ -58,6 +67,22 @@ func (h *host) reload(ctx context.Context, dry bool) (*ReloadAnswer, error) {
 		answer.Warning = err.Error()
 	}
 	return answer, nil
+}
+
+// refusalLines bounds what the status says of a file that is refused.
+const refusalLines = 5
+
+// noteRefusal notes for the status why the file was not taken; nil: it was.
+func (h *host) noteRefusal(err error) {
+	text := ""
+	if err != nil {
+		lines := strings.Split(err.Error(), "\n")
+		if more := len(lines) - refusalLines; more > 0 {
+			lines = append(lines[:refusalLines], fmt.Sprintf("and %d more lines: see 'pharos check'", more))
+		}
+		text = "this host's config file is not taken, the generation before goes on: " + strings.Join(lines, "\n")
+	}
+	h.refusal.Store(&text)
 }
 
 // withFaults is everything that is wrong with a file, each key once; err is nil or
@@ -133,12 +158,14 @@ func (h *host) readFile(ctx context.Context) (file *packed, fault string) {
 	return file, ""
 }
 
-// fileFault is what compareFile noted.
-func (h *host) fileFault() string {
-	if text := h.differs.Load(); text != nil {
-		return *text
+// fileFaults are what was noted of this host's file.
+func (h *host) fileFaults() (texts []string) {
+	for _, noted := range []*atomic.Pointer[string]{&h.refusal, &h.differs} {
+		if text := noted.Load(); text != nil {
+			texts = append(texts, *text)
+		}
 	}
-	return ""
+	return texts
 }
 
 // fileDiffers says what a file has otherwise than the generation in force.

@@ -19,6 +19,8 @@ type HostOptions struct {
 	// Load reads the host's config file anew; nil: there is none to be read anew.
 	Load   func(context.Context) (*config.Config, error)
 	Reload <-chan os.Signal // each is a reload; nil: none come
+	// Watch has the host reload when the file, or one that it names, changes.
+	Watch bool
 	// AcceptLoss are partitions, as TOPIC/PARTITION, with which the host goes on
 	// although something of them is lost.
 	AcceptLoss []string
