@@ -10,4 +10,6 @@ import "embed"
 //go:embed sdk/c/pharos.h sdk/c/examples/*.c sdk/c/examples/*.golden.ndjson
 //go:embed sdk/go
 //go:embed sdk/rust/src sdk/rust/.cargo/config.toml sdk/rust/examples/*.rs sdk/rust/examples/*.golden.ndjson
+//go:embed sdk/assemblyscript/assembly sdk/assemblyscript/*.mjs sdk/assemblyscript/package.json
+//go:embed sdk/assemblyscript/examples/*.ts sdk/assemblyscript/examples/*.golden.ndjson
 var Sources embed.FS

@@ -11,14 +11,15 @@ import (
 func newPluginNew() *cobra.Command {
 	b := author.Beginning{}
 	c := &cobra.Command{
-		Use:   "new --lang " + strings.Join(author.Languages(), "|") + " [--kind filter|split|extract] NAME",
+		Use:   "new --lang " + strings.Join(author.Languages(), "|") + " [--kind " + strings.Join(author.Kinds(), "|") + "] NAME",
 		Short: "Begin a plugin: a project that builds, with the SDK in it",
 		Long: `New writes the folder NAME with a small plugin that works: its source, the SDK's
 files, golden vectors, a README, and native tests where the language has them.
 Nothing has to be downloaded to build it, and nothing is written over.
 
 A filter drops beacons, a splitter sends them to routes, an extractor turns them
-into measurements. Where a condition on a few fields is enough, write rules in the
+into measurements; the kind session is an extractor that keeps cells with sessions and
+measures them when they end. Where a condition on a few fields is enough, write rules in the
 config instead: docs/rules.md.`,
 		Example: `  pharos plugin new --lang c bad-referers
   cd bad-referers
@@ -35,7 +36,7 @@ config instead: docs/rules.md.`,
 			}
 			own := 0
 			for _, path := range written {
-				if !strings.Contains(path, "/") { // what is below is the SDK
+				if !strings.HasPrefix(path, "pharos/") { // what is there is the SDK
 					fmt.Fprintf(c.OutOrStdout(), "%s/%s\n", b.Dir, path)
 					own++
 				}

@@ -60,7 +60,7 @@ func TestBuildFails(t *testing.T) {
 			if err := os.Remove(filepath.Join(dir, "mine.c")); err != nil {
 				t.Fatal(err)
 			}
-		}, "is no project of a plugin, it has no files of Go (go.mod), Rust (Cargo.toml), C (*.c)"},
+		}, "is no project of a plugin, it has no files of Go (go.mod), C (*.c), Rust (Cargo.toml)"},
 		{"broken source", func(t *testing.T, dir string) { write(t, filepath.Join(dir, "more.c"), "int broken(") }, "more.c:1:12: error: expected parameter"},
 		{"two plugins", func(t *testing.T, dir string) { write(t, filepath.Join(dir, "other.golden.ndjson"), "") }, "several modules (mine.golden.ndjson, other.golden.ndjson)"},
 		{"no compiler", func(t *testing.T, _ string) { t.Setenv("PATH", t.TempDir()) }, "clang is not here: install clang and lld: apt install clang lld"},

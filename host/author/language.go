@@ -32,7 +32,7 @@ type language struct {
 type copied struct{ from, to string } // a file, or a folder; examples and tests in it are left out
 
 // languages are those that there are, in the order in which help lists them.
-func languages() []*language { return []*language{golang(), rust(), c()} }
+func languages() []*language { return []*language{golang(), c(), rust(), assemblyScript()} }
 
 // Languages are the names that New takes.
 func Languages() []string {

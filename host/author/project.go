@@ -153,8 +153,8 @@ func (l *language) copy(fill *strings.Replacer, from, to string) ([]file, error)
 }
 
 // manifestName finds the plugin's name in an example's manifest, however its
-// language writes it.
-var manifestName = regexp.MustCompile(`(?i)(\bname\\?"?\s*[:=]\s*\\?")[a-z0-9-]+(\\?",\s*\\?"?\.?version\b)`)
+// language writes it: before the version.
+var manifestName = regexp.MustCompile(`(?i)((?:\bname\\?"?\s*[:=]|\bManifest\(Kind\.\w+,)\s*\\?")[a-z0-9-]+(\\?",\s*(?:\\?"?\.?version\b|"\d))`)
 
 // renamed makes an example's text the project's own.
 func (l *language) renamed(text []byte, fill *strings.Replacer) []byte {

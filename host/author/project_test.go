@@ -38,7 +38,7 @@ func TestNew(t *testing.T) {
 					if strings.Contains(path, "_test.go") && strings.Contains(path, "/") {
 						t.Errorf("%s: a test of the SDK", path)
 					}
-					if regexp.MustCompile(`(?i)name\\?"?\s*[:=]\s*\\?"my-plugin\\?"`).Match(text) {
+					if regexp.MustCompile(`(?i)(name\\?"?\s*[:=]|Manifest\(Kind\.\w+,)\s*\\?"my-plugin\\?"`).Match(text) {
 						named++
 					}
 					if bytes.Contains(text, []byte(kind+".golden.ndjson")) || bytes.Contains(text, []byte("../pharos.h")) {
@@ -72,11 +72,11 @@ func TestNew(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	dir := t.TempDir()
 	for want, b := range map[string]Beginning{
-		"no SDK for the language \"perl\": there are go, rust, c": {Dir: filepath.Join(dir, "a"), Language: "perl", Kind: "filter"},
-		"no kind \"sort\": there are filter, split":               {Dir: filepath.Join(dir, "a"), Language: "c", Kind: "sort"},
-		"\"Name\" is no name for a plugin":                        {Dir: filepath.Join(dir, "Name"), Language: "c", Kind: "filter"},
-		"\"a-\" is no name":                                       {Dir: filepath.Join(dir, "a-"), Language: "c", Kind: "filter"},
-		"is no name for a plugin: at most 64":                     {Dir: filepath.Join(dir, strings.Repeat("a", 65)), Language: "c", Kind: "filter"},
+		"no SDK for the language \"perl\": there are go, c, rust, as": {Dir: filepath.Join(dir, "a"), Language: "perl", Kind: "filter"},
+		"no kind \"sort\": there are filter, split":                   {Dir: filepath.Join(dir, "a"), Language: "c", Kind: "sort"},
+		"\"Name\" is no name for a plugin":                            {Dir: filepath.Join(dir, "Name"), Language: "c", Kind: "filter"},
+		"\"a-\" is no name":                                           {Dir: filepath.Join(dir, "a-"), Language: "c", Kind: "filter"},
+		"is no name for a plugin: at most 64":                         {Dir: filepath.Join(dir, strings.Repeat("a", 65)), Language: "c", Kind: "filter"},
 	} {
 		if _, err := New(b); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, not %q", b, err, want)
