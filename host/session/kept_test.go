@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strings"
@@ -203,7 +204,7 @@ type keptWorld struct {
 	defined []*definition.Config
 }
 
-func newKeptWorld(gap, lateness int64, extractors []rememberer) *keptWorld {
+func newKeptWorld(gap, lateness int64, extractors []rememberer, limit int) *keptWorld {
 	w := &keptWorld{}
 	for i, e := range extractors {
 		trials := []experiment.Experiment{{ID: "plain"}, {ID: "out", Qualify: "order", Exclude: true}, {ID: "late", Qualify: "length"}}
@@ -218,7 +219,7 @@ func newKeptWorld(gap, lateness int64, extractors []rememberer) *keptWorld {
 		e.define(&shop)
 		cfg := &Config{
 			Generation: uint64(i + 1), Gap: time.Duration(gap) * time.Millisecond, Lateness: time.Duration(lateness) * time.Millisecond,
-			Sources: []Source{{&testSource, 1}}, Tenants: map[string]Tenant{"shop": config},
+			Sources: []Source{{&testSource, 1}}, Tenants: map[string]Tenant{"shop": config}, MaxValues: limit,
 		}
 		if err := cfg.Prepare(); err != nil {
 			panic(err)
@@ -230,36 +231,6 @@ func newKeptWorld(gap, lateness int64, extractors []rememberer) *keptWorld {
 }
 
 func (w *keptWorld) config(generation uint64) (*Config, error) { return w.configs[generation-1], nil }
-
-var definedSource = definition.Source{
-	Format: "json", Time: definition.Locator{Paths: []string{"ts"}}, Tenant: definition.Locator{Const: "shop"},
-	Session: definition.Locator{Paths: []string{"sid"}}, ID: definition.Locator{Paths: []string{"id"}}, Assignments: definition.Locator{Paths: []string{"exp"}},
-}
-
-// definedLines gives the figures of the definition as plainLines does.
-func definedLines(r *definition.Result) (lines []string) {
-	list := func(text, around string) string {
-		if text == "" {
-			return ""
-		}
-		return around[:1] + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", " ") + around[1:]
-	}
-	for k, f := range r.Figures {
-		lines = append(lines, fmt.Sprintf("%s %s %s %s %s%s %s @%d: %d %v %d %v", k.Tenant, k.Experiment, k.Variant, k.Status, k.Point,
-			list(k.Attributes, "[]"), list(k.Dims, "{}"), k.Minute, f.Hits, f.Sum, f.Sessions, f.SumSq))
-	}
-	for name, s := range r.Tenants {
-		for _, c := range []struct {
-			what string
-			n    int64
-		}{{"counted", s.Counted}, {"duplicate", s.Duplicate}, {"bad", s.BadValue}, {"late", s.Late}} {
-			if c.n != 0 {
-				lines = append(lines, fmt.Sprintf("%s %s: %d", name, c.what, c.n))
-			}
-		}
-	}
-	return lines
-}
 
 // Extractors that keep something with sessions say what the definition says,
 // whatever order the beacons come in, however they are cut into batches, over
@@ -274,13 +245,52 @@ func TestPropertyKeptLong(t *testing.T) {
 }
 
 func checkKept(t *rapid.T, least, most, sessions int) {
+	l := drawKept(t, least, most, sessions, 0)
+	got := l.run(t, func() int { return rapid.IntRange(1, 12).Draw(t, "batch") }, func(at int, p *Partition, generation uint64) *Partition {
+		if rapid.IntRange(0, 5).Draw(t, "image") == 0 {
+			return throughImage(t, p, l, generation)
+		}
+		return p
+	})
+	want := definition.Count(l.arrivals)
+	if l.late > 0 {
+		want.Tenants["shop"].Late = l.late
+	}
+	lines := slices.DeleteFunc(got.plainLines(), func(l string) bool { return strings.Contains(l, " trap: ") })
+	check(t, "against the definition", lines, resultLines(want))
+}
+
+// Which attributes are within a limit hangs on the log alone, not on how it is cut
+// into batches nor on who reads it.
+func TestPropertyKeptLimits(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := drawKept(t, 1, 60, 3, rapid.IntRange(1, 3).Draw(t, "limit"))
+		one := l.run(t, func() int { return 1 }, func(_ int, p *Partition, _ uint64) *Partition { return p })
+		other := l.run(t, func() int { return rapid.IntRange(1, 40).Draw(t, "batch") }, func(_ int, p *Partition, generation uint64) *Partition {
+			if rapid.IntRange(0, 3).Draw(t, "image") == 0 {
+				return restoredImage(t, p, l)
+			}
+			return p
+		})
+		check(t, "another cut", other.plainLines(), one.plainLines())
+	})
+}
+
+// keptLog is a log and under which generations it is read.
+type keptLog struct {
+	*keptWorld
+	records  []Record
+	switches []int // before which record the generations 2, 3, … are put in force
+	arrivals []definition.Arrival
+	late     int64
+}
+
+func drawKept(t *rapid.T, least, most, sessions, limit int) *keptLog {
 	gap := rapid.Int64Range(1, 12).Draw(t, "gap") * minute
 	lateness := rapid.Int64Range(0, 20).Draw(t, "lateness") * minute
 	extractors := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) rememberer {
 		return rememberer{rapid.IntRange(0, 3).Draw(t, "cells") > 0, rapid.Bool().Draw(t, "closes")}
 	}), 1, 4).Draw(t, "generations")
-	w := newKeptWorld(gap, lateness, extractors)
-
 	type sent struct {
 		time, arrives int64
 		line          string
@@ -295,52 +305,62 @@ func checkKept(t *rapid.T, least, most, sessions int) {
 	}), least, most).Draw(t, "beacons")
 	slices.SortStableFunc(all, func(a, b sent) int { return cmp.Compare(a.arrives, b.arrives) })
 
-	p, got := NewPartition(w.configs[0], "web", 0), &sums{}
-	var arrivals []definition.Arrival
-	generation, late, watermark, final := 1, int64(0), metric.NoWatermark, int64(math.MinInt64)
-	for from := 0; from < len(all); {
-		n := min(len(all)-from, rapid.IntRange(1, 12).Draw(t, "batch"))
-		var records []Record
-		for i := from; i < from+n; i++ {
-			raw := []byte(all[i].line)
-			records = append(records, Record{Offset: int64(i), Value: raw, Header: beacon.Header{Topic: "raw", Offset: int64(i), Watermark: watermark}})
-			if watermark != metric.NoWatermark && all[i].time < watermark-lateness {
-				late++
-			} else {
-				b, _ := definition.Decode(definedSource, raw)
-				b.Line = definition.Line{Topic: "raw", Offset: int64(i), Raw: raw}
-				arrivals = append(arrivals, definition.Arrival{Beacon: b, Route: "web", Config: w.defined[generation-1]})
-			}
-			watermark = max(watermark, all[i].time)
+	l := &keptLog{keptWorld: newKeptWorld(gap, lateness, extractors, limit)}
+	for range extractors[1:] {
+		l.switches = append(l.switches, rapid.IntRange(0, len(all)).Draw(t, "switch"))
+	}
+	slices.Sort(l.switches)
+	watermark := metric.NoWatermark
+	for i, b := range all {
+		raw := []byte(b.line)
+		l.records = append(l.records, Record{Offset: int64(i), Value: raw, Header: beacon.Header{Topic: "raw", Offset: int64(i), Watermark: watermark}})
+		if watermark != metric.NoWatermark && b.time < watermark-lateness {
+			l.late++
+		} else {
+			d, _ := definition.Decode(plainSource, raw)
+			d.Line = definition.Line{Topic: "raw", Offset: int64(i), Raw: raw}
+			generation, _ := slices.BinarySearch(l.switches, i+1)
+			l.arrivals = append(l.arrivals, definition.Arrival{Beacon: d, Route: "web", Config: l.defined[generation]})
 		}
-		if err := p.Process(t.Context(), records, &got.out); err != nil {
+		watermark = max(watermark, b.time)
+	}
+	return l
+}
+
+// run reads the log in batches, behind each of which the partition may become
+// another.
+func (l *keptLog) run(t *rapid.T, batch func() int, between func(at int, p *Partition, generation uint64) *Partition) *sums {
+	p, got, final := NewPartition(l.configs[0], "web", 0), &sums{}, int64(math.MinInt64)
+	switches := l.switches
+	for from := 0; from < len(l.records); {
+		for len(switches) > 0 && switches[0] == from {
+			if err := p.Switch(l.configs[len(l.configs)-len(switches)]); err != nil {
+				t.Fatal(err)
+			}
+			switches = switches[1:]
+		}
+		to := min(len(l.records), from+batch())
+		if len(switches) > 0 {
+			to = min(to, switches[0])
+		}
+		if err := p.Process(t.Context(), l.records[from:to], &got.out); err != nil {
 			t.Fatal(err)
 		}
 		checkFinal(t, &got.out, final)
 		got.take()
-		final = metric.MinuteOf(watermark - lateness)
-		from += n
-		if generation < len(w.configs) && rapid.IntRange(0, 3).Draw(t, "switch") == 0 {
-			generation++
-			if err := p.Switch(w.configs[generation-1]); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if rapid.IntRange(0, 5).Draw(t, "image") == 0 {
-			p = throughImage(t, p, w)
-		}
+		final = metric.MinuteOf(p.limit(p.Watermark()))
+		p = between(to, p, p.Generation())
+		from = to
 	}
 	if err := p.Finish(t.Context(), &got.out); err != nil {
 		t.Fatal(err)
 	}
 	checkFinal(t, &got.out, final)
 	got.take()
-	want := definition.Count(arrivals)
-	if late > 0 {
-		want.Tenants["shop"].Late = late
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
 	}
-	lines := slices.DeleteFunc(got.plainLines(), func(l string) bool { return strings.Contains(l, " trap: ") })
-	check(t, "against the definition", lines, definedLines(want))
+	return got
 }
 
 // checkFinal says where a minute that is final changes.
@@ -352,20 +372,37 @@ func checkFinal(t *rapid.T, out *Output, final int64) {
 	}
 }
 
-// throughImage gives what is left of a partition by its image.
-func throughImage(t *rapid.T, p *Partition, w *keptWorld) *Partition {
+// throughImage gives what is left of a partition by its image: restored, or taken
+// over by another one.
+func throughImage(t *rapid.T, p *Partition, l *keptLog, generation uint64) *Partition {
+	if rapid.Bool().Draw(t, "restored") {
+		return restoredImage(t, p, l)
+	}
+	q := NewPartition(l.configs[generation-1], "web", 0)
+	if err := q.Absorb(keptImage(t, p), l.config, func([]byte) bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+func restoredImage(t *rapid.T, p *Partition, l *keptLog) *Partition {
+	q, err := Restore(keptImage(t, p), "web", 0, l.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+// keptImage gives the image of a partition, which is closed.
+func keptImage(t *rapid.T, p *Partition) io.Reader {
 	f := p.Freeze()
 	var image bytes.Buffer
 	if _, err := f.WriteTo(&image); err != nil {
 		t.Fatal(err)
 	}
 	f.Close()
-	back, err := Restore(&image, "web", 0, w.config)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return back
+	return &image
 }

@@ -15,6 +15,7 @@ type openKeys struct {
 	chain [openChains]*key // by the last bits of the hash, through key.next
 	all   []*key
 	until int    // as many are opened before any are closed
+	grown bool   // one is large for having been looked at again
 	tails int    // beacons that were in their tails when they were opened
 	at    []byte // memory of find
 }
@@ -29,8 +30,9 @@ const (
 	// maxOpenTails bounds the beacons that were in tails of keys being opened.
 	maxOpenTails = 1 << 17
 	// maxOpenBytes is what one of them may have of texts once a chunk of records
-	// was read.
-	maxOpenBytes = 1 << 20
+	// was read, or its beacons were looked at again; maxOpenMeasures of measurements.
+	maxOpenBytes    = 1 << 20
+	maxOpenMeasures = 1 << 14
 	// maxKeyBytes is the memory of a key for its texts from which it is not kept
 	// to be used again.
 	maxKeyBytes = 16 << 10
@@ -111,9 +113,9 @@ func (p *Partition) close(k *key) {
 
 // large tells whether a key has gathered much: what beacons that left its tail
 // had goes only when it is packed.
-func (o *openKeys) large() bool {
-	return slices.ContainsFunc(o.all, func(k *key) bool { return len(k.text) > maxOpenBytes })
-}
+func (o *openKeys) large() bool { return slices.ContainsFunc(o.all, (*key).large) }
+
+func (k *key) large() bool { return len(k.text) > maxOpenBytes || len(k.measures) > maxOpenMeasures }
 
 // reuse keeps a key that is done with for the next one, if it is not large.
 func (k *key) reuse() {
@@ -141,6 +143,9 @@ func (p *Partition) makeRoom() {
 	switch {
 	case o.tails >= maxOpenTails:
 		p.closeAll()
+	case o.grown:
+		p.closeSome((*key).large)
+		o.grown = false
 	case len(o.all) >= o.until:
 		p.closeSome(func(k *key) bool { return len(k.tail) <= shortTail })
 		o.until = len(o.all) + maxOpen

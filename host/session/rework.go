@@ -45,6 +45,7 @@ func (p *Partition) rework(ctx context.Context, k *key, at, last int) error {
 	c := k.courseTo(from)
 	settled := k.counted(last + 1) // up to here sessions may begin with others
 	together := 1
+	defer func() { p.open.grown = p.open.grown || k.large() }()
 	for i := k.counted(from); i < len(k.tail); together = min(2*together, mostTogether) {
 		closing, err := p.cut(ctx, k, i, &c)
 		if err != nil {
