@@ -59,6 +59,12 @@ func TestDemo(t *testing.T) {
 	if out := mustRun(t, "status", "--addr", strings.TrimSuffix(h.url, "/")); !strings.Contains(out, "pharos.web") || !strings.Contains(out, "free") && !strings.Contains(out, "shop") {
 		t.Errorf("pharos status:\n%s", out)
 	}
+	if out := mustRun(t, "plugin", "ls", "--all", "--addr", h.url); !strings.Contains(out, "\nbots ") || !strings.Contains(out, "  live ") {
+		t.Errorf("pharos plugin ls:\n%s", out)
+	}
+	if out := mustRun(t, "plugin", "ls", "bots", "--addr", h.url); !strings.Contains(out, "\ngolden vectors ") || !strings.Contains(out, "\nlive ") {
+		t.Errorf("pharos plugin ls bots:\n%s", out)
+	}
 	if out := mustRun(t, "reload", "--addr", h.url); out != "nothing has changed: generation 1 stays\n" {
 		t.Errorf("reload: %s", out)
 	}

@@ -13,7 +13,7 @@ import (
 func newPlugin() *cobra.Command {
 	c := &cobra.Command{Use: "plugin", Short: "For authors of plugins", Args: cobra.ArbitraryArgs, RunE: helpOrUnknown}
 	c.AddCommand(newPluginNew(), newPluginBuild(), newPluginTest(), newPluginRun(), newPluginBench())
-	c.AddCommand(newPluginKeygen(), newPluginSign(), newPluginVerify(), newPluginPush(), newPluginPull())
+	c.AddCommand(newPluginKeygen(), newPluginSign(), newPluginVerify(), newPluginPush(), newPluginPull(), newPluginLs())
 	c.AddCommand(&cobra.Command{
 		Use:     "inspect FILE.wasm",
 		Short:   "Say what a module is, wants and answers, and what is wrong with it",

@@ -211,7 +211,7 @@ func compute(formula object, v [5]float64) any {
 
 func (f *fakeAPI) status() object {
 	now := f.now().UnixMilli()
-	offset := now / 10
+	offset, began := now/10, now/86_400_000*86_400_000
 	part := func(topic string, p int, offset, lag int64) object {
 		return object{"topic": topic, "partition": p, "offset": offset, "lag": lag, "watermark": now - 4000}
 	}
@@ -224,9 +224,13 @@ func (f *fakeAPI) status() object {
 			{"name": "query", "state": "running", "partitions": []object{}},
 		},
 		"plugins": []object{
-			{"name": "bots", "kind": "filter", "version": "1.0.0", "state": "running", "rows": 1200345, "traps": 0},
-			{"name": "device", "kind": "split", "version": "rules", "state": "running", "rows": 1100345, "traps": 0},
-			{"name": "heatmap", "kind": "extract", "version": "1.3.1", "state": "running", "rows": 1100345, "traps": 2, "error": "trap in row 17: unreachable"},
+			{"name": "bots", "kind": "filter", "version": "1.0.0", "digest": "sha256:76d5f5af987bee0fa7212ab9879e67bd4afc5b58f09d6b19aed4841a3724402f", "state": "live", "since": began, "rows": 1200345, "fuel": 494542140, "traps": 0, "life": life(began, "live", "generation 7")},
+			{"name": "device", "kind": "split", "version": "rules-1a2b3c4d5e6f", "state": "live", "since": began, "rows": 1100345, "fuel": 0, "traps": 0, "life": []object{{"step": "compile", "at": began - 3, "took_ms": 1.2}, {"step": "live", "at": began, "took_ms": 0, "detail": "generation 7"}}},
+			{"name": "heatmap", "kind": "extract", "version": "1.3.1", "digest": "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "state": "failing", "since": began, "rows": 1100345, "fuel": 1320414000, "traps": 2, "error": "trap in row 17: unreachable", "life": life(began, "live", "generation 7")},
+		},
+		"past_plugins": []object{
+			{"name": "heatmap", "kind": "extract", "version": "1.4.0", "digest": "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "state": "refused", "since": began, "rows": 0, "fuel": 0, "traps": 0, "life": life(began, "refused", "golden vectors: golden vector, line 3: beacon 2: answered nothing, expected 1 measurement")},
+			{"name": "heatmap", "kind": "extract", "version": "1.3.0", "digest": "sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae", "state": "draining", "since": began, "rows": 91004345, "fuel": 109205214000, "traps": 0, "life": life(began, "draining", "generation 7 has version 1.3.1")},
 		},
 		"stores":           []object{{"name": "local", "type": "embedded", "shipped_through": now - 12*minuteMs}},
 		"complete_through": (now/minuteMs - 11) * minuteMs, "live_figures": 5321, "live_ready": true, "beacons_since": now - 86_400_000*3,
@@ -235,5 +239,15 @@ func (f *fakeAPI) status() object {
 			"web":  object{"in": 2001, "counted": 1990, "filtered": object{}, "duplicate": 0, "late": 0, "dead_lettered": object{"future": 1}},
 		},
 		"undecodable": object{"not JSON": 12}, "bad_value": object{"shop": 4},
+	}
+}
+
+// life is what a version of a plugin has gone through.
+func life(at int64, state, detail string) []object {
+	return []object{
+		{"step": "fetch", "at": at - 300, "took_ms": 41.7, "detail": "oci://registry.example/shop/heatmap:1.3.1"}, {"step": "digest", "at": at - 258, "took_ms": 0.1},
+		{"step": "signature", "at": at - 257, "took_ms": 0.3, "detail": "by shop (ID 141CCA2F1BA3DBE7): heatmap 1.3.1"}, {"step": "metering", "at": at - 256, "took_ms": 3.1},
+		{"step": "compile", "at": at - 253, "took_ms": 204.5}, {"step": "ABI check", "at": at - 48, "took_ms": 2.2}, {"step": "configure", "at": at - 46, "took_ms": 1.4}, {"step": "golden vectors", "at": at - 44, "took_ms": 12.8, "detail": "4 hold"},
+		{"step": state, "at": at, "took_ms": 0, "detail": detail},
 	}
 }

@@ -167,13 +167,21 @@ func TestOperatorView(t *testing.T) {
 	b := open(t, &fakeAPI{}, "/")
 	b.until(charts)
 	b.do(chromedp.Focus(`#tab-experiments`), chromedp.KeyEvent(kb.ArrowRight))
-	b.until(`document.querySelectorAll('.table').length === 4`)
+	b.until(`document.querySelectorAll('.table').length === 5`)
 	text := b.js(`document.querySelector('#main').innerText`)
 	for _, want := range []string{"golden vectors fail", "pharos.mobile", "heatmap", "trap in row 17", "80,123 asset", "in = out", "10 on their way", "12 not JSON", "dispatch", "embedded"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not shown", want)
 		}
 	}
+	// What a version has gone through unfolds, and stays unfolded when figures change.
+	b.js(`(() => { document.querySelectorAll('.unfold')[0].focus(); document.querySelectorAll('.unfold')[0].click(); document.querySelectorAll('.unfold')[3].click(); })()`)
+	b.until(`document.querySelectorAll('.life').length === 2 && document.activeElement.className === 'unfold'`)
+	if text := b.js(`document.querySelector('.life').innerText + document.querySelectorAll('.life')[1].innerText`); !strings.Contains(text, "by shop (ID 141CCA2F1BA3DBE7)") || !strings.Contains(text, "205 ms") || !strings.Contains(text, "expected 1 measurement") {
+		t.Error(text)
+	}
+	b.shot("plugins")
+	b.js(`document.querySelector('#tab-operator').focus()`)
 	b.until(`location.search === '?tab=operator' && document.activeElement.id === 'tab-operator'`)
 	b.shot("operator")
 	b.dark(true)

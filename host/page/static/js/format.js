@@ -60,6 +60,7 @@ const year = (ms, zone) => dateFormat(zone, { year: "numeric" }).format(ms);
 const sameDay = (ms, zone) => date(ms, zone) === date(Date.now(), zone);
 
 export const time = (ms, zone) => dateFormat(zone, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(ms);
+export const second = (ms, zone) => dateFormat(zone, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" }).format(ms);
 export const date = (ms, zone) => dateFormat(zone, { day: "numeric", month: "short", ...(year(ms, zone) === year(Date.now(), zone) ? {} : { year: "numeric" }) }).format(ms);
 
 // moment is a time with its date unless that is today's.

@@ -2,13 +2,14 @@
 import * as api from "./api.js";
 import { h } from "./dom.js";
 import * as format from "./format.js";
+import { Plugins } from "./plugins.js";
 import { Poller } from "./poll.js";
-
-const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-const good = ["running", "ready", "live"];
+import { badge, card, number, table, zone } from "./table.js";
 
 export class Operator {
   #last = "";
+  #status;
+  #plugins = new Plugins(() => this.#draw());
 
   constructor(main, page) {
     this.main = main;
@@ -43,13 +44,20 @@ export class Operator {
     const text = JSON.stringify(status);
     if (text === this.#last) return;
     this.#last = text;
+    this.#status = status;
+    this.#draw();
+  }
+
+  #draw() {
+    const focused = document.activeElement?.closest(".unfold") ? [...this.el.querySelectorAll(".unfold")].indexOf(document.activeElement) : -1;
     const scrolled = [...this.el.querySelectorAll(".scroll")].map((s) => s.scrollLeft);
-    this.el.replaceChildren(...parts(status));
+    this.el.replaceChildren(...parts(this.#status, this.#plugins));
     this.el.querySelectorAll(".scroll").forEach((s, i) => (s.scrollLeft = scrolled[i] ?? 0));
+    if (focused >= 0) this.el.querySelectorAll(".unfold")[focused]?.focus({ preventScroll: true });
   }
 }
 
-function parts(s) {
+function parts(s, plugins) {
   return [
     ...s.faults.map((f) => h("div", { class: "note bad", role: "alert" }, h("span", { class: "dot bad" }), h("span", {}, f))),
     card("This host", facts([
@@ -62,9 +70,8 @@ function parts(s) {
     card("Beacons", table(["Tenant", "#In", "#Counted", "Filtered", "#Duplicate", "#Late", "Dead-lettered", "#Bad values", "Conservation"], Object.entries(s.beacons).map(([name, b]) => beacons(name, b, s.bad_value[name])), "No beacon has been counted."),
       h("p", { class: "about" }, s.beacons_since == null ? "" : `As counted in the metrics topic since ${format.moment(s.beacons_since, zone)}, where this host began to read it.`,
         Object.keys(s.undecodable).length ? ` Of no tenant: ${reasons(s.undecodable)}.` : "")),
-    h("div", { class: "columns" },
-      card("Plugins", table(["Plugin", "State", "Version", "#Rows", "#Traps"], s.plugins.map(plugin), "No plugin is configured: every beacon passes, and only visits are measured.")),
-      card("Stores", table(["Store", "State", "#Shipped through"], s.stores.map(store), "No store is configured: only open minutes are served."))),
+    plugins.card(s),
+    card("Stores", table(["Store", "State", "#Shipped through"], s.stores.map(store), "No store is configured: only open minutes are served.")),
   ];
 }
 
@@ -85,23 +92,8 @@ function beacons(name, b, bad) {
     h("td", {}, apart === 0 ? badge("running", "in = out") : badge("waiting", apart > 0 ? `${format.integer(apart)} on their way` : `${format.integer(-apart)} from before`)));
 }
 
-const plugin = (p) => h("tr", {}, h("td", {}, h("strong", {}, p.name), h("div", { class: "reasons" }, p.kind)), h("td", {}, badge(p.state), p.error ? h("div", { class: "reasons" }, p.error) : ""), h("td", { class: "soft" }, p.version), number(p.rows), number(p.traps));
 const store = (s) => h("tr", {}, h("td", {}, h("strong", {}, s.name), h("div", { class: "reasons" }, s.type)), h("td", {}, badge(s.error ? "failed" : "running"), s.error ? h("div", { class: "reasons" }, s.error) : ""), h("td", { class: "num" }, s.shipped_through == null ? "nothing yet" : format.moment(s.shipped_through, zone)));
 
 const reasons = (m) => Object.entries(m).map(([why, n]) => `${format.integer(n)} ${why}`).join(", ");
 const list = (m) => h("td", {}, Object.keys(m).length ? h("span", { class: "reasons" }, reasons(m)) : h("span", { class: "soft" }, "0"));
-const number = (v) => h("td", { class: "num" }, format.integer(v));
-const badge = (state, text = state) => h("span", { class: "badge" }, h("span", { class: "dot " + (good.includes(state) ? "live" : ["failed", "broken"].includes(state) ? "bad" : "warn") }), text || "–");
 const facts = (pairs) => h("dl", { class: "facts" }, pairs.map(([name, v]) => h("div", {}, h("dt", {}, name), h("dd", {}, v))));
-
-function card(title, ...what) {
-  return h("section", { class: "card" }, h("header", {}, h("h2", {}, title)), ...what);
-}
-
-// table makes a table; a heading that begins with # is of numbers.
-function table(headings, rows, empty) {
-  if (!rows.length) return h("p", { class: "about" }, empty, h("br"), " ");
-  return h("div", { class: "scroll" }, h("table", { class: "table" },
-    h("thead", {}, h("tr", {}, headings.map((t) => h("th", { scope: "col", class: t.startsWith("#") ? "num" : null }, t.replace("#", ""))))),
-    h("tbody", {}, rows)));
-}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/seed-6a2d649b/pharos/host/pipeline"
+	"github.com/spf13/cobra"
+)
+
+func newPluginLs() *cobra.Command {
+	var addr string
+	var all bool
+	c := &cobra.Command{
+		Use:   "ls [NAME] [--all] [--addr URL]",
+		Short: "List the plugins of a running host; of one, what it has gone through",
+		Long: `Ls lists the versions of plugins that a host runs: what state each is in and since when,
+how many beacons it has answered, with how much fuel a beacon, and at how many it failed.
+With a NAME it shows the life of that plugin step by step with times: fetched, verified,
+metered, compiled, checked, configured, tried by its golden vectors, live.
+
+With --all also the versions that only open sessions still need, and the last ones that
+were closed or refused.`,
+		Example: `  pharos plugin ls
+  pharos plugin ls clicks --all --addr http://127.0.0.1:7071`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx, cancel := context.WithTimeout(c.Context(), 10*time.Second)
+			defer cancel()
+			addr = withScheme(addr)
+			body, err := get(ctx, strings.TrimSuffix(addr, "/")+"/api/v1/status")
+			if err != nil {
+				return err
+			}
+			var s pipeline.Status
+			if err := json.Unmarshal(body, &s); err != nil {
+				return fmt.Errorf("read the answer of %s: %w", addr, err)
+			}
+			if len(args) == 1 {
+				return pipeline.WriteLives(c.OutOrStdout(), &s, args[0], all)
+			}
+			return pipeline.WritePlugins(c.OutOrStdout(), &s, all)
+		},
+	}
+	c.Flags().StringVar(&addr, "addr", "http://127.0.0.1:7070", "address of the host")
+	c.Flags().BoolVar(&all, "all", false, "also versions that drain, were closed or refused")
+	return c
+}
