@@ -34,7 +34,7 @@ func parsed(t *testing.T, text string) *config.Config {
 	return cfg
 }
 
-func edited(t *testing.T, text string, pairs ...string) string {
+func edited(t testing.TB, text string, pairs ...string) string {
 	t.Helper()
 	for i := 0; i < len(pairs); i += 2 {
 		if !strings.Contains(text, pairs[i]) {

@@ -20,7 +20,7 @@ import (
 )
 
 // testBroker is an embedded broker of its own.
-func testBroker(t *testing.T) kafka.Config {
+func testBroker(t testing.TB) kafka.Config {
 	t.Helper()
 	b, err := broker.Start(broker.Config{Dir: t.TempDir()})
 	if err != nil {

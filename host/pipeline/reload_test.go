@@ -2,10 +2,8 @@ package pipeline
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -44,7 +42,7 @@ keyspaces:
 `
 
 // modules are the shipped plugins, laid out.
-func modules(t *testing.T) string {
+func modules(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := plugins.LayOut(dir); err != nil {
@@ -53,7 +51,7 @@ func modules(t *testing.T) string {
 	return dir
 }
 
-func writeFileT(t *testing.T, path, text string) {
+func writeFileT(t testing.TB, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -61,7 +59,7 @@ func writeFileT(t *testing.T, path, text string) {
 }
 
 // startHost starts a host on a broker, with a config file of its own.
-func startHost(t *testing.T, k kafka.Config, o hostOptions, text string) *hosting {
+func startHost(t testing.TB, k kafka.Config, o hostOptions, text string) *hosting {
 	t.Helper()
 	h := &hosting{file: filepath.Join(t.TempDir(), "pharos.yaml")}
 	writeFileT(t, h.file, text)
@@ -98,43 +96,12 @@ func startHost(t *testing.T, k kafka.Config, o hostOptions, text string) *hostin
 }
 
 // eventually waits for a condition.
-func eventually(t *testing.T, what string, is func() bool) {
+func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited a minute: %s", what)
 		}
-	}
-}
-
-// Reloads leave nothing behind: neither goroutines nor plugins.
-func TestReloadsLeaveNothing(t *testing.T) {
-	reloads := 200
-	if testing.Short() {
-		reloads = 20
-	}
-	text := strings.ReplaceAll(hostConfig, "MODULES", modules(t))
-	h := startHost(t, testBroker(t), hostOptions{id: "a", roles: AllRoles, embedded: true}, text)
-	eventually(t, "readiness", func() bool { return h.ready() == nil })
-	var goroutines int
-	for i := range reloads {
-		if i == 5 { // connections are made by now
-			goroutines = runtime.NumGoroutine()
-		}
-		changed := edited(t, text, `path == "first"`, fmt.Sprintf(`path == "%d"`, i), "extra: [first]", fmt.Sprintf("extra: [agent%d]", i))
-		writeFileT(t, h.file, changed)
-		answer, err := h.reload(t.Context(), false)
-		if err != nil || !answer.Published || answer.Generation != uint64(i+2) || len(answer.Changes) != 2 || answer.Warning != "" {
-			t.Fatalf("reload %d: %v %+v", i, err, answer)
-		}
-	}
-	eventually(t, "plugins of old generations are let go", func() bool {
-		runtime.GC()
-		return h.gens.shelf.len() <= 3
-	})
-	eventually(t, fmt.Sprintf("as many goroutines as before, %d", goroutines), func() bool { return runtime.NumGoroutine() <= goroutines+10 })
-	if s := h.status(t.Context()); s.Generation != uint64(reloads+1) || s.GenerationWanted != s.Generation || len(s.Faults) > 0 {
-		t.Errorf("%+v", s)
 	}
 }
 
