@@ -11,7 +11,21 @@ import (
 )
 
 func newPlugin() *cobra.Command {
-	c := &cobra.Command{Use: "plugin", Short: "For authors of plugins", Args: cobra.ArbitraryArgs, RunE: helpOrUnknown}
+	c := &cobra.Command{
+		Use: "plugin", Short: "For authors of plugins", Args: cobra.ArbitraryArgs, RunE: helpOrUnknown,
+		Long: `A plugin is a WebAssembly module that drops beacons (a filter), sends them to routes
+(a splitter) or turns them into measurements (an extractor). From nothing to one that
+others run:
+
+  pharos plugin new --lang c bad-referers && cd bad-referers
+  pharos plugin test                                     build it and try it
+  pharos plugin run bad-referers.wasm --in beacons.gz    what it decides
+  pharos plugin bench bad-referers.wasm                  what it costs
+  pharos plugin sign, push                               hand it out
+
+docs/plugins.md says the rest. Where a condition on a few fields is enough, write rules
+in the config: docs/rules.md.`,
+	}
 	c.AddCommand(newPluginNew(), newPluginBuild(), newPluginTest(), newPluginRun(), newPluginBench())
 	c.AddCommand(newPluginKeygen(), newPluginSign(), newPluginVerify(), newPluginPush(), newPluginPull(), newPluginLs())
 	c.AddCommand(&cobra.Command{

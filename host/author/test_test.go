@@ -84,3 +84,23 @@ func TestTestFinds(t *testing.T) {
 		})
 	}
 }
+
+// Every module that is checked in, shipped or an example, passes.
+func TestCheckedIn(t *testing.T) {
+	var modules []string
+	for _, pattern := range []string{"../../plugins/*/*.wasm", "../../sdk/*/examples/*.wasm", "../../abi/testdata/handmade/*.wasm"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatal(pattern, err)
+		}
+		modules = append(modules, found...)
+	}
+	for _, module := range modules {
+		tested, err := Test(t.Context(), module, TestOptions{Random: 100, Seed: 1})
+		if err != nil {
+			t.Error(module, err)
+		} else if len(tested.Findings) > 0 || tested.Vectors == 0 {
+			t.Errorf("%s: %+v", module, tested)
+		}
+	}
+}
