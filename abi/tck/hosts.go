@@ -107,8 +107,9 @@ func (c *HostCase) ends(ctx context.Context, module []byte, host Load) (err erro
 	var b abi.Batch
 	var out abi.Output
 	abi.Build(s.Plan.Fields, rows, &b)
+	asked := withSessions(s, &b, 1)
 	for range 3 {
-		if err := g.Process(ctx, &b, &out); err != nil {
+		if err := g.Process(ctx, asked, &out); err != nil {
 			return ctx.Err()
 		}
 	}

@@ -101,7 +101,13 @@ var hostile = []struct {
 	{"text-not-utf8", whenAsked, Violation, "its text is not UTF-8"},
 	{"reason-beyond", whenAsked, Violation, "row 0: reason 1, the plan has 1"},
 	{"route-beyond", whenAsked, Violation, "row 0: route 65534, the plan has 1"},
-	{"bad-values", never, "", ""}, // they are not booked
+	{"bad-values", never, "", ""},      // they are not booked
+	{"cells-rewritten", never, "", ""}, // what is right is in the kit of hosts
+	{"cells-too-small", never, "", ""},
+	{"cells-nan", never, "", ""},
+	{"close-traps", whenAsked, Trap, "pharos_close: trap: unreachable"},
+	{"close-loops", whenAsked, OutOfFuel, "pharos_close: out of fuel: did more work than its fuel of 10000000 allows"},
+	{"close-of-filter", whenLoaded, "", "exports pharos_close, which is for the kind extract, not filter"},
 
 	{"import-function", whenLoaded, "", "imports the function env.now: only the functions of wasi_snapshot_preview1 are there"},
 	{"import-unknown", whenLoaded, "", "imports the function wasi_snapshot_preview1.proc_exec"},
@@ -192,7 +198,22 @@ func try(t *testing.T, r *Runtime, name string) (ended error, when string) {
 	}
 	var out abi.Output
 	b := batch(t, m.manifest.Kind, i.Plan(), `{"n":1}`, `{"n":2}`)
-	for range 3 {
+	sessions := abi.Sessions{Slots: []uint32{0, 1}}
+	for range i.Plan().Cells {
+		sessions.Cells = append(sessions.Cells, make([]uint64, 2))
+	}
+	b.Sessions = sessions
+	ask := []*abi.Batch{b, b, b}
+	if m.Closes() {
+		closed := abi.Closed{First: make([]int64, 2), Last: make([]int64, 2), Sessions: sessions}
+		for range i.Plan().Points {
+			closed.Counts = append(closed.Counts, make([]int64, 2))
+		}
+		ended := new(abi.Batch)
+		closed.Batch(0, 2, ended)
+		ask = append(ask, ended)
+	}
+	for _, b := range ask {
 		if err := i.Process(t.Context(), b, &out); err != nil {
 			if !i.Dead() {
 				t.Error("the instance lives")

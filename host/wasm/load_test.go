@@ -31,7 +31,6 @@ func TestCompileRefuses(t *testing.T) {
 		{"tablestoolarge", []string{"its 2 tables may have 1048577 elements: at most 8 tables of 1048576 elements together are allowed"}},
 		{"tablestoomany", []string{"its 9 tables may have 9 elements"}},
 		{"tablesgrow", []string{"reference-types", "a table without a maximum: give it one"}},
-		{"close", []string{"exports pharos_close, which is for the kind extract, not filter"}},
 	} {
 		t.Run(c.guest, func(t *testing.T) {
 			m, err := r.Compile(t.Context(), c.guest, code(t, c.guest))
