@@ -38,6 +38,8 @@ var house = map[string]rule{
 	"host/signature":  {nil, []string{"aead.dev/minisign"}, "who has signed some bytes, whatever they are"},
 	"host/plugin": {[]string{"abi", "host/fetch", "host/signature", "host/wasm", "host/rules", "host/beacon", "host/metric"}, []string{"github.com/santhosh-tekuri/jsonschema", "github.com/hashicorp/go-hclog"},
 		"plugins turn rows into verdicts; where rows come from and go to is the stages' business"},
+	"host/rollout": {[]string{"abi", "host/plugin", "host/beacon", "host/metric"}, []string{"github.com/cespare/xxhash", "github.com/hashicorp/go-hclog"},
+		"which version of a plugin decides hangs on the generation and the rows, not on the stage that asks"},
 	"host/broker":     {nil, []string{"github.com/twmb/franz-go", "github.com/hashicorp/go-hclog", "golang.org/x/sys"}, "nobody but the command may know that a broker is embedded: stages speak Kafka"},
 	"host/kafka":      {nil, []string{"github.com/twmb/franz-go", "github.com/hashicorp/go-hclog", "github.com/cenkalti/backoff", "github.com/prometheus/client_golang"}, "one way to build clients, used by every stage"},
 	"host/blob":       {nil, nil, "who keeps objects must not link every cloud there is"},

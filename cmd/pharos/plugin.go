@@ -12,7 +12,7 @@ import (
 
 func newPlugin() *cobra.Command {
 	c := &cobra.Command{
-		Use: "plugin", Short: "For authors of plugins", Args: cobra.ArbitraryArgs, RunE: helpOrUnknown,
+		Use: "plugin", Short: "For authors of plugins, and for those who run them", Args: cobra.ArbitraryArgs, RunE: helpOrUnknown,
 		Long: `A plugin is a WebAssembly module that drops beacons (a filter), sends them to routes
 (a splitter) or turns them into measurements (an extractor). From nothing to one that
 others run:
@@ -28,6 +28,7 @@ in the config: docs/rules.md.`,
 	}
 	c.AddCommand(newPluginNew(), newPluginBuild(), newPluginTest(), newPluginRun(), newPluginBench())
 	c.AddCommand(newPluginKeygen(), newPluginSign(), newPluginVerify(), newPluginPush(), newPluginPull(), newPluginLs())
+	c.AddCommand(newPluginDiff(), newPluginPromote(), newPluginRollback())
 	c.AddCommand(&cobra.Command{
 		Use:     "inspect FILE.wasm",
 		Short:   "Say what a module is, wants and answers, and what is wrong with it",

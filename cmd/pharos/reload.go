@@ -11,7 +11,7 @@ import (
 )
 
 func newReload() *cobra.Command {
-	var file, addr string
+	var host hostFlags
 	var dry bool
 	c := &cobra.Command{
 		Use:   "reload [-c FILE | --addr URL] [--dry-run]",
@@ -29,14 +29,11 @@ The host is found by --addr, or by http.listen of the config FILE.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(c.Context(), 5*time.Minute)
 			defer cancel()
-			if file != "" && !c.Flags().Changed("addr") {
-				cfg, err := load(ctx, file)
-				if err != nil {
-					return err
-				}
-				addr = cfg.HTTP.Listen
+			addr, err := host.address(c)
+			if err != nil {
+				return err
 			}
-			answer, err := pipeline.AskReload(ctx, withScheme(addr), dry)
+			answer, err := pipeline.AskReload(ctx, addr, dry)
 			if errors.Is(err, pipeline.ErrRefused) {
 				return usageError{err}
 			} else if err != nil {
@@ -45,10 +42,29 @@ The host is found by --addr, or by http.listen of the config FILE.`,
 			return pipeline.WriteReload(c.OutOrStdout(), answer, dry)
 		},
 	}
-	configFlag(c, &file)
-	c.Flags().StringVar(&addr, "addr", "http://127.0.0.1:7070", "address of the host")
+	host.add(c)
 	c.Flags().BoolVar(&dry, "dry-run", false, "only say what would change")
 	return c
+}
+
+// hostFlags say which running host is meant.
+type hostFlags struct{ file, addr string }
+
+func (h *hostFlags) add(c *cobra.Command) {
+	configFlag(c, &h.file)
+	c.Flags().StringVar(&h.addr, "addr", "http://127.0.0.1:7070", "address of the host")
+}
+
+// address is where the host is.
+func (h *hostFlags) address(c *cobra.Command) (string, error) {
+	if h.file == "" || c.Flags().Changed("addr") {
+		return withScheme(h.addr), nil
+	}
+	cfg, err := load(c.Context(), h.file)
+	if err != nil {
+		return "", err
+	}
+	return withScheme(cfg.HTTP.Listen), nil
 }
 
 func withScheme(addr string) string {

@@ -82,7 +82,8 @@ func encodeStruct(dst []byte, v reflect.Value, include func(key string) bool) []
 // isSpecial tells of a type whose zero value is none.
 func isSpecial(v reflect.Value) bool {
 	_, ok := v.Interface().(encodable)
-	return ok
+	_, percent := v.Interface().(Percent) // 0% is one
+	return ok && !percent
 }
 
 func comma(dst []byte) []byte {
@@ -139,13 +140,14 @@ func appendText(dst []byte, s string) []byte {
 	return appendJSONString(dst, strings.ReplaceAll(s, "${", "$${"))
 }
 
-func (s Size) encode(dst []byte) []byte   { return appendJSONString(dst, s.String()) }
-func (t Time) encode(dst []byte) []byte   { return appendJSONString(dst, t.String()) }
-func (p Path) encode(dst []byte) []byte   { return appendText(dst, p.given) }
-func (u URL) encode(dst []byte) []byte    { return appendText(dst, u.given) }
-func (s Secret) encode(dst []byte) []byte { return appendJSONString(dst, s.ref) }
-func (e Expr) encode(dst []byte) []byte   { return appendJSONString(dst, e.Text) }
-func (r Range) encode(dst []byte) []byte  { return fmt.Appendf(dst, "[%d,%d]", r.From, r.To) }
+func (s Size) encode(dst []byte) []byte    { return appendJSONString(dst, s.String()) }
+func (p Percent) encode(dst []byte) []byte { return appendJSONString(dst, p.String()) }
+func (t Time) encode(dst []byte) []byte    { return appendJSONString(dst, t.String()) }
+func (p Path) encode(dst []byte) []byte    { return appendText(dst, p.given) }
+func (u URL) encode(dst []byte) []byte     { return appendText(dst, u.given) }
+func (s Secret) encode(dst []byte) []byte  { return appendJSONString(dst, s.ref) }
+func (e Expr) encode(dst []byte) []byte    { return appendJSONString(dst, e.Text) }
+func (r Range) encode(dst []byte) []byte   { return fmt.Appendf(dst, "[%d,%d]", r.From, r.To) }
 
 func (s Shares) encode(dst []byte) []byte {
 	dst = append(dst, '{')

@@ -14,14 +14,39 @@ type Plugin struct {
 	Key       string    `key:"key" absent:"no signature is wanted, but for plugin_keys" doc:"The one of keys that must have signed the module." example:"shop"`
 	Signature Path      `key:"signature" absent:"that beside the module: its name and .minisig, or a layer in the registry" doc:"File of the module's signature, of minisign." example:"plugins/bots.wasm.minisig"`
 	Golden    Path      `key:"golden" absent:"those beside the module: NAME.golden.ndjson, or a layer in the registry" doc:"File of golden vectors that must hold, beside those in the module." example:"plugins/bots.golden.ndjson"`
-	Shadow    Free      `key:"shadow" notyet:"a new version can not run beside the old one" doc:"Run a new version beside the old one first."`
-	Canary    Free      `key:"canary" notyet:"a new version can not be given a share of the beacons" doc:"Give a new version a share of the beacons first."`
+	Shadow    *Shadow   `key:"shadow" absent:"a new version is live at once, or a canary" doc:"Run a new version beside the one that decides first, and compare what they say. Without another version there is nothing to compare."`
+	Canary    *Canary   `key:"canary" absent:"a new version is live at once, or after its shadow" doc:"Let a new version decide of a share of the sessions first, after its shadow if it has one."`
+	Breaker   Breaker   `key:"breaker" doc:"When the plugin is taken out because it keeps failing: the version before decides, or if there is none, on_error holds for all beacons."`
 }
 
 // Limits bound one instance of a module.
 type Limits struct {
 	Memory Size  `key:"memory" default:"16MiB" min:"64KiB" max:"4GiB" doc:"Its memory." example:"64MiB"`
 	Fuel   int64 `key:"fuel" default:"10000000" min:"1" doc:"How much work a call may do, in instructions. A batch that takes more is split; a beacon that takes more alone is one at which the plugin fails." example:"50000000"`
+}
+
+// Shadow runs a new version beside the one that decides.
+type Shadow struct {
+	For     time.Duration `key:"for" default:"10m" min:"0s" doc:"How long, at least." example:"1h"`
+	MaxDiff Percent       `key:"max_diff" default:"0.1%" doc:"Of the beacons compared, how many may differ; more, and the new version is rolled back at once." example:"1%"`
+	MinRows int64         `key:"min_rows" default:"1000" min:"1" doc:"How many beacons must have been compared on a host that promotes it." example:"100000"`
+}
+
+// Canary gives a new version a share of the sessions.
+type Canary struct {
+	Share    Percent       `key:"share" default:"5%" min:"0.0001%" doc:"Of the sessions: which ones hangs on the session and the version alone." example:"1%"`
+	By       string        `key:"by" default:"session" enum:"session" doc:"What is either the new version's or not." example:"session"`
+	For      time.Duration `key:"for" default:"10m" min:"0s" doc:"How long, at least." example:"1h"`
+	MaxTraps Percent       `key:"max_traps" default:"0.1%" doc:"At how many of its beacons it may fail. Above, and above what the other version fails at, it is rolled back at once." example:"0%"`
+	MinRows  int64         `key:"min_rows" default:"1000" min:"1" doc:"How many beacons it must have decided of on a host that promotes it." example:"10000"`
+}
+
+// Breaker takes a plugin out that keeps failing.
+type Breaker struct {
+	Traps      Percent       `key:"traps" default:"50%" min:"0.0001%" doc:"At how many of the beacons of a window it fails." example:"10%"`
+	Rows       int64         `key:"rows" default:"1000" min:"1" doc:"How many beacons a window has." example:"10000"`
+	Backoff    time.Duration `key:"backoff" default:"30s" min:"1s" doc:"How long it is out before it is tried again; twice as long each time in a row." example:"1m"`
+	MaxBackoff time.Duration `key:"max_backoff" default:"10m" min:"1s" doc:"The longest that it is out." example:"1h"`
 }
 
 // Rules are conditions in CEL's syntax over a beacon's fields; exactly one

@@ -135,6 +135,8 @@ func typeWord(t reflect.Type) string {
 		return "duration"
 	case reflect.TypeFor[Size]():
 		return "size"
+	case reflect.TypeFor[Percent]():
+		return "percentage"
 	case reflect.TypeFor[Time]():
 		return "time"
 	case reflect.TypeFor[Secret]():

@@ -97,6 +97,42 @@ func (s *Size) decode(d *decoder, n *node, at keyPath) {
 	*s = Size(int64(count) * unit)
 }
 
+// Percent is a part of a whole in millionths, in the file 5% or 0.1%.
+type Percent int64
+
+// onePercent is 1% as a Percent.
+const onePercent = 10_000
+
+var percent = regexp.MustCompile(`^(\d{1,3})(?:\.(\d{1,4}))?%$`)
+
+// String writes the part as the file does.
+func (p Percent) String() string {
+	text := strconv.FormatInt(int64(p)/onePercent, 10)
+	if rest := int64(p) % onePercent; rest > 0 {
+		text += "." + strings.TrimRight(fmt.Sprintf("%04d", rest), "0")
+	}
+	return text + "%"
+}
+
+func (p *Percent) decode(d *decoder, n *node, at keyPath) {
+	text, ok := d.text(n, at)
+	if !ok {
+		return
+	}
+	m := percent.FindStringSubmatch(text)
+	var parts int64
+	if m != nil {
+		full, _ := strconv.ParseInt(m[1], 10, 64) // digits, few
+		rest, _ := strconv.ParseInt((m[2] + "0000")[:4], 10, 64)
+		parts = full*onePercent + rest
+	}
+	if m == nil || parts > 100*onePercent {
+		d.faultAt(n.pos, at, "%q is no share; write it as 5%% or 0.1%%, up to 100%%", text)
+		return
+	}
+	*p = Percent(parts)
+}
+
 // Time is a moment of event time; the zero value is none.
 type Time struct {
 	MS  int64 // epoch ms

@@ -15,9 +15,7 @@ func (g *Generation) dispatchConfig(handedOver func(topic string) bool) dispatch
 	var fields []string
 	use := func(name string) *held {
 		p := g.plugins[name]
-		for _, f := range p.Plan().Fields {
-			fields = append(fields, f.Name)
-		}
+		fields = append(fields, p.Fields()...)
 		return p
 	}
 	for _, name := range g.Config.Dispatch.Filters {

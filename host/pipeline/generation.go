@@ -13,7 +13,9 @@ import (
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/beacon"
 	"github.com/seed-6a2d649b/pharos/host/config"
+	"github.com/seed-6a2d649b/pharos/host/plugin"
 	"github.com/seed-6a2d649b/pharos/host/query"
+	"github.com/seed-6a2d649b/pharos/host/rollout"
 	"github.com/seed-6a2d649b/pharos/host/session"
 )
 
@@ -38,6 +40,8 @@ type buildOptions struct {
 	routes  []route
 	shelf   *shelf
 	readers map[string]query.Reader // the stores of keyspaces; nil where none is read
+
+	rollouts map[string]rolling // by plugin; one that it has not is live
 }
 
 // Build makes a generation of a config that stands alone: it loads every plugin,
@@ -65,7 +69,7 @@ func buildAlone(ctx context.Context, cfg *config.Config, s *shelf) (*Generation,
 // nothing refers to what the generation gave the stages.
 func build(ctx context.Context, cfg *config.Config, o buildOptions) (*Generation, error) {
 	g := &Generation{Config: cfg, Number: o.number, routes: o.routes, plugins: map[string]*held{}, sources: sources(cfg)}
-	faults := g.loadPlugins(ctx, o.shelf)
+	faults := g.loadPlugins(ctx, o)
 	faults = append(faults, g.checkUses()...)
 	faults = append(faults, checkExperiments(cfg)...)
 	more, err := g.compileKeyspaces(o.readers)
@@ -96,19 +100,37 @@ func Check(ctx context.Context, cfg *config.Config) error {
 	return g.Close(ctx)
 }
 
-func (g *Generation) loadPlugins(ctx context.Context, from *shelf) (faults config.Faults) {
-	taken := map[string]*shelved{}
+// loadPlugins loads the versions of each plugin that this generation calls.
+func (g *Generation) loadPlugins(ctx context.Context, o buildOptions) (faults config.Faults) {
+	var taken []*shelved
+	made := map[string]*rollout.Plugin{}
 	for name, p := range g.Config.Plugins.All() {
-		loaded, err := from.take(ctx, pluginSpec(g.Config, name, p))
+		loaded, err := o.shelf.take(ctx, pluginSpec(g.Config, name, p))
 		if err != nil {
 			faults = append(faults, pluginFaults(g.Config, name, p, err)...)
 			continue
 		}
-		taken[name] = loaded
+		taken = append(taken, loaded)
+		of, known := o.rollouts[name]
+		if !known {
+			of.state.Phase = rollout.Live
+		}
+		var old *plugin.Plugin
+		if of.state.NeedsOld() {
+			before, err := o.shelf.take(ctx, of.old)
+			if err != nil {
+				faults = append(faults, g.Config.Faultf([]string{"plugins", name}, "the version before: %v", err))
+				continue
+			}
+			taken, old = append(taken, before), before.Plugin
+		}
+		if made[name], err = rollout.New(of.state, rolloutSettings(p), loaded.Plugin, old, of.watch); err != nil {
+			faults = append(faults, g.Config.Faultf([]string{"plugins", name}, "%v", err))
+		}
 	}
-	a := newAnchor(from, taken)
-	for name, p := range taken {
-		g.plugins[name] = &held{Plugin: p.Plugin, generation: a}
+	a := newAnchor(o.shelf, taken)
+	for name, p := range made {
+		g.plugins[name] = &held{Plugin: p, generation: a}
 	}
 	return faults
 }
@@ -151,7 +173,7 @@ func (g *Generation) checkPoints(tenant string, t *config.Tenant) (faults config
 		return nil
 	}
 	var points []string
-	for _, point := range p.Plan().Points {
+	for _, point := range p.Points() {
 		points = append(points, point.Name)
 	}
 	known := func(point string, keys ...string) {

@@ -29,6 +29,7 @@ type generations struct {
 
 	mu      sync.Mutex
 	current *Generation
+	watches watches
 	fault   string                                  // why a newer one is not in force
 	others  map[uint64]weak.Pointer[session.Config] // given out; sessions keep them alive
 }
@@ -47,7 +48,11 @@ func (g *generations) load(ctx context.Context, r *generationRecord) (*Generatio
 	if err := g.files.fetch(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("generation %d: %w", r.Number, err)
 	}
-	next, err := build(ctx, cfg, buildOptions{number: r.Number, routes: r.Routes, shelf: g.shelf, readers: g.readers})
+	rollouts, err := g.rolling(ctx, r)
+	if err != nil {
+		return nil, fmt.Errorf("generation %d: %w", r.Number, err)
+	}
+	next, err := build(ctx, cfg, buildOptions{number: r.Number, routes: r.Routes, shelf: g.shelf, readers: g.readers, rollouts: rollouts})
 	if err == nil {
 		next.sessions, err = next.sessionConfig(false)
 	}
@@ -71,6 +76,7 @@ func (g *generations) put(next *Generation) {
 	defer g.mu.Unlock()
 	g.begin(next)
 	g.current, g.fault = next, ""
+	g.watches.activate(next)
 	g.others[next.Number] = weak.Make(next.sessions)
 	for n, p := range g.others {
 		if p.Value() == nil {
@@ -81,17 +87,29 @@ func (g *generations) put(next *Generation) {
 
 // begin notes in the lives of plugins that a generation goes in force.
 func (g *generations) begin(next *Generation) {
+	called := map[*plugin.Plugin]bool{}
 	for _, p := range next.plugins {
-		p.Life().Enter(plugin.Live, fmt.Sprintf("generation %d", next.Number))
+		s, detail := p.State(), fmt.Sprintf("generation %d", next.Number)
+		if s.Reason != "" {
+			detail += ": " + s.Reason
+		}
+		p.New().Life().Enter(string(s.Phase), detail)
+		called[p.New()] = true
+		if old := p.Old(); old != nil {
+			old.Life().Enter(plugin.Live, detail)
+			called[old] = true
+		}
 	}
 	if g.current == nil {
 		return
 	}
 	for name, p := range g.current.plugins {
-		if now := next.plugins[name]; now == nil {
-			p.Life().Enter(plugin.Draining, fmt.Sprintf("generation %d has no plugin %s", next.Number, name))
-		} else if now.Plugin != p.Plugin {
-			p.Life().Enter(plugin.Draining, fmt.Sprintf("generation %d has version %s", next.Number, now.Version()))
+		for _, v := range p.Versions() {
+			if now := next.plugins[name]; now == nil {
+				v.Life().Enter(plugin.Draining, fmt.Sprintf("generation %d has no plugin %s", next.Number, name))
+			} else if !called[v] {
+				v.Life().Enter(plugin.Draining, fmt.Sprintf("generation %d has version %s", next.Number, now.Version()))
+			}
 		}
 	}
 }
@@ -141,8 +159,10 @@ func (g *generations) config(number uint64) (*session.Config, error) {
 		return cfg, nil // another partition was faster
 	}
 	for _, p := range loaded.plugins {
-		if state, _ := p.Life().State(); state == plugin.Ready {
-			p.Life().Enter(plugin.Draining, fmt.Sprintf("sessions of generation %d", number))
+		for _, v := range p.Versions() {
+			if state, _ := v.Life().State(); state == plugin.Ready {
+				v.Life().Enter(plugin.Draining, fmt.Sprintf("sessions of generation %d", number))
+			}
 		}
 	}
 	g.others[number] = weak.Make(loaded.sessions)
@@ -194,7 +214,9 @@ func (g *generations) propose(ctx context.Context, file *config.Config, host str
 	if current != nil {
 		p.record.Bucket = current.Bucket
 	}
-	return p, nil
+	rollouts, err := p.record.follow(current)
+	p.changes = append(p.changes, rollouts...)
+	return p, err
 }
 
 // try builds the generation of that number from the host's own files, golden

@@ -107,8 +107,10 @@ func newHost(ctx context.Context, file *config.Config, k kafka.Config, o hostOpt
 	if err := h.buildStages(); err != nil {
 		return nil, err
 	}
-	h.registry.MustRegister(pluginCollector{h.gens}, generationCollector{h.gens}, h.gens.files.store)
-	h.server = newServer(listener, h.pages(), h.registry, h.ready, h.serveReload, o.log.Named("http"))
+	h.registry.MustRegister(pluginCollector{h.gens}, rolloutCollector{h.gens}, generationCollector{h.gens}, h.gens.files.store)
+	h.server = newServer(listener, h.pages(), h.registry, h.ready, map[string]http.HandlerFunc{
+		"/-/reload": h.serveReload, "/-/plugins/{plugin}/promote": h.servePromote, "/-/plugins/{plugin}/rollback": h.serveRollback,
+	}, o.log.Named("http"))
 	return h, nil
 }
 
@@ -174,7 +176,7 @@ func (h *host) buildStages() error {
 		Partitions: metrics.Partitions, Lateness: h.cfg.Session.Lateness, Ahead: h.cfg.Session.Ahead,
 		Generation: g.Number, Routes: g.routeNames(),
 	})
-	h.api = query.NewAPI(query.Options{Live: h.live, Status: h.status, Logger: h.log.Named("query")})
+	h.api = query.NewAPI(query.Options{Live: h.live, Status: h.status, Diff: h.pluginDiff, Logger: h.log.Named("query")})
 	if h.has(Query) {
 		h.api.Use(g.keyspaces)
 		h.registry.MustRegister(beaconCollector{h.live})
@@ -259,8 +261,9 @@ func (h *host) pages() http.Handler {
 		return mux
 	}
 	mux.Handle("/api/v1/status", api)
+	mux.Handle("/api/v1/plugins/", api)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "this host does not run the role query: it serves /api/v1/status, /metrics, /healthz and /readyz", http.StatusNotFound)
+		http.Error(w, "this host does not run the role query: it serves /api/v1/status, /api/v1/plugins, /metrics, /healthz and /readyz", http.StatusNotFound)
 	})
 	return mux
 }

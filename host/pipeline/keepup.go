@@ -60,6 +60,7 @@ func (h *host) keepUp(ctx context.Context) error {
 		g.Go(func() error { return h.watchFiles(ctx) })
 	}
 	g.Go(func() error { return h.watchHandovers(ctx) })
+	g.Go(func() error { return h.watchRollouts(ctx) })
 	return g.Wait()
 }
 

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/seed-6a2d649b/pharos/host/metric"
+	"github.com/seed-6a2d649b/pharos/host/plugin"
 	"github.com/seed-6a2d649b/pharos/host/query"
 	"github.com/seed-6a2d649b/pharos/host/ship"
 )
@@ -36,7 +38,7 @@ func (n notReady) Error() string { return string(n) }
 func (h *host) status(context.Context) Status {
 	inForce, wanted, fault := h.gens.status()
 	s := Status{Host: h.id, Version: Version(), Started: query.Millis(h.started), Generation: inForce, GenerationWanted: wanted}
-	for _, text := range append(h.fileFaults(), fault, h.restartPending()) {
+	for _, text := range slices.Concat(h.fileFaults(), []string{fault, h.restartPending()}, h.gens.inForce().outOfOrder()) {
 		if text != "" {
 			s.Faults = append(s.Faults, text)
 		}
@@ -169,22 +171,32 @@ func (pluginCollector) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c pluginCollector) Collect(ch chan<- prometheus.Metric) {
 	for name, p := range c.generations.inForce().plugins {
-		s := p.Stats()
-		counter := func(d *prometheus.Desc, v float64, labels ...string) {
-			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, append(labels, name, p.Version())...)
+		c.collect(ch, name, p.Version(), p.Stats())
+		if old := p.Old(); old != nil {
+			version := old.Version()
+			if version == p.Version() {
+				version += " (before)"
+			}
+			c.collect(ch, name, version, old.Stats())
 		}
-		counter(pluginRows, float64(s.Rows))
-		counter(pluginEnded, float64(s.Sessions))
-		counter(pluginCalls, float64(s.Calls))
-		counter(pluginFailed, float64(s.Failures))
-		counter(pluginGuilty, float64(s.Guilty))
-		for _, use := range s.Tenants {
-			counter(pluginBusy, use.Busy.Seconds(), use.Tenant)
-			counter(pluginFuel, float64(use.Fuel), use.Tenant)
-		}
-		for _, own := range s.Counters {
-			counter(pluginCounter, float64(own.Value), own.Name)
-		}
+	}
+}
+
+func (pluginCollector) collect(ch chan<- prometheus.Metric, name, version string, s plugin.Stats) {
+	counter := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, append(labels, name, version)...)
+	}
+	counter(pluginRows, float64(s.Rows))
+	counter(pluginEnded, float64(s.Sessions))
+	counter(pluginCalls, float64(s.Calls))
+	counter(pluginFailed, float64(s.Failures))
+	counter(pluginGuilty, float64(s.Guilty))
+	for _, use := range s.Tenants {
+		counter(pluginBusy, use.Busy.Seconds(), use.Tenant)
+		counter(pluginFuel, float64(use.Fuel), use.Tenant)
+	}
+	for _, own := range s.Counters {
+		counter(pluginCounter, float64(own.Value), own.Name)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-6a2d649b/pharos/host/config"
+	"github.com/seed-6a2d649b/pharos/host/rollout"
 )
 
 // recordFormat is the version of the records of the generations topic.
@@ -31,7 +32,10 @@ type generationRecord struct {
 	Rest    string            `json:"rest"`    // digest of the rest of the config
 	Plugins map[string]string `json:"plugins"` // digest of each plugin: its module or rules, and its data files
 	Routes  []route           `json:"routes"`
-	Bucket  string            `json:"bucket,omitempty"` // id of the bucket of snapshots (snapshot.Store.ID), as of the first
+	// Rollouts say of each plugin which of its versions decides; none in a record of
+	// a build that knew none.
+	Rollouts map[string]rollout.State `json:"rollouts,omitempty"`
+	Bucket   string                   `json:"bucket,omitempty"` // id of the bucket of snapshots (snapshot.Store.ID), as of the first
 }
 
 // maxRecordBytes bounds a record: a config file's size and a bit.

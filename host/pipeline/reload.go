@@ -52,6 +52,9 @@ func (h *host) reload(ctx context.Context, dry bool) (_ *ReloadAnswer, err error
 		return nil, err
 	}
 	answer := &ReloadAnswer{Generation: h.gens.journal.wanted(), Changes: p.changes}
+	if len(p.changes) == 0 {
+		answer.Warning = strings.Join(h.gens.inForce().outOfOrder(), "\n")
+	}
 	if len(p.changes) == 0 || dry {
 		return answer, nil
 	}

@@ -111,7 +111,7 @@ func (r *generationRecord) repartitioned(name string, partitions int32) (next *g
 	if next, err = newRecord(cfg, r.Number, routes, "pharos repartition"); err != nil {
 		return nil, nil, err
 	}
-	next.Bucket = r.Bucket
+	next.Bucket, next.Rollouts = r.Bucket, r.Rollouts
 	return next, &routes[i], nil
 }
 

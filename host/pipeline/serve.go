@@ -38,7 +38,7 @@ func listen(addr string, insecure bool) (net.Listener, error) {
 	return l, nil
 }
 
-func newServer(l net.Listener, pages http.Handler, metrics prometheus.Gatherer, ready func() error, reload http.HandlerFunc, log hclog.Logger) *server {
+func newServer(l net.Listener, pages http.Handler, metrics prometheus.Gatherer, ready func() error, actions map[string]http.HandlerFunc, log hclog.Logger) *server {
 	mux := http.NewServeMux()
 	mux.Handle("/", pages)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
@@ -50,7 +50,9 @@ func newServer(l net.Listener, pages http.Handler, metrics prometheus.Gatherer, 
 		}
 		fmt.Fprintln(w, "ready")
 	})
-	mux.Handle("POST /-/reload", http.NewCrossOriginProtection().Handler(reload)) // no page of others may ask for it
+	for path, act := range actions {
+		mux.Handle("POST "+path, http.NewCrossOriginProtection().Handler(act)) // no page of others may ask for it
+	}
 	s := &server{listener: l}
 	s.http = &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

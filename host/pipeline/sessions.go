@@ -41,10 +41,7 @@ func (g *Generation) sessionConfig(oneSource bool) (*session.Config, error) {
 func (g *Generation) sessionTenant(name string, t *config.Tenant) (session.Tenant, error) {
 	tenant := session.Tenant{AllTraffic: t.AllTraffic}
 	if p := g.plugins[t.Extract]; p != nil {
-		tenant.Extractor = p
-		for _, f := range p.Plan().Fields {
-			tenant.Fields = append(tenant.Fields, f.Name)
-		}
+		tenant.Extractor, tenant.Fields = p, p.Fields()
 	}
 	for _, pair := range t.Pairs {
 		tenant.Pairs = append(tenant.Pairs, pair)

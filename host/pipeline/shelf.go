@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-6a2d649b/pharos/host/config"
 	"github.com/seed-6a2d649b/pharos/host/plugin"
+	"github.com/seed-6a2d649b/pharos/host/rollout"
 )
 
 // shelf holds the plugins that are loaded, each once however many generations have
@@ -166,22 +167,18 @@ func (s *shelf) close(ctx context.Context) error {
 // dispatch core, the plans of sessions that are still open. Who still has one is
 // known to the collector only: once nobody has, the plugins are given back.
 type anchor struct {
-	plugins map[string]*shelved // by name
+	plugins []*shelved
 }
 
 // newAnchor takes over plugins that were taken from the shelf.
-func newAnchor(s *shelf, plugins map[string]*shelved) *anchor {
+func newAnchor(s *shelf, plugins []*shelved) *anchor {
 	a := &anchor{plugins: plugins}
-	list := make([]*shelved, 0, len(plugins))
-	for _, p := range plugins {
-		list = append(list, p)
-	}
-	runtime.AddCleanup(a, func(list []*shelved) { s.give(list...) }, slices.Clip(list))
+	runtime.AddCleanup(a, func(list []*shelved) { s.give(list...) }, slices.Clone(plugins))
 	return a
 }
 
 // held is a plugin in the hands of a stage.
 type held struct {
-	*plugin.Plugin
+	*rollout.Plugin
 	generation *anchor
 }

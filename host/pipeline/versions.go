@@ -79,9 +79,10 @@ func setLife(s *query.PluginStatus, l *plugin.Life) {
 func (s *shelf) versions(g *Generation) (present, before []query.PluginStatus) {
 	inForce := map[*plugin.Plugin]bool{}
 	for name := range g.Config.Plugins.All() {
-		p := g.plugins[name].Plugin
-		inForce[p] = true
-		present = append(present, pluginStatus(p))
+		for _, p := range g.plugins[name].Versions() {
+			inForce[p] = true
+			present = append(present, pluginStatus(p))
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

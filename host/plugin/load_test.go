@@ -33,8 +33,6 @@ func TestLoadErrors(t *testing.T) {
 		{"nothing", Spec{}, []string{"neither a module nor rules"}},
 		{"both", Spec{Module: "x.wasm", Rules: someRules}, []string{"a module and rules"}},
 		{"scheme", Spec{Module: "ftp://example.org/x.wasm"}, []string{"the scheme ftp:// is unknown"}},
-		{"not yet", Spec{Module: "x.wasm", Shadow: true, Canary: true},
-			[]string{"shadow is not yet supported", "canary is not yet supported"}},
 		{"digest and on_error", Spec{Module: "x.wasm", Digest: "md5:1", OnError: "explode"},
 			[]string{`digest "md5:1" is not sha256: and 64 hex digits`, `on_error "explode" is none of dead_letter, pass, drop`}},
 		{"digest no hex", Spec{Module: "x.wasm", Digest: "sha256:" + strings.Repeat("x", 64)}, []string{"is not sha256: and 64 hex digits"}},

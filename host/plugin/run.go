@@ -20,6 +20,7 @@ type run struct {
 	instance *wasm.Instance // nil of rules, and until one is needed
 	fresh    bool           // it has processed nothing yet, and is to prove a row guilty
 	scratch  *scratch
+	tally    *Tally
 
 	beacons  *beacon.Batch
 	sel      []int         // rows of beacons; of closed sessions all
@@ -40,7 +41,7 @@ func (p *Plugin) run(ctx context.Context, asked run) (err error) {
 	}
 	r := &s.run // not a variable of its own, which would be new memory each time
 	*r = asked
-	r.p, r.ctx, r.scratch = p, ctx, s
+	r.p, r.ctx, r.scratch, r.tally = p, ctx, s, tallyOf(ctx)
 	if r.closed != nil {
 		r.sel = s.first(len(r.closed.First))
 	}
@@ -122,6 +123,7 @@ func (r *run) judge(at int) (guilty bool, err error) {
 		}
 	}
 	r.p.guilty.Add(1)
+	r.tally.fail(r.sel[at])
 	r.p.blame(r.sel[at], failure, r.refuse)
 	return true, nil
 }
@@ -147,7 +149,9 @@ func (r *run) call(first, end int) (failure, err error) {
 		}
 		r.fresh, used = false, r.instance.Fuel()-before
 	}
-	r.bill(first, end, used, time.Since(start))
+	busy := time.Since(start)
+	r.bill(first, end, used, busy)
+	r.tally.call(busy, used)
 	p.calls.Add(1)
 	if err != nil {
 		return r.failed(err, rows)
@@ -265,9 +269,13 @@ const maxDetail = 4 << 10
 
 // blame does to a guilty row what the config says.
 func (p *Plugin) blame(row int, failure error, refuse func(row int, d beacon.Drop)) {
-	d := beacon.Drop{Plugin: p.name, Version: p.version, Digest: p.digest}
 	cause, detail := describe(failure)
-	d.Detail = strings.ToValidUTF8(detail[:min(len(detail), maxDetail)], "?")
+	p.refuse(row, cause, strings.ToValidUTF8(detail[:min(len(detail), maxDetail)], "?"), refuse)
+}
+
+// refuse does to a row that has no answer what the config says.
+func (p *Plugin) refuse(row int, cause, detail string, refuse func(row int, d beacon.Drop)) {
+	d := beacon.Drop{Plugin: p.name, Version: p.version, Digest: p.digest, Detail: detail}
 	switch p.onError {
 	case Pass:
 		return

@@ -39,10 +39,6 @@ type Spec struct {
 
 	// Paths of files to take in place of those beside the module; "": those.
 	Golden, Signature string
-
-	// What is not yet there is refused rather than passed over.
-	Shadow bool // it is to run beside the old version first
-	Canary bool // it is to get a share of the beacons first
 }
 
 // validate finds every fault that shows without reading anything.
@@ -69,17 +65,6 @@ func (s *Spec) validate() error {
 			errs = append(errs, fmt.Errorf("digest %q is not sha256: and 64 hex digits", s.Digest))
 		} else if _, err := hex.DecodeString(hexes); err != nil {
 			errs = append(errs, fmt.Errorf("digest %q is not sha256: and 64 hex digits", s.Digest))
-		}
-	}
-	for _, setting := range []struct {
-		given      bool
-		name, hint string
-	}{
-		{s.Shadow, "shadow", "replay a sample through the new version instead"},
-		{s.Canary, "canary", "replay a sample through the new version instead"},
-	} {
-		if setting.given {
-			errs = append(errs, fmt.Errorf("%s is not yet supported: %s", setting.name, setting.hint))
 		}
 	}
 	return errors.Join(errs...)

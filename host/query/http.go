@@ -19,7 +19,10 @@ type Options struct {
 	Live *Live
 	// Status gives what the rest of the host knows; the API adds what the live
 	// view does. Nil: nothing.
-	Status  func(ctx context.Context) Status
+	Status func(ctx context.Context) Status
+	// Diff says how the versions of a plugin differ; false: there is no such plugin.
+	// Nil: there is none.
+	Diff    func(plugin string) (report any, ok bool)
 	Timeout time.Duration    // of one request, its fetch included; 0 is 30 seconds
 	Now     func() time.Time // nil is time.Now
 	Logger  hclog.Logger     // nil: silent
@@ -46,6 +49,9 @@ func NewAPI(o Options) *API {
 	if o.Logger == nil {
 		o.Logger = hclog.NewNullLogger()
 	}
+	if o.Diff == nil {
+		o.Diff = func(string) (any, bool) { return nil, false }
+	}
 	if o.Status == nil {
 		o.Status = func(context.Context) Status { return Status{} }
 	}
@@ -70,6 +76,7 @@ func (a *API) routes() []route {
 		{http.MethodGet, "/api/v1/{keyspace}/figures", a.figures},
 		{http.MethodGet, "/api/v1/keyspaces", a.list},
 		{http.MethodGet, "/api/v1/status", a.status},
+		{http.MethodGet, "/api/v1/plugins/{plugin}/diff", a.diff},
 		{http.MethodGet, "/api/v1/openapi.json", a.openAPI},
 	}
 }
@@ -155,6 +162,16 @@ func (a *API) query(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a.write(w, http.StatusOK, answer)
+	return nil
+}
+
+func (a *API) diff(w http.ResponseWriter, r *http.Request) error {
+	name := r.PathValue("plugin")
+	report, ok := a.o.Diff(name)
+	if !ok {
+		return &Error{http.StatusNotFound, fmt.Sprintf("there is no plugin %.200q", name), "the plugins are in /api/v1/status"}
+	}
+	a.write(w, http.StatusOK, report)
 	return nil
 }
 

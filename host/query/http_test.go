@@ -190,6 +190,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"GET", q, ``, 405, "use POST"},
 		{"POST", "/api/v1/keyspaces", ``, 405, "use GET"},
 		{"GET", "/api/v2/x", ``, 404, "there is nothing at"},
+		{"GET", "/api/v1/plugins/bts/diff", ``, 404, "there is no plugin \\\"bts\\\""},
 	} {
 		code, header, body := send(t, h, c.method, c.path, c.body)
 		if code != c.code || !strings.Contains(string(body), c.want) {

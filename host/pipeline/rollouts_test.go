@@ -1,0 +1,228 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/seed-6a2d649b/pharos/host/kafka"
+	"github.com/seed-6a2d649b/pharos/host/rollout"
+)
+
+// visitors send beacons with a field do, each in a session of its own.
+type visitors struct {
+	*kgo.Client
+	n int
+}
+
+func newVisitors(t *testing.T, k kafka.Config) *visitors {
+	t.Helper()
+	cl, err := kafka.NewClient(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	return &visitors{Client: cl}
+}
+
+func (s *visitors) send(t *testing.T, things ...string) {
+	t.Helper()
+	var records []*kgo.Record
+	for _, do := range things {
+		s.n++
+		value := fmt.Sprintf(`{"ts": %d, "tenant": "shop", "sid": "s%d", "do": %q}`, time.Now().UnixMilli(), s.n, do)
+		records = append(records, &kgo.Record{Topic: "beacons", Value: []byte(value)})
+	}
+	if err := s.ProduceSync(t.Context(), records...).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// phases are those of a plugin, generation by generation.
+func (h *hosting) phases(t *testing.T, name string) (phases []rollout.Phase) {
+	t.Helper()
+	for number := uint64(1); number <= h.gens.journal.wanted(); number++ {
+		r, err := h.gens.journal.fetch(t.Context(), number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		phases = append(phases, r.Rollouts[name].Phase)
+	}
+	return phases
+}
+
+func (h *hosting) phase(name string) rollout.Phase {
+	return h.gens.inForce().plugins[name].State().Phase
+}
+
+// drain waits until all beacons are counted.
+func (h *hosting) drain(t *testing.T, s *visitors) {
+	t.Helper()
+	eventually(t, "all beacons to be counted", func() bool {
+		counts, _ := h.live.Beacons([]string{"shop"})
+		b := counts.Tenants["shop"]
+		return b.In == int64(s.n) && counts.Conserved() == nil
+	})
+}
+
+const rolledConfig = `data: data
+http: {listen: '127.0.0.1:0'}
+sources:
+  - {name: site, topic: beacons}
+plugins:
+  filter:
+    rules: {drop: [{reason: 'yes', when: 'do == "yes"'}]}
+    shadow: {for: 0s, max_diff: 10%, min_rows: 20}
+    breaker: {rows: 20, backoff: 1s}
+  points:
+    rules: {extract: [{point: order, when: 'do == "order"'}]}
+    canary: {for: 0s, share: 50%, min_rows: 20}
+    breaker: {rows: 20, backoff: 1s}
+dispatch: {filters: [filter], routes: {web: {partitions: 2}}}
+tenants:
+  shop: {extract: points, all_traffic: true}
+`
+
+// A new filter runs in a shadow, a new extractor as a canary; what is worse is rolled
+// back, and stays so until it is promoted or another one comes. Each step is a
+// generation.
+func TestRollouts(t *testing.T) {
+	k := testBroker(t)
+	h := startHost(t, k, hostOptions{id: "a", roles: AllRoles, embedded: true}, rolledConfig)
+	s := newVisitors(t, k)
+	reload := func(text string) *ReloadAnswer {
+		t.Helper()
+		writeFileT(t, h.file, text)
+		dry, err := h.reload(t.Context(), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := h.reload(t.Context(), false)
+		if err != nil || !slices.Equal(answer.Changes, dry.Changes) {
+			t.Fatalf("%v %+v\ndry: %+v", err, answer, dry)
+		}
+		return answer
+	}
+	until := func(name string, phase rollout.Phase, things ...string) {
+		t.Helper()
+		eventually(t, fmt.Sprintf("%s to be %s", name, phase), func() bool {
+			s.send(t, things...)
+			return h.phase(name) == phase
+		})
+	}
+
+	better := edited(t, rolledConfig, `do == "yes"`, `do == "yes" || do == "rare"`)
+	if answer := reload(better); len(answer.Changes) != 2 || answer.Changes[1].String() != `~ rollout of filter: live -> shadow` {
+		t.Errorf("%+v", answer)
+	}
+	until("filter", rollout.Live, "", "yes", "order")
+
+	wrong := edited(t, better, `do == "yes" ||`, `do == "order" ||`)
+	reload(wrong)
+	until("filter", rollout.RolledBack, "", "yes", "order")
+	if r := h.gens.inForce().plugins["filter"].Report(); r.Compared == 0 || len(r.Changes) != 2 || !strings.HasPrefix(r.Reason, "in the shadow ") {
+		t.Errorf("%+v", r)
+	}
+	if answer := reload(wrong); answer.Published || !strings.Contains(answer.Warning, "pharos plugin promote filter") {
+		t.Errorf("%+v", answer)
+	}
+	if faults := h.status(t.Context()).Faults; len(faults) != 1 || !strings.Contains(faults[0], "beacons differed") {
+		t.Errorf("%q", faults)
+	}
+	if answer := reload(edited(t, wrong, "max_diff: 10%", "max_diff: 20%")); len(answer.Changes) != 1 || h.phase("filter") != rollout.RolledBack {
+		t.Errorf("%+v", answer)
+	}
+	if got := h.phases(t, "filter"); !slices.Equal(got, []rollout.Phase{rollout.Live, rollout.Shadow, rollout.Live, rollout.Shadow, rollout.RolledBack, rollout.RolledBack}) {
+		t.Error(got)
+	}
+	for _, c := range []struct {
+		action string
+		to     rollout.Phase
+		fault  string
+	}{
+		{"rollback", "", "it is rolled back already"},
+		{"promote", rollout.Live, ""},
+		{"promote", "", "is live already"},
+		{"rollback", rollout.RolledBack, ""},
+	} {
+		answer, err := AskPhase(context.Background(), h.server.url(), "filter", c.action)
+		if c.fault != "" && (err == nil || !strings.Contains(err.Error(), c.fault)) || c.fault == "" && (err != nil || answer.Phase != string(c.to) || h.phase("filter") != c.to) {
+			t.Errorf("%s: %v %+v", c.action, err, answer)
+		}
+	}
+	if _, err := AskPhase(context.Background(), h.server.url(), "none", "promote"); err == nil || !strings.Contains(err.Error(), `no plugin "none": it has [filter points]`) {
+		t.Error(err)
+	}
+
+	moody := "module: '" + moduleURL(t, "extract.wasm") + "'"
+	canary := edited(t, wrong, `rules: {extract: [{point: order, when: 'do == "order"'}]}`, moody)
+	reload(canary)
+	if h.phase("points") != rollout.Canary {
+		t.Fatal(h.phase("points"))
+	}
+	until("points", rollout.RolledBack, "yes", "trap")
+	h.drain(t, s)
+	reload(edited(t, canary, moody, moody+"\n    config: {refuse: false}"))
+	if h.phase("points") != rollout.Canary {
+		t.Fatal(h.phase("points"))
+	}
+	until("points", rollout.Live, "yes", "no")
+}
+
+// A plugin that keeps failing is taken out: the version before decides, or nobody;
+// it is tried again, and longer waited for each time.
+func TestBreaker(t *testing.T) {
+	k := testBroker(t)
+	moody := fmt.Sprintf("module: '%s'\n    on_error: pass", moduleURL(t, "extract.wasm"))
+	text := edited(t, rolledConfig, `rules: {extract: [{point: order, when: 'do == "order"'}]}`, moody, "canary: {for: 0s, share: 50%, min_rows: 20}", "config: {}")
+	h := startHost(t, k, hostOptions{id: "a", roles: AllRoles, embedded: true}, text)
+	s := newVisitors(t, k)
+	until := func(what string, is func() bool, things ...string) {
+		t.Helper()
+		eventually(t, what, func() bool {
+			s.send(t, things...)
+			return is()
+		})
+	}
+	// the first version: nothing decides instead
+	until("it is out", func() bool { return h.phase("points") == rollout.Out }, "trap", "trap", "yes")
+	if faults := h.status(t.Context()).Faults; len(faults) != 1 || !strings.Contains(faults[0], "its on_error holds for all beacons: it failed at 50% of its beacons or more") {
+		t.Errorf("%q", faults)
+	}
+	until("it is tried again", func() bool { return h.phase("points") == rollout.Live }, "yes")
+	until("it is out again", func() bool { return h.phase("points") == rollout.Out }, "trap")
+	if trips := h.gens.inForce().plugins["points"].State().Trips; trips != 2 {
+		t.Errorf("out for the %dth time", trips)
+	}
+	// another version of it, beside a version before that is well
+	text = edited(t, text, moody, `rules: {extract: [{point: order, when: 'do == "order"'}]}`, "\n    config: {}", "")
+	writeFileT(t, h.file, text)
+	if _, err := h.reload(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	writeFileT(t, h.file, edited(t, text, `rules: {extract: [{point: order, when: 'do == "order"'}]}`, moody))
+	if _, err := h.reload(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	until("the version before decides", func() bool { return h.phase("points") == rollout.Fallback }, "trap", "order")
+	if p := h.gens.inForce().plugins["points"]; p.Old() == nil || !strings.HasPrefix(p.Old().Version(), "rules-") {
+		t.Errorf("%+v", p.State())
+	}
+	until("it is tried again", func() bool { return h.phase("points") == rollout.Live }, "order")
+}
+
+// moduleURL is the address of a guest of the plugin package's tests.
+func moduleURL(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("..", "plugin", "testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "file://" + path
+}

@@ -1,0 +1,90 @@
+package rollout
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/seed-6a2d649b/pharos/host/plugin"
+)
+
+// side is one of the versions that are asked.
+type side int
+
+const (
+	decidingSide side = iota
+	newSide           // of a shadow or canary
+	sides
+)
+
+// Usage is what a version has done in a phase, on this host.
+type Usage struct {
+	Rows  int64         // that it was asked about
+	Traps int64         // of them that it failed at alone
+	Fuel  uint64        // rules use none
+	Busy  time.Duration // in its code
+}
+
+func (u *Usage) add(rows int, t *plugin.Tally) {
+	u.Rows += int64(rows)
+	u.Traps += int64(t.Guilty)
+	u.Fuel += t.Fuel
+	u.Busy += t.Busy
+}
+
+// Watch is what this host has seen of a plugin since its phase began. It may be used
+// by several goroutines, and by the plugins of several generations.
+type Watch struct {
+	name   string
+	log    hclog.Logger
+	active atomic.Bool // the phase is that of the generation in force
+
+	mu         sync.Mutex
+	usage      [sides]Usage
+	window     window // of the version that decides
+	broken     string // why that is to be taken out
+	comparison *Comparison
+}
+
+// NewWatch begins to watch a plugin. The comparison of a rollout goes on through its
+// phases; nil begins one.
+func NewWatch(name string, comparison *Comparison, log hclog.Logger) *Watch {
+	if comparison == nil {
+		comparison = newComparison()
+	}
+	return &Watch{name: name, log: log, comparison: comparison}
+}
+
+// Activate says whether the phase is that of the generation in force: under others,
+// which are read again, nothing is compared or counted.
+func (w *Watch) Activate(yes bool) { w.active.Store(yes) }
+
+// Comparison is what a shadow has answered, beside what has decided.
+func (w *Watch) Comparison() *Comparison { return w.comparison }
+
+// Usage is what the version that decides and, in a shadow or canary, the new one have
+// done.
+func (w *Watch) Usage() (deciding, new Usage) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.usage[decidingSide], w.usage[newSide]
+}
+
+// took takes note of rows that a version was asked about. Nobody may be watching.
+func (w *Watch) took(p *Plugin, s side, rows int, t *plugin.Tally) {
+	if w == nil || !w.active.Load() {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.usage[s].add(rows, t)
+	if s == decidingSide && w.broken == "" {
+		b := &p.settings.Breaker
+		if w.window.add(int64(rows), int64(t.Guilty), b, p.state.Trips > 0) {
+			w.broken = fmt.Sprintf("it failed at %s of its beacons or more", b.Traps)
+		}
+	}
+}
