@@ -33,7 +33,8 @@ func CheckVector(ctx context.Context, m *wasm.Module, v *abi.Vector) error {
 	if err != nil {
 		return err
 	}
-	return (&Plugin{module: m, kind: m.Manifest().Kind}).checkVector(ctx, s, v)
+	_, err = (&Plugin{module: m, kind: m.Manifest().Kind}).checkVector(ctx, s, v)
+	return err
 }
 
 // CheckConfig says every place where a config is not what the schema in a module's
@@ -63,15 +64,26 @@ func goldenVectors(m *wasm.Module, text []byte, from string) ([]*abi.Vector, err
 // maxVectorErrors is how many failing vectors a load error tells.
 const maxVectorErrors = 10
 
-// checkVectors runs the golden vectors, each in an instance of its own config.
-func (p *Plugin) checkVectors(ctx context.Context, s *schema, vectors []*abi.Vector) error {
+// vectorsFuel is what all golden vectors of a plugin may take together, starting an
+// instance for each included: a plugin is loaded within minutes, whatever it brings.
+const vectorsFuel = 50 * wasm.StartFuel
+
+// checkVectors runs the golden vectors, each in an instance of its own config, with so
+// much fuel for all.
+func (p *Plugin) checkVectors(ctx context.Context, s *schema, vectors []*abi.Vector, fuel uint64) error {
 	var errs []error
+	all := uint64(0)
 	for _, v := range vectors {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := p.checkVector(ctx, s, v); err != nil {
+		used, err := p.checkVector(ctx, s, v)
+		if err != nil {
 			errs = append(errs, err)
+		}
+		if all += used; all > fuel {
+			errs = append(errs, fmt.Errorf("golden vector, line %d: with those before it takes more than the %d of fuel that there are for all: give fewer, or smaller lists", v.Line, fuel))
+			break
 		}
 		if len(errs) == maxVectorErrors {
 			errs = append(errs, errors.New("more golden vectors may fail"))
@@ -81,9 +93,9 @@ func (p *Plugin) checkVectors(ctx context.Context, s *schema, vectors []*abi.Vec
 	return errors.Join(errs...)
 }
 
-func (p *Plugin) checkVector(ctx context.Context, s *schema, v *abi.Vector) (err error) {
-	fail := func(format string, args ...any) error {
-		return fmt.Errorf("golden vector, line %d: %w", v.Line, fmt.Errorf(format, args...))
+func (p *Plugin) checkVector(ctx context.Context, s *schema, v *abi.Vector) (used uint64, err error) {
+	fail := func(format string, args ...any) (uint64, error) {
+		return used, fmt.Errorf("golden vector, line %d: %w", v.Line, fmt.Errorf(format, args...))
 	}
 	// As outside of vectors, a guest sees no config that its schema refuses.
 	if err := s.check(v.Config); err != nil {
@@ -93,23 +105,23 @@ func (p *Plugin) checkVector(ctx context.Context, s *schema, v *abi.Vector) (err
 		case !strings.Contains(err.Error(), v.ConfigError):
 			return fail("the config does not fit the schema: %q, expected an error with %q", err, v.ConfigError)
 		}
-		return nil
+		return 0, nil
 	}
 	instance, err := p.module.Instantiate(ctx, v.Config, v.DataFiles())
 	var refused *wasm.ConfigError
 	switch {
 	case errors.As(err, &refused) && v.Refused && strings.Contains(refused.Text, v.ConfigError):
-		return nil
+		return refused.Fuel, nil
 	case refused != nil && v.Refused:
 		return fail("the config is refused with %q, expected an error with %q", refused.Text, v.ConfigError)
 	case err != nil:
 		return fail("%w", err)
 	}
-	defer func() { err = errors.Join(err, instance.Close(ctx)) }()
+	defer func() { used, err = instance.Fuel(), errors.Join(err, instance.Close(ctx)) }()
 	if v.Refused {
 		return fail("the config is accepted, expected an error with %q", v.ConfigError)
 	}
-	return v.Run(p.kind, instance.Plan(), func(b *abi.Batch, out *abi.Output) error {
+	return 0, v.Run(p.kind, instance.Plan(), func(b *abi.Batch, out *abi.Output) error {
 		return instance.Process(ctx, b, out)
 	})
 }

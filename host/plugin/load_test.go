@@ -119,6 +119,21 @@ func TestGoldenVectors(t *testing.T) {
 	}
 }
 
+// TestVectorsFuel: golden vectors have fuel together.
+func TestVectorsFuel(t *testing.T) {
+	p := load(t, Spec{Module: "testdata/filter.wasm"})
+	vectors, err := abi.ParseVectors(p.Kind(), []byte(strings.Repeat(`{"beacons": [{"do": "yes"}], "expect": ["yes"]}`+"\n"+`{"config": {"refuse": true}, "expect": {"error": "refuse"}}`+"\n", 3)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.checkVectors(t.Context(), &schema{}, vectors, vectorsFuel); err != nil {
+		t.Error(err)
+	}
+	if err := p.checkVectors(t.Context(), &schema{}, vectors, 1); err == nil || !strings.Contains(err.Error(), "golden vector, line 1: with those before it takes more than the 1 of fuel that there are for all") {
+		t.Error(err)
+	}
+}
+
 // TestShippedPlugins loads the guests that come with the project with their
 // golden vectors.
 func TestShippedPlugins(t *testing.T) {

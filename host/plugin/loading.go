@@ -83,5 +83,5 @@ func (l *loading) proveVectors(ctx context.Context) (string, error) {
 		return "", err
 	}
 	l.vectors = len(vectors)
-	return fmt.Sprintf("%d hold", l.vectors), l.checkVectors(ctx, l.schema, vectors)
+	return fmt.Sprintf("%d hold", l.vectors), l.checkVectors(ctx, l.schema, vectors, vectorsFuel)
 }

@@ -41,6 +41,7 @@ func (e *TrapError) Unwrap() error { return e.err }
 type ConfigError struct {
 	Module string
 	Text   string
+	Fuel   uint64 // that it took to say so
 }
 
 func (e *ConfigError) Error() string {

@@ -37,6 +37,7 @@ var hostile = []struct {
 	{"loop-alloc", whenConfigured, OutOfFuel, "pharos_alloc: out of fuel"},
 	{"loop-configure", whenConfigured, OutOfFuel, "pharos_configure: out of fuel"},
 	{"loop-plan", whenConfigured, OutOfFuel, "pharos_plan: out of fuel"},
+	{"works-at-each-start", whenConfigured, OutOfFuel, "pharos_configure: out of fuel: did more work than its fuel of 1000000 allows"},
 	{"loop-arena", whenAsked, OutOfFuel, "pharos_alloc: out of fuel: did more work than its fuel of 10000000 allows"},
 	{"loop-process", whenAsked, OutOfFuel, "pharos_process: out of fuel"},
 	{"loop-error", whenAsked, OutOfFuel, "pharos_error: out of fuel"},

@@ -174,7 +174,7 @@ func (i *Instance) giveConfig(config []byte, data map[string][]byte) error {
 		if err != nil {
 			return err
 		}
-		return &ConfigError{Module: i.module.name, Text: text}
+		return &ConfigError{Module: i.module.name, Text: text, Fuel: i.used}
 	}
 	return nil
 }
@@ -391,6 +391,9 @@ func (i *Instance) call(f api.Function, name string, params ...uint64) (uint64, 
 	err := f.CallWithStack(i.output, i.stack[:])
 	left := int64(i.fuel.Get())
 	i.used += uint64(i.limit - max(left, 0))
+	if i.layout == nil { // all calls before the first batch have their fuel together
+		i.limit = max(left, 0)
+	}
 	switch {
 	case err == nil:
 		return i.stack[0], nil

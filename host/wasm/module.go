@@ -23,7 +23,7 @@ type Module struct {
 	golden   []byte
 	closes   bool
 
-	startFuel int64 // of each call before the first batch
+	startFuel int64 // of the calls before the first batch
 }
 
 // Name returns the name that Compile was given.

@@ -20,8 +20,9 @@ import (
 // DefaultFuel is how much work one call of a guest may do: see package fuel.
 const DefaultFuel = 10_000_000
 
-// StartFuel is how much each of the calls before the first batch may do: starting a
-// language runtime and reading lists takes more than a batch.
+// StartFuel is how much the calls before the first batch may do together: starting a
+// language runtime and reading lists takes more than a batch. It bounds what a row
+// costs at which the guest fails, since that takes two fresh instances.
 const StartFuel = 2_000_000_000
 
 // Options of a Runtime.
@@ -61,7 +62,7 @@ type Option func(*options)
 
 type options struct {
 	limits Limits
-	start  int64 // fuel of each call before the first batch
+	start  int64 // fuel of the calls before the first batch
 	done   func(Stage)
 }
 
