@@ -179,6 +179,7 @@ func (g *generations) known(number uint64) *session.Config {
 type proposal struct {
 	record  *generationRecord
 	packed  *packed
+	summary []string // of changes, for people
 	changes []change // from the one that holds; nil: there is nothing to publish
 }
 
@@ -202,11 +203,22 @@ func (g *generations) propose(ctx context.Context, file *config.Config, host str
 		}
 		parent = current.Number
 		if routes, err = g.journal.follows(ctx, current, file); err != nil {
-			return nil, withFaults(err, g.try(ctx, file, firstRoutes(file), parent+1))
+			_, more := g.try(ctx, file, firstRoutes(file), parent+1)
+			return nil, withFaults(err, more)
 		}
 	}
-	if err := g.try(ctx, file, routes, parent+1); err != nil {
+	versions, err := g.try(ctx, file, routes, parent+1)
+	if err != nil {
 		return nil, err
+	}
+	if current != nil {
+		was := map[string]string{}
+		if now := g.inForce(); now != nil && now.Number == current.Number {
+			was = now.versions()
+		}
+		if p.summary, err = summarize(current.Config, p.packed.Shared(), was, versions); err != nil {
+			return nil, err
+		}
 	}
 	if p.record, err = newRecord(p.packed.Config, parent, routes, host); err != nil {
 		return nil, err
@@ -221,25 +233,35 @@ func (g *generations) propose(ctx context.Context, file *config.Config, host str
 
 // try builds the generation of that number from the host's own files, golden
 // vectors and all, and lets it go.
-func (g *generations) try(ctx context.Context, file *config.Config, routes []route, number uint64) (err error) {
+func (g *generations) try(ctx context.Context, file *config.Config, routes []route, number uint64) (versions map[string]string, err error) {
 	s, err := newShelf(file)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.past, s.trial = g.shelf.past, true
 	next, err := buildAlone(ctx, file, s)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	next.routes, next.Number = routes, number
 	_, err = next.sessionConfig(false)
 	if err == nil {
 		_, err = dispatch.NewCore(next.dispatchConfig(func(string) bool { return false }))
 	}
+	versions = next.versions()
 	if closed := next.Close(ctx); err == nil {
 		err = closed
 	}
-	return err
+	return versions, err
+}
+
+// versions are those of the plugins, by name.
+func (g *Generation) versions() map[string]string {
+	all := map[string]string{}
+	for name, p := range g.plugins {
+		all[name] = p.Version()
+	}
+	return all
 }
 
 // differs is what a host's config has otherwise than a generation. Stores are

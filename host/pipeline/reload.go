@@ -21,6 +21,7 @@ type ReloadAnswer struct {
 	Generation uint64   `json:"generation"` // that holds now
 	Published  bool     `json:"published"`  // by this reload
 	Changes    []change `json:"changes"`    // of this host's file, from the generation that held
+	Summary    []string `json:"summary"`    // of Changes: which plugins, experiments, metrics and formulas
 	Warning    string   `json:"warning,omitempty"`
 }
 
@@ -51,7 +52,7 @@ func (h *host) reload(ctx context.Context, dry bool) (_ *ReloadAnswer, err error
 	if err != nil {
 		return nil, err
 	}
-	answer := &ReloadAnswer{Generation: h.gens.journal.wanted(), Changes: p.changes}
+	answer := &ReloadAnswer{Generation: h.gens.journal.wanted(), Changes: p.changes, Summary: p.summary}
 	if len(p.changes) == 0 {
 		answer.Warning = strings.Join(h.gens.inForce().outOfOrder(), "\n")
 	}
@@ -274,6 +275,9 @@ func WriteReload(out io.Writer, a *ReloadAnswer, dry bool) error {
 	var b strings.Builder
 	for _, c := range a.Changes {
 		fmt.Fprintln(&b, c)
+	}
+	for _, line := range a.Summary {
+		fmt.Fprintln(&b, line)
 	}
 	switch {
 	case len(a.Changes) == 0:
