@@ -118,7 +118,10 @@ func TestReload(t *testing.T) {
 
 	h = up(t, "-c", l.config)
 	s.finish(t)
-	want := settled(t, h, defined)
+	want, under := settled(t, h, defined)
+	if len(under) != len(defined) {
+		t.Errorf("beacons by generation: %v", under)
+	}
 	h.waitForDefined(t, "shop", want)
 	h.terminate(t)
 
@@ -155,11 +158,14 @@ func sessions(s pipeline.Status) []query.PartitionStatus {
 
 // settled waits until all that was sent is booked, and computes what it comes to:
 // each beacon under the generation of its dispatch, which its header names, and of
-// its place in its route's log, which the host's status names.
-func settled(t *testing.T, h *host, defined []*definition.Config) *definition.Result {
+// its place in its route's log, which the host's status names. It says how many were
+// booked under which.
+func settled(t *testing.T, h *host, defined []*definition.Config) (want *definition.Result, under map[uint64]int) {
 	t.Helper()
 	var lines []definition.Line // a broker that was killed may have some beacons twice
+	byOffset := map[int64]int{}
 	for _, r := range logOf(t, h.broker, "shop-events") {
+		byOffset[r.Offset] = len(lines)
 		lines = append(lines, definition.Line{Topic: "shop-events", Offset: r.Offset, Raw: r.Value})
 	}
 	waitFor(t, "all beacons to be dispatched", func() error {
@@ -181,7 +187,7 @@ func settled(t *testing.T, h *host, defined []*definition.Config) *definition.Re
 		}
 		return nil
 	})
-	under := map[uint64]int{}
+	under = map[uint64]int{}
 	for _, p := range sessions(st) {
 		for _, r := range logOf(t, h.broker, p.Topic) {
 			if r.Partition != p.Partition {
@@ -195,7 +201,7 @@ func settled(t *testing.T, h *host, defined []*definition.Config) *definition.Re
 			if err != nil {
 				t.Fatal(err)
 			}
-			line := &lines[slices.IndexFunc(lines, func(l definition.Line) bool { return l.Offset == header.Offset })]
+			line := &lines[byOffset[header.Offset]]
 			line.Dispatch = defined[header.Generation-1]
 			for _, sw := range p.Switches {
 				if sw.Offset <= r.Offset {
@@ -209,11 +215,8 @@ func settled(t *testing.T, h *host, defined []*definition.Config) *definition.Re
 			}
 		}
 	}
-	if len(under) != len(defined) {
-		t.Errorf("beacons by generation: %v", under)
-	}
 	undispatched(lines, defined)
-	return definition.Compute(*defined[0], lines)
+	return definition.Compute(*defined[0], lines), under
 }
 
 // undispatched finds the generation of beacons that were not routed: one between
