@@ -324,7 +324,7 @@ func TestReloadIsRefused(t *testing.T) {
 	_, errs, code := run(t, "reload", "--addr", h.url)
 	said(t, errs, code, 2, "session.gap: it is 30m in the running generation", "snapshots: a change of it needs a restart of the host")
 	rewrite(t, config, small, replaced(t, "orders / visitors", "visitors / orders"))
-	if out := mustRun(t, "reload", "--dry-run", "--addr", h.url); out != "~ keyspaces.shop.formulas.conversion.expr: \"orders / visitors\" -> \"visitors / orders\"\nwould become generation 2\n" {
+	if out := mustRun(t, "reload", "--dry-run", "--addr", h.url); out != "~ keyspaces.shop.formulas.conversion.expr: \"orders / visitors\" -> \"visitors / orders\"\nformula shop/conversion changes\nwould become generation 2\n" {
 		t.Errorf("dry run: %s", out)
 	}
 	if s, err := h.status(); err != nil || s.Generation != 1 || s.GenerationWanted != 1 {
