@@ -12,12 +12,13 @@ import (
 
 // builds says which compiler made which modules.
 var builds = []struct {
-	compiler, version string // and the flag that asks for its version
+	compiler, version string // and what asks for its version
 	modules           []string
 }{
 	{"clang", "--version", []string{"plugins/*/*.wasm", "sdk/c/examples/*.wasm"}},
 	{"/usr/bin/rustc", "--version", []string{"sdk/rust/examples/*.wasm"}},
 	{"asc", "--version", []string{"sdk/assemblyscript/examples/*.wasm"}},
+	{"zig", "version", []string{"sdk/zig/examples/*.wasm"}},
 }
 
 // The binaries that are checked in are those of their sources. Another version of

@@ -26,10 +26,11 @@ c() {
 
 # Debian's compiler, which alone brings a core for wasm32: another cargo does not get on with it.
 rust() {
-  local name
+  local source name
   (cd sdk/rust && PATH=/usr/bin:/bin CARGO_PROFILE_RELEASE_STRIP=symbols cargo build --offline --quiet --release \
-    --config "target.wasm32-unknown-unknown.rustflags=['--remap-path-prefix=$PWD=pharos']" --target wasm32-unknown-unknown --target-dir "$work/rust" --example filter --example split --example extract)
-  for name in filter split extract; do
+    --config "target.wasm32-unknown-unknown.rustflags=['--remap-path-prefix=$PWD=pharos']" --target wasm32-unknown-unknown --target-dir "$work/rust" --examples)
+  for source in sdk/rust/examples/*.rs; do
+    name=$(basename "$source" .rs)
     place "$work/rust/wasm32-unknown-unknown/release/examples/$name.wasm" "sdk/rust/examples/$name.wasm"
   done
 }
@@ -42,7 +43,18 @@ assemblyscript() {
   done
 }
 
+zig_() {
+  local source
+  for source in sdk/zig/examples/*.zig; do
+    ZIG_LOCAL_CACHE_DIR=$work/zig ZIG_GLOBAL_CACHE_DIR=$work/zig zig build-exe -target wasm32-freestanding -O ReleaseSafe \
+      -fno-entry -rdynamic -fstrip -fsingle-threaded --stack 65536 "-femit-bin=$work/zig.wasm" \
+      --dep pharos "-Mroot=$source" -Mpharos=sdk/zig/pharos.zig
+    place "$work/zig.wasm" "${source%.zig}.wasm"
+  done
+}
+
 out=${1-}
 c
 rust
 assemblyscript
+zig_

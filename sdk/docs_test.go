@@ -30,7 +30,7 @@ func TestDocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := marked.FindAllStringSubmatch(string(doc), -1)
-	if len(blocks) < 9 {
+	if len(blocks) < 10 {
 		t.Fatalf("%d marked blocks", len(blocks))
 	}
 	for _, b := range blocks {
@@ -65,11 +65,12 @@ func TestCommands(t *testing.T) {
 		c      = "clang --target=wasm32 -O2 -nostdlib -mbulk-memory -Wl,--no-entry -Wl,--stack-first -o "
 		golang = "GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o "
 		rust   = "cargo build --release --target wasm32-unknown-unknown"
+		zig    = "zig build-exe -target wasm32-freestanding -O ReleaseSafe -fno-entry -rdynamic -fsingle-threaded --stack 65536"
 		as     = ".ts -O3 --noAssert --use abort= -o "
 	)
 	for path, commands := range map[string][]string{
-		"../docs/plugins.md": {c, golang, rust, as}, "c/README.md": {c}, "c/pharos.h": {c}, "go/README.md": {golang}, "go/pharos/plugin.go": {golang},
-		"rust/README.md": {rust}, "assemblyscript/README.md": {as},
+		"../docs/plugins.md": {c, golang, rust, as, zig}, "c/README.md": {c}, "c/pharos.h": {c}, "go/README.md": {golang}, "go/pharos/plugin.go": {golang},
+		"rust/README.md": {rust}, "assemblyscript/README.md": {as}, "zig/README.md": {zig},
 	} {
 		text := string(read(t, path))
 		for _, command := range commands {

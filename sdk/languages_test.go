@@ -21,6 +21,7 @@ var languages = []language{
 	{"go", buildGo, nil},
 	{"rust", checkedIn("rust/examples"), buildRust},
 	{"assemblyscript", checkedIn("assemblyscript/examples"), buildAS},
+	{"zig", checkedIn("zig/examples"), buildZig},
 }
 
 func checkedIn(dir string) func(testing.TB, string) string {
@@ -81,13 +82,32 @@ func buildAS(t testing.TB, name string) string {
 	return module
 }
 
+// buildZig builds a guest of zig/testdata.
+func buildZig(t testing.TB, name string) string {
+	t.Helper()
+	module := filepath.Join(t.TempDir(), name+".wasm")
+	run(t, "zig", zigCache(), "zig", "build-exe", "-target", "wasm32-freestanding", "-O", "ReleaseSafe", "-fno-entry", "-rdynamic", "-fsingle-threaded",
+		"--stack", "65536", "-femit-bin="+module, "--dep", "pharos", "-Mroot=testdata/"+name+".zig", "-Mpharos=pharos.zig")
+	return module
+}
+
+// zigCache keeps what Zig caches out of the sources.
+func zigCache() []string {
+	return []string{"ZIG_LOCAL_CACHE_DIR=" + filepath.Join(cacheDir, "zig"), "ZIG_GLOBAL_CACHE_DIR=" + filepath.Join(cacheDir, "zig")}
+}
+
 // The same tests run natively: what a plugin answers is not the engine's doing. (Those
 // of C and AssemblyScript have no native form: C's words are 32 bits, and
 // AssemblyScript is compiled to WebAssembly only, so node runs that.)
 func TestNatively(t *testing.T) {
 	t.Run("go", func(t *testing.T) { run(t, "go/examples", nil, "go", "test", "./...") })
 	t.Run("assemblyscript", func(t *testing.T) {
-		run(t, "assemblyscript", nil, "node", "testing.mjs", "examples/filter.wasm", "examples/split.wasm", "examples/extract.wasm")
+		run(t, "assemblyscript", nil, "node", "testing.mjs", "examples/filter.wasm", "examples/split.wasm", "examples/extract.wasm", "examples/session.wasm")
+	})
+	t.Run("zig", func(t *testing.T) {
+		for _, e := range examples {
+			run(t, "zig", zigCache(), "zig", "test", "--dep", "pharos", "-Mroot=examples/"+e.name+".zig", "-Mpharos=pharos.zig")
+		}
 	})
 	t.Run("rust", func(t *testing.T) {
 		run(t, "rust", []string{debian}, "/usr/bin/cargo", "test", "--offline", "--quiet", "--target-dir", filepath.Join(cacheDir, "rust"), "--lib", "--examples")

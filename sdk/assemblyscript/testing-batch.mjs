@@ -43,32 +43,70 @@ export function batch(kind, plan, vector, room) {
   out.words({ countersAt: out.area(8 * (plan.counters?.length ?? 0)) });
   if (kind === "filter") out.words({ keepAt: out.area(bitmap), reasonsAt: out.area(rows) });
   if (kind === "split") out.words({ routesAt: out.area(new Uint8Array(2 * rows).fill(0xff)) });
-  if (kind === "extract") {
-    const tupleWidth = width(plan);
-    out.words({
-      tupleWidth, measurementsAt: out.area(24 * room.measurements), measurementsCap: room.measurements,
-      tuplesAt: out.area(8 * tupleWidth * room.tuples), tuplesCap: room.tuples, textAt: out.area(room.text), textCap: room.text,
-    });
+  if (kind === "extract") measurements(out, plan, room);
+  if (plan.cells?.length) {
+    const names = sessionNames(vector);
+    const slots = vector.beacons.map((b) => names.indexOf(nameOf(b)));
+    cells(out, plan, slots, plan.cells.map(() => new Uint8Array(8 * names.length)));
   }
-  if (plan.cells?.length) cells(out, plan, vector);
   return out.finish();
+}
+
+/** The batch of sessions that have ended, with the cells that their beacons left in a batch that was answered. */
+export function closed(plan, answered, sessions, room) {
+  const columns = 2 + plan.points.length;
+  const out = new Areas(128 + 32 * columns);
+  out.words({ kind: 4, rows: sessions.length, columns, columnsAt: 128, counters: plan.counters?.length ?? 0 });
+  out.words({ countersAt: out.area(8 * (plan.counters?.length ?? 0)) });
+  for (let i = 0; i < columns; i++) {
+    const values = sessions.map((s) => [s.first, s.last, ...s.counted][i]);
+    const descriptor = [TYPES.i64, 0, out.area(bits(values.map(() => true))), out.area(bytesOf(BigInt64Array.from(values, BigInt)))];
+    descriptor.forEach((word, k) => out.word(128 + 32 * i + 4 * k, word));
+  }
+  measurements(out, plan, room);
+  if (plan.cells?.length) {
+    const at = (i) => new DataView(answered.buffer).getUint32(words(answered)[H.cellsAt] + 8 * i + 4, true);
+    cells(out, plan, [...sessions.keys()], plan.cells.map((_, i) => answered.subarray(at(i), at(i) + 8 * sessions.length)));
+  }
+  return out.finish();
+}
+
+/** The sessions of a vector's beacons, and what a close is told of them. */
+export function sessionsOf(vector, plan, answers) {
+  return sessionNames(vector).map((name) => {
+    const rows = [...vector.beacons.keys()].filter((row) => nameOf(vector.beacons[row]) === name);
+    const times = rows.map((row) => Number(number(vector.beacons[row].$time) ?? 0));
+    const measured = rows.flatMap((row) => answers[row]);
+    const counted = plan.points.map((p) => measured.filter((m) => m.point === p.name && m.value !== null).length);
+    return { name, first: times[0], last: times.at(-1), counted };
+  });
+}
+
+function sessionNames(vector) {
+  return [...new Set(vector.beacons.map(nameOf))];
+}
+
+function nameOf(beacon) {
+  return beacon.$session ?? "session";
+}
+
+function measurements(out, plan, room) {
+  const tupleWidth = width(plan);
+  out.words({
+    tupleWidth, measurementsAt: out.area(24 * room.measurements), measurementsCap: room.measurements,
+    tuplesAt: out.area(8 * tupleWidth * room.tuples), tuplesCap: room.tuples, textAt: out.area(room.text), textCap: room.text,
+  });
 }
 
 function width(plan) {
   return Math.max(0, ...plan.points.map((p) => p.attributes?.length ?? 0));
 }
 
-function cells(out, plan, vector) {
-  const slots = new Map();
-  const slotOf = vector.beacons.map((b) => {
-    const session = b.$session ?? "session";
-    if (!slots.has(session)) slots.set(session, slots.size);
-    return slots.get(session);
-  });
-  const descriptors = plan.cells.flatMap((c) => [TYPES[c.type], out.area(8 * slots.size)]);
+function cells(out, plan, slots, values) {
+  const descriptors = plan.cells.flatMap((c, i) => [TYPES[c.type], out.area(values[i])]);
   out.words({
     cells: plan.cells.length, cellsAt: out.area(bytesOf(Uint32Array.from(descriptors))),
-    slots: slots.size, slotsAt: out.area(bytesOf(Uint32Array.from(slotOf))),
+    slots: values[0].length / 8, slotsAt: out.area(bytesOf(Uint32Array.from(slots))),
   });
 }
 

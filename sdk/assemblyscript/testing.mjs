@@ -5,7 +5,7 @@
 //   import { golden } from "pharos/testing"; await golden("build/mine.wasm")
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { batch, needed, number, parse, read, write } from "./testing-batch.mjs";
+import { batch, closed, needed, number, parse, read, sessionsOf, write } from "./testing-batch.mjs";
 
 /** Runs the vectors beside a module and returns how many there are. Throws an error with all that is answered otherwise. */
 export async function golden(path, vectors = path.replace(/\.wasm$/, ".golden.ndjson")) {
@@ -35,28 +35,40 @@ async function run(module, vector) {
   if (wanted !== undefined && (refused === null || refused.includes(wanted))) return; // the schema is for the host to check
   if (refused !== null) throw new Error(`the config is refused: ${refused}`);
   const plan = JSON.parse(guest.text("pharos_plan"));
-  let room = { measurements: 0, tuples: 0, text: 0 }; // too little at first, so that a plugin counts on
+  const answered = call(guest, "pharos_process", (room) => batch(manifest.kind, plan, vector, room));
+  const { answers, counters } = read(manifest.kind, plan, answered);
+  compare("beacon", answers, vector.expect.map(normal));
+  if (vector.close) {
+    const sessions = sessionsOf(vector, plan, answers);
+    const ended = read(manifest.kind, plan, call(guest, "pharos_close", (room) => closed(plan, answered, sessions, room)));
+    compare("end of session", ended.answers, sessions.map((s) => normal(vector.close[s.name] ?? [])));
+    for (const name in counters) counters[name] += ended.counters[name];
+  }
+  for (const [name, want] of Object.entries(vector.counters ?? {})) {
+    if (counters[name] !== BigInt(number(want))) throw new Error(`counter ${name}: answered ${counters[name]}, expected ${number(want)}`);
+  }
+}
+
+/** Has a batch answered, with too little room at first, so that a plugin counts on. */
+function call(guest, name, lay) {
+  let room = { measurements: 0, tuples: 0, text: 0 };
   for (;;) {
-    const bytes = batch(manifest.kind, plan, vector, room);
+    const bytes = lay(room);
     const at = guest.place(bytes);
-    const code = guest.call("pharos_process", at);
+    const code = guest.call(name, at);
     if (code > 1) throw new Error(guest.text("pharos_error"));
-    const answered = guest.bytes(at, bytes.length);
-    if (code === 0) return compare(read(manifest.kind, plan, answered), vector);
+    const answered = guest.bytes(at, bytes.length).slice();
+    if (code === 0) return answered;
     room = needed(answered);
   }
 }
 
-function compare({ answers, counters }, vector) {
+function compare(what, answers, wanted) {
   answers.forEach((got, i) => {
-    const want = normal(vector.expect[i]);
-    if (JSON.stringify(got) !== JSON.stringify(want)) {
-      throw new Error(`beacon ${i}: answered ${JSON.stringify(got)}, expected ${JSON.stringify(want)}`);
+    if (JSON.stringify(got) !== JSON.stringify(wanted[i])) {
+      throw new Error(`${what} ${i}: answered ${JSON.stringify(got)}, expected ${JSON.stringify(wanted[i])}`);
     }
   });
-  for (const [name, want] of Object.entries(vector.counters ?? {})) {
-    if (counters[name] !== BigInt(number(want))) throw new Error(`counter ${name}: answered ${counters[name]}, expected ${number(want)}`);
-  }
 }
 
 /** An entry of expect in the form of what is read. */

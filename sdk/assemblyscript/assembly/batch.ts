@@ -1,15 +1,8 @@
 import { Column } from "./column";
 import { Slice, address, length, slice } from "./slice";
 
-/** Close: the column of the time of a session's first beacon, ms. */
-export const CLOSE_FIRST: u32 = 0;
-/** Close: the column of the time of a session's last beacon, ms. */
-export const CLOSE_LAST: u32 = 1;
-/** Close: the column of the number of measurements of the plan's first point; those of the others follow. */
-export const CLOSE_POINTS: u32 = 2;
-
-// Columns of the batch at hand, used again and again: a plan has at most 256 fields, a close a column a point and two.
-const columns: usize = heap.alloc(1026 * offsetof<Column>());
+// Columns of the batch at hand, used again and again: a plan has at most 256 fields.
+const columns: usize = heap.alloc(256 * offsetof<Column>());
 
 /**
  * The batch of one call: it lies over the header that abi/SPEC.md describes. An index that is out of range is a trap.
@@ -184,6 +177,27 @@ export class Batch {
     if (i >= this.cells || load<u32>(descriptor) != kind) unreachable();
     const slot = load<u32>(this.at(this.slotsAt) + (row << 2));
     return this.at(load<u32>(descriptor, 4)) + (slot << 3);
+  }
+
+  /** The time of the first beacon of a session that has ended, ms since 1970. This and the next two are for close. */
+  first(row: u32): i64 {
+    return this.ended(0, row);
+  }
+
+  /** The time of its last beacon. */
+  last(row: u32): i64 {
+    return this.ended(1, row);
+  }
+
+  /** How many of its measurements of a point, an index in the plan, were booked. */
+  counted(row: u32, point: u32): i64 {
+    return this.ended(2 + point, row);
+  }
+
+  private ended(i: u32, row: u32): i64 {
+    if (this.kind != 4 || i >= this.columns) unreachable();
+    this.check(row);
+    return load<i64>(this.at(load<u32>(this.at(this.columnsAt) + (i << 5), 12)) + (row << 3));
   }
 
   /** @internal Tells whether all outputs fitted. */

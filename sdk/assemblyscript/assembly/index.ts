@@ -10,7 +10,7 @@
 // What it answers for a row must depend on the config, the data files, that row and its session's cells only: the host
 // splits, joins and repeats batches.
 
-export { Batch, CLOSE_FIRST, CLOSE_LAST, CLOSE_POINTS } from "./batch";
+export { Batch } from "./batch";
 export { Column, ValueKind } from "./column";
 export { Json } from "./json";
 export { Config, Kind, Manifest, Plugin, register } from "./plugin";

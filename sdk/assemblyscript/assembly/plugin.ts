@@ -81,8 +81,8 @@ export abstract class Plugin {
   abstract process(batch: Batch): string | null;
 
   /**
-   * Answers for every row of a batch of closed sessions, if the module also has `export * from "pharos/assembly/close"`. The
-   * columns are CLOSE_FIRST, CLOSE_LAST and from CLOSE_POINTS on the number of measurements of each point, all i64.
+   * Answers for every row of a batch of sessions that have ended, if the module also has
+   * `export * from "pharos/assembly/close"`. The plan's columns are not there, but first, last, counted and the cells.
    */
   close(batch: Batch): string | null {
     return "the plugin does not close sessions";

@@ -58,13 +58,6 @@ pub struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// Close: the column of the time of a session's first beacon, ms.
-    pub const CLOSE_FIRST: usize = 0;
-    /// Close: the column of the time of a session's last beacon, ms.
-    pub const CLOSE_LAST: usize = 1;
-    /// Close: the column of the number of measurements of the plan's first point; those of the others follow.
-    pub const CLOSE_POINTS: usize = 2;
-
     /// # Safety
     /// What lies at `at`, a multiple of 8, is laid out as abi/SPEC.md says, and only used through the batch as long as that
     /// lives.
@@ -213,6 +206,27 @@ impl<'a> Batch<'a> {
         let [kind, at] = self.cells[i];
         assert!(kind == T::KIND, "the plan has another type for the cell");
         Cell { slots: self.slots, values: unsafe { area(self.base(), at as usize, self.word(SLOTS)) } }
+    }
+
+    /// The time of the first beacon of a session that has ended, ms since 1970. This and the next two are for
+    /// [`Plugin::close`](crate::Plugin::close).
+    pub fn first(&self, row: usize) -> i64 {
+        self.ended(0).i64(row)
+    }
+
+    /// The time of its last beacon.
+    pub fn last(&self, row: usize) -> i64 {
+        self.ended(1).i64(row)
+    }
+
+    /// How many of its measurements of a point, an index in the plan, were booked.
+    pub fn counted(&self, row: usize, point: usize) -> i64 {
+        self.ended(2 + point).i64(row)
+    }
+
+    fn ended(&self, i: usize) -> Column<'a> {
+        assert!(self.word(KIND) == 4, "the batch is of beacons, not of sessions that have ended");
+        self.column(i)
     }
 
     /// Writes what is counted last, and tells whether all outputs fitted.

@@ -1,7 +1,7 @@
 //! What the exports of a module do.
 
 use crate::memory::heap;
-use crate::{Batch, Close, Config, Error, Plugin};
+use crate::{Batch, Config, Error, Plugin};
 use core::cell::{Cell, UnsafeCell};
 
 const DONE: u32 = 0;
@@ -61,6 +61,10 @@ impl<P: Plugin> Guest<P> {
         self.answer(batch, P::process)
     }
 
+    pub fn close(&self, batch: *mut u8) -> u32 {
+        self.answer(batch, P::close)
+    }
+
     pub fn error(&self) -> u64 {
         pack(self.error.get())
     }
@@ -82,12 +86,6 @@ impl<P: Plugin> Guest<P> {
             Ok(()) => TOO_SMALL,
             Err(e) => self.fail(e),
         }
-    }
-}
-
-impl<P: Close> Guest<P> {
-    pub fn close(&self, batch: *mut u8) -> u32 {
-        self.answer(batch, P::close)
     }
 }
 

@@ -71,13 +71,13 @@ pub trait Plugin: Sized {
 
     /// Answers for every row of a batch. An error makes the host look for the guilty rows.
     fn process(&mut self, batch: &Batch) -> Result<(), Error>;
-}
 
-/// An extractor that also measures closed sessions: `pharos::export!(NAME, close)`.
-pub trait Close: Plugin {
-    /// Answers for every row of a batch of closed sessions. Its columns are [`Batch::CLOSE_FIRST`],
-    /// [`Batch::CLOSE_LAST`] and from [`Batch::CLOSE_POINTS`] on the number of measurements of each point, all `i64`.
-    fn close(&mut self, batch: &Batch) -> Result<(), Error>;
+    /// Answers for every row of a batch of sessions that have ended, of an extractor that is exported by
+    /// `export!(NAME, close)`. The plan's columns are not there, but [`Batch::first`], [`Batch::last`], [`Batch::counted`]
+    /// and the cells.
+    fn close(&mut self, _batch: &Batch) -> Result<(), Error> {
+        Err("the plugin does not measure the ends of sessions".into())
+    }
 }
 
 /// Why a config is refused or a batch has failed: `Err("the list is missing".into())`.
@@ -103,8 +103,8 @@ impl From<memory::Text> for Error {
     }
 }
 
-/// Makes a [`Plugin`] the module's: `export!(Internal)`. Once a module. `export!(Visits, close)` is for one that is
-/// [`Close`] too.
+/// Makes a [`Plugin`] the module's: `export!(Internal)`. Once a module. `export!(Visits, close)` is for one that
+/// has [`Plugin::close`].
 #[macro_export]
 macro_rules! export {
     ($plugin:ty) => {
@@ -118,7 +118,7 @@ macro_rules! export {
     };
     ($plugin:ty, close) => {
         #[cfg(not(target_arch = "wasm32"))]
-        const _: fn(&mut $plugin, &$crate::Batch) -> Result<(), $crate::Error> = <$plugin as $crate::Close>::close;
+        const _: fn(&$crate::Config) -> Result<$plugin, $crate::Error> = <$plugin as $crate::Plugin>::configure;
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             static GUEST: $crate::Guest<$plugin> = $crate::Guest::new();

@@ -10,7 +10,7 @@
 
 mod layout;
 
-use crate::{Batch, Config, Json, Plugin};
+use crate::{Batch, Config, Error, Json, Plugin};
 use layout::{Layout, Names, Room};
 use std::borrow::ToOwned;
 use std::boxed::Box;
@@ -42,23 +42,18 @@ fn run<P: Plugin>(vector: Json<'static>) -> Result<(), String> {
     };
     let names = Names::read(Json::new(plugin.plan().json().as_bytes()));
     let layout = Layout::new(P::MANIFEST.kind, &names, vector);
-    let mut room = Room::default(); // too little at first, so that a plugin counts on
-    let memory = loop {
-        let mut memory = layout.memory(&room);
-        // The layout is that of abi/SPEC.md, and the memory is aligned to 8.
-        let batch = unsafe { Batch::new(memory.as_mut_ptr().cast()) };
-        plugin.process(&batch).map_err(|e| e.text().to_string())?;
-        if batch.finish() {
-            break memory;
-        }
-        room = layout::needed(&memory);
-    };
-    let got = layout.answers(&memory);
+    let memory = call(&mut plugin, P::process, |room| layout.memory(room))?;
     let want: Vec<String> = expect.elements().map(layout::expected).collect();
-    if got != want {
-        return Err(format!("answered {}, expected {}", got.join(", "), want.join(", ")));
+    same(&layout.answers(&memory), &want)?;
+    let mut counted = layout.counters(&memory);
+    if let Some(ends) = vector.get("close") {
+        let sessions = layout.sessions(&memory);
+        let memory = call(&mut plugin, P::close, |room| layout.closed(&memory, &sessions, room))?;
+        let of = |name: &String| ends.members().find(|(k, _)| k.is(name)).map_or("[]".to_string(), |(_, v)| layout::expected(v));
+        let want: Vec<String> = sessions.iter().map(|s| of(&s.name)).collect();
+        same(&layout.answers(&memory), &want).map_err(|e| format!("ends of sessions: {}", e))?;
+        counted.iter_mut().zip(layout.counters(&memory)).for_each(|(sum, n)| *sum += n);
     }
-    let counted = layout.counters(&memory);
     for (name, want) in vector.get("counters").iter().flat_map(|c| c.members()) {
         let got = names.counters.iter().position(|n| name.is(n)).map(|i| counted[i] as i64);
         if got != want.as_i64() {
@@ -66,6 +61,28 @@ fn run<P: Plugin>(vector: Json<'static>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Has a batch answered, with too little room at first, so that a plugin counts on.
+fn call<P>(plugin: &mut P, f: fn(&mut P, &Batch) -> Result<(), Error>, memory: impl Fn(&Room) -> Vec<u64>) -> Result<Vec<u64>, String> {
+    let mut room = Room::default();
+    loop {
+        let mut memory = memory(&room);
+        // The layout is that of abi/SPEC.md, and the memory is aligned to 8.
+        let batch = unsafe { Batch::new(memory.as_mut_ptr().cast()) };
+        f(plugin, &batch).map_err(|e| e.text().to_string())?;
+        if batch.finish() {
+            return Ok(memory);
+        }
+        room = layout::needed(&memory);
+    }
+}
+
+fn same(got: &[String], want: &[String]) -> Result<(), String> {
+    if got == want {
+        return Ok(());
+    }
+    Err(format!("answered {}, expected {}", got.join(", "), want.join(", ")))
 }
 
 /// The document that a host passes, with the data files of a vector.

@@ -68,6 +68,16 @@ pub struct Layout<'a> {
     width: usize,
     rows: Vec<Vec<(ValueKind, String)>>,
     slots: Vec<u32>,
+    sessions: Vec<Session>,
+}
+
+/// A session of the beacons, and what a close is told of it.
+#[derive(Clone)]
+pub struct Session {
+    pub name: String,
+    first: i64,
+    last: i64,
+    counted: Vec<i64>, // measurements of each point
 }
 
 impl<'a> Layout<'a> {
@@ -75,17 +85,25 @@ impl<'a> Layout<'a> {
         let untyped = vector.get("untyped").is_some();
         let beacons = elements(vector, "beacons");
         let row = |b: &Json| names.fields.iter().map(|f| value(b.get(&f.name), &f.name, untyped)).collect();
-        let mut sessions = BTreeMap::new();
-        let mut slot = |b: &Json| {
-            let n = sessions.len() as u32;
-            *sessions.entry(value(b.get("$session"), "$session", false).1).or_insert(n)
-        };
+        let mut sessions: Vec<Session> = Vec::new();
+        let mut slots = Vec::new();
+        for b in &beacons {
+            let name = value(b.get("$session"), "$session", false).1;
+            let time = b.get("$time").and_then(|t| t.as_i64()).unwrap_or(0);
+            let slot = sessions.iter().position(|s| s.name == name).unwrap_or_else(|| {
+                sessions.push(Session { name, first: time, last: time, counted: std::vec![0; names.points.len()] });
+                sessions.len() - 1
+            });
+            sessions[slot].last = time;
+            slots.push(slot as u32);
+        }
         Layout {
             kind,
             names,
             width: names.points.iter().map(|(_, attributes)| attributes.len()).max().unwrap_or(0),
             rows: beacons.iter().map(row).collect(),
-            slots: beacons.iter().map(&mut slot).collect(),
+            slots,
+            sessions,
         }
     }
 
@@ -108,31 +126,71 @@ impl<'a> Layout<'a> {
                 out.output(batch::REASONS_AT, &std::vec![0; rows]);
             }
             Kind::Split => out.output(batch::ROUTES_AT, &std::vec![0xFF; 2 * rows]),
-            Kind::Extract => {
-                out.word(batch::TUPLE_WIDTH, self.width);
-                out.sized(batch::MEASUREMENTS_AT, batch::MEASUREMENTS_CAP, room.measurements, 24);
-                out.sized(batch::TUPLES_AT, batch::TUPLES_CAP, room.tuples, 8 * self.width);
-                out.sized(batch::TEXT_AT, batch::TEXT_CAP, room.text, 1);
-            }
+            Kind::Extract => self.measurements(&mut out, room),
         }
-        self.cells(&mut out);
+        self.cells(&mut out, &std::vec![std::vec![0; 8 * self.sessions.len()]; self.names.cells.len()], &self.slots);
         out.finish()
     }
 
-    fn cells(&self, out: &mut Areas) {
-        let slots = self.slots.iter().max().map_or(0, |m| *m as usize + 1);
+    /// The sessions of beacons that were answered.
+    pub fn sessions(&self, memory: &[u64]) -> Vec<Session> {
+        let mut sessions = self.sessions.clone();
+        for i in 0..word(memory, batch::MEASUREMENTS) as usize {
+            let m = measurement(memory, i);
+            if m.value.abs() <= 1e9 {
+                sessions[self.slots[m.row as usize] as usize].counted[m.point as usize] += 1;
+            }
+        }
+        sessions
+    }
+
+    /// The batch of sessions that have ended, with the cells that their beacons left.
+    pub fn closed(&self, memory: &[u64], sessions: &[Session], room: &Room) -> Vec<u64> {
+        let columns = 2 + self.names.points.len();
+        let mut out = Areas(std::vec![0; 128 + 32 * columns]);
+        out.word(batch::KIND, 4);
+        out.word(batch::ROWS, sessions.len());
+        out.word(batch::COLUMNS, columns);
+        out.word(batch::COLUMNS_AT, 128);
+        let mut valid = std::vec![0; (sessions.len() + 7) / 8];
+        (0..sessions.len()).for_each(|i| set(&mut valid, i, true));
+        for i in 0..columns {
+            let of = |s: &Session| [s.first, s.last].iter().chain(&s.counted).nth(i).map_or(0, |v| *v);
+            let data: Vec<u8> = sessions.iter().flat_map(|s| of(s).to_le_bytes()).collect();
+            let descriptor = [2, 0, out.area(&valid), out.area(&data), 0, 0, 0, 0];
+            out.0[128 + 32 * i..][..32].copy_from_slice(&words(&descriptor));
+        }
+        out.list(batch::COUNTERS, self.names.counters.len(), 8);
+        self.measurements(&mut out, room);
+        let cell = |i: usize| {
+            let at = number(bytes(memory), word(memory, batch::CELLS_AT) as usize + 8 * i + 4);
+            bytes(memory)[at..at + 8 * sessions.len()].to_vec()
+        };
+        let cells: Vec<Vec<u8>> = (0..self.names.cells.len()).map(cell).collect();
+        self.cells(&mut out, &cells, &(0..sessions.len() as u32).collect::<Vec<_>>());
+        out.finish()
+    }
+
+    fn measurements(&self, out: &mut Areas, room: &Room) {
+        out.word(batch::TUPLE_WIDTH, self.width);
+        out.sized(batch::MEASUREMENTS_AT, batch::MEASUREMENTS_CAP, room.measurements, 24);
+        out.sized(batch::TUPLES_AT, batch::TUPLES_CAP, room.tuples, 8 * self.width);
+        out.sized(batch::TEXT_AT, batch::TEXT_CAP, room.text, 1);
+    }
+
+    fn cells(&self, out: &mut Areas, values: &[Vec<u8>], slots: &[u32]) {
         if self.names.cells.is_empty() {
             return;
         }
         let mut descriptors = Vec::new();
-        for kind in &self.names.cells {
-            let at = out.area(&std::vec![0; 8 * slots]);
+        for (kind, values) in self.names.cells.iter().zip(values) {
+            let at = out.area(values);
             descriptors.extend_from_slice(&words(&[*kind, at]));
         }
         out.word(batch::CELLS, self.names.cells.len());
-        out.word(batch::SLOTS, slots);
+        out.word(batch::SLOTS, self.sessions.len());
         out.output(batch::CELLS_AT, &descriptors);
-        out.output(batch::SLOTS_AT, &words(&self.slots));
+        out.output(batch::SLOTS_AT, &words(slots));
     }
 
     fn column(&self, i: usize, out: &mut Areas) {
@@ -195,7 +253,7 @@ impl<'a> Layout<'a> {
         let bytes = bytes(memory);
         let at = |i| word(memory, i) as usize;
         let name = |i: usize| format!("{:?}", self.names.answers[i]);
-        (0..self.rows.len())
+        (0..at(batch::ROWS))
             .map(|row| match self.kind {
                 Kind::Filter if bytes[at(batch::KEEP_AT) + row / 8] >> (row % 8) & 1 != 0 => "null".to_owned(),
                 Kind::Filter => name(bytes[at(batch::REASONS_AT) + row] as usize),
@@ -214,14 +272,12 @@ impl<'a> Layout<'a> {
 
     fn measurement(&self, memory: &[u64], i: usize) -> (u32, String) {
         let bytes = bytes(memory);
-        // An area of measurements is aligned to 8.
-        let m = unsafe { *bytes.as_ptr().add(word(memory, batch::MEASUREMENTS_AT) as usize).cast::<Measurement>().add(i) };
+        let m = measurement(memory, i);
         let (point, attributes) = &self.names.points[m.point as usize];
         let mut values = BTreeMap::new();
         for (k, name) in attributes.iter().enumerate().filter(|_| m.attributes > 0) {
             let at = word(memory, batch::TUPLES_AT) as usize + 8 * ((m.attributes as usize - 1) * self.width + k);
-            let number = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]) as usize;
-            let text = &bytes[number(at)..][..number(at + 4)];
+            let text = &bytes[number(bytes, at)..][..number(bytes, at + 4)];
             if !text.is_empty() {
                 values.insert(name.clone(), String::from_utf8_lossy(text).into_owned());
             }
@@ -233,6 +289,15 @@ impl<'a> Layout<'a> {
         let at = word(memory, batch::COUNTERS_AT) as usize / 8;
         memory[at..at + self.names.counters.len()].to_vec()
     }
+}
+
+fn measurement(memory: &[u64], i: usize) -> Measurement {
+    // An area of measurements is aligned to 8.
+    unsafe { *memory.as_ptr().cast::<u8>().add(word(memory, batch::MEASUREMENTS_AT) as usize).cast::<Measurement>().add(i) }
+}
+
+fn number(bytes: &[u8], at: usize) -> usize {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]) as usize
 }
 
 fn describe(point: &str, value: f64, attributes: &BTreeMap<String, String>) -> String {
