@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"text/tabwriter"
 	"time"
 
@@ -43,13 +42,10 @@ those of the files, else those of the golden vectors, else random ones.`,
 			if o.Inputs, err = given.inputs(c.InOrStdin()); err != nil {
 				return err
 			}
-			began, show := time.Now(), progress(os.Stderr)
-			o.Progress = func(what string) {
-				if time.Since(began) > 2*time.Second {
-					show("measuring %s", what)
-				}
-			}
+			say, end := slowly("measuring")
+			o.Progress = say
 			m, err := author.Bench(c.Context(), args[0], o)
+			end()
 			if errors.Is(err, fs.ErrNotExist) {
 				return usageError{err}
 			}

@@ -52,13 +52,10 @@ is 1 then.`,
 				}
 				module = built.Path
 			}
-			started, show := time.Now(), progress(os.Stderr)
-			o.Progress = func(what string) {
-				if time.Since(started) > 2*time.Second {
-					show("trying %s", what)
-				}
-			}
+			say, end := slowly("trying")
+			o.Progress = say
 			result, err := author.Test(c.Context(), module, o)
+			end()
 			if errors.Is(err, fs.ErrNotExist) {
 				return usageError{err}
 			}
@@ -77,6 +74,23 @@ is 1 then.`,
 	c.Flags().IntVar(&o.Most, "most", 10_000, "beacons of each file to try")
 	c.Flags().Uint64Var(&o.Seed, "seed", 1, "seed of the random beacons and shuffles")
 	return c
+}
+
+// slowly tells what is done, once it has taken some seconds; end ends that.
+func slowly(verb string) (say func(what string), end func()) {
+	began, show, shown := time.Now(), progress(os.Stderr), false
+	say = func(what string) {
+		if time.Since(began) > 2*time.Second {
+			show("%s %s", verb, what)
+			shown = true
+		}
+	}
+	end = func() {
+		if shown {
+			show("took %v\n", time.Since(began).Round(100*time.Millisecond))
+		}
+	}
+	return say, end
 }
 
 // maxFindings is how many findings are written.
