@@ -115,3 +115,24 @@ func TestRunRefuses(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Cells are kept from beacon to beacon, and sessions end behind the last one.
+func TestRunSessions(t *testing.T) {
+	all, ran := run(t, session, "", "", `{"ts":1000,"sid":"a","type":"order","price":2}
+{"ts":2000,"sid":"b","type":"view"}
+{"ts":5000,"sid":"a","type":"order","price":3}`, RunOptions{})
+	var got []string
+	for _, d := range all {
+		got = append(got, fmt.Sprintf("%d%s %s", d.Line, d.Session, d.Answer))
+	}
+	want := []string{
+		`1 [{"point":"order","value":2}]`,
+		`2 []`,
+		`3 [{"point":"order","value":3},{"point":"repeat_order","value":1}]`,
+		`0a [{"point":"session_spent","value":5},{"point":"session_seconds","value":4}]`,
+		`0b []`,
+	}
+	if !reflect.DeepEqual(got, want) || ran.Beacons != 3 || ran.Sessions != 2 {
+		t.Errorf("%q, %+v", got, ran)
+	}
+}
