@@ -26,7 +26,8 @@ const (
 )
 
 // config is docs/examples/shop.yaml with more partitions and with what reordering
-// can go wrong with: carried assignments, exclusion, dimensions.
+// can go wrong with: carried assignments, exclusion, dimensions, and a tenant whose
+// extractor keeps cells and closes sessions.
 func (s setup) config(t *testing.T) string {
 	t.Helper()
 	text := string(readFile(t, "../docs/examples/shop.yaml"))
@@ -40,7 +41,9 @@ func (s setup) config(t *testing.T) string {
 	}
 	changes := [][2]string{
 		{"web: {topic: pharos.web, partitions: 2}", fmt.Sprintf("web: {topic: pharos.web, partitions: %d}", s.web)},
-		{"tenants:\n", "session: {idle: 24h}\n\ntenants:\n  closer: {extract: shop-points}\n"},
+		{"tenants:\n", "session: {idle: 24h}\n\ntenants:\n  closer: {extract: shop-points}\n  visits: {extract: visits, all_traffic: true}\n"},
+		{"keyspaces:\n", "keyspaces:\n  visits: {tenant: visits, store: local, metrics: {pages: {point: pages, stat: sum}}}\n"},
+		{"plugins:\n", "plugins:\n  visits:\n    module: file://" + root + "/plugins/visits/visits.wasm\n    config: {pages: {field: type, is: [view]}, engaged: 10}\n"},
 		{"    experiments:\n", `    dimensions:
       platform: {path: platform, values: [web, ios, android], default: web}
     experiments:
@@ -89,6 +92,9 @@ func (s setup) define() definition.Config {
 		}
 	}
 	c.Tenants["shop"] = shop
+	visits := examples.Visits().Tenants["shop"]
+	visits.Experiments = nil
+	c.Tenants["visits"] = visits
 	c.Tenants["closer"] = definition.Tenant{Extract: func(definition.Beacon) []definition.Measurement { return nil }}
 	return c
 }

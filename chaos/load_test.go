@@ -50,7 +50,7 @@ const closer = `{"id":"closer-%d","ts":%d,"tenant":"closer","sid":"closer-%d"}`
 const eventRate = 20
 
 // newLoad generates beacons, about a twentieth of them out of order and some
-// twice, and lets replay say what they come to.
+// twice, a third of the tenant visits, and lets replay say what they come to.
 func newLoad(t *testing.T, beacons, partitions int, seed uint64) *load {
 	t.Helper()
 	l := &load{rng: rand.New(rand.NewPCG(seed, 1)), queues: make([][]*sent, partitions), left: beacons}
@@ -66,6 +66,9 @@ func newLoad(t *testing.T, beacons, partitions int, seed uint64) *load {
 		raw, at := g.Next()
 		if at.After(end) {
 			end = at
+		}
+		if l.rng.IntN(3) == 0 {
+			raw = bytes.Replace(raw, []byte(`"tenant":"shop"`), []byte(`"tenant":"visits"`), 1)
 		}
 		add(raw, l.rng.IntN(partitions))
 	}

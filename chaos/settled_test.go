@@ -27,6 +27,11 @@ func (w *world) settled(t *testing.T, what string, want *definition.Result) {
 		if err != nil {
 			return err
 		}
+		visits, err := h.get("api/v1/visits/figures")
+		if err != nil {
+			return err
+		}
+		got = append(got, visits...)
 		if w.load.version == 0 {
 			err = difference(got, w.load.figures)
 		}
