@@ -1,17 +1,16 @@
 package fetch
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"sync"
 	"time"
+
+	"github.com/seed-6a2d649b/pharos/host/trim"
 )
 
 // maxCacheBytes bounds what a cache keeps; what was not used for the longest time
@@ -105,35 +104,7 @@ func (c *cache) write(address string, e entry, contents [][]byte) error {
 	if err := writeWhole(c.entryPath(address), text); err != nil {
 		return err
 	}
-	return c.trim()
-}
-
-// trim deletes what was not used for the longest time, until the rest fits.
-func (c *cache) trim() error {
-	entries, err := os.ReadDir(c.dir)
-	if err != nil {
-		return err
-	}
-	var files []fs.FileInfo
-	var size int64
-	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil || !info.Mode().IsRegular() {
-			continue // it is gone already
-		}
-		files, size = append(files, info), size+info.Size()
-	}
-	slices.SortFunc(files, func(a, b fs.FileInfo) int { return cmp.Or(a.ModTime().Compare(b.ModTime())) })
-	for _, f := range files {
-		if size <= c.limit {
-			return nil
-		}
-		if err := os.Remove(filepath.Join(c.dir, f.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		size -= f.Size()
-	}
-	return nil
+	return trim.Dir(c.dir, c.limit)
 }
 
 // writeWhole writes a file whole or not at all.

@@ -12,6 +12,7 @@ import (
 	"fmt"
 
 	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/trim"
 	"github.com/seed-6a2d649b/pharos/host/wasm/fuel"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -27,14 +28,21 @@ const StartFuel = 2_000_000_000
 
 // Options of a Runtime.
 type Options struct {
-	CacheDir string // of compiled modules; made if absent. Empty: kept in memory only
+	// CacheDir keeps compiled modules; made if absent. Empty: kept in memory only. What
+	// is kept is found by wazero's version, the processor's features and the digest of
+	// the metered module: neither a host nor a rewriter takes what another one made.
+	CacheDir string
 }
 
 // Runtime compiles modules and keeps what it compiled. It is safe for
 // concurrent use.
 type Runtime struct {
 	cache wazero.CompilationCache
+	dir   string // of the cache; "": none
 }
+
+// maxCompiledBytes bounds the directory of compiled modules; the oldest go first.
+const maxCompiledBytes = 2 << 30
 
 // NewRuntime returns a runtime. An error is of the cache directory.
 func NewRuntime(o Options) (*Runtime, error) {
@@ -45,7 +53,7 @@ func NewRuntime(o Options) (*Runtime, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile cache %s: %w: make it a directory that pharos can write", o.CacheDir, err)
 	}
-	return &Runtime{cache: cache}, nil
+	return &Runtime{cache: cache, dir: o.CacheDir}, nil
 }
 
 // Close lets the compiled code go; all modules must be closed before.
@@ -165,6 +173,11 @@ func (r *Runtime) compile(ctx context.Context, name string, code []byte, how opt
 			err = fmt.Errorf("%w (the module has a table without a maximum: give it one to use reference types)", err)
 		}
 		return nil, fmt.Errorf("not a module that can run here (memory limit %d pages of 64 KiB): %w", limits.Memory/abi.PageBytes, err)
+	}
+	if r.dir != "" {
+		if err := trim.Dir(r.dir, maxCompiledBytes); err != nil {
+			return nil, fmt.Errorf("compile cache: %w", err)
+		}
 	}
 	how.done(Compiled)
 	if err := errors.Join(tablesErr, tables.check()); err != nil {
