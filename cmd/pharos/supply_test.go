@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -134,4 +135,43 @@ func TestPullFromTheWeb(t *testing.T) {
 	said(t, errs, code, 1, "bots.wasm.minisig is there, and this module has none")
 	_, errs, code = run(t, "plugin", "pull", fmt.Sprintf("%s/none.wasm?token=topsecret", s.URL))
 	said(t, errs, code, 1, "/none.wasm?…: the server answers 404 Not Found")
+}
+
+// TestShipItAsTheDocsSay does what docs/plugins.md shows, and sees what it shows.
+func TestShipItAsTheDocsSay(t *testing.T) {
+	at, module := testRegistry(t), shippedModule(t)
+	dir := filepath.Dir(module)
+	for _, name := range []string{"key", "pub"} {
+		if err := os.WriteFile(filepath.Join(dir, "shop."+name), read(t, root+"/host/signature/testdata/m."+name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PHAROS_KEY_PASSWORD", "pass word")
+	_, doc, _ := strings.Cut(string(read(t, root+"/docs/plugins.md")), "\n## Ship it\n")
+	doc = strings.ReplaceAll(doc, "oci://registry.example", at)
+	_, session, _ := strings.Cut(doc, "```console\n")
+	session, _, _ = strings.Cut(session, "```")
+	digest := ""
+	for _, part := range strings.Split("\n"+session, "\n$ pharos ")[1:] {
+		command, want, _ := strings.Cut(part, "\n")
+		command = strings.ReplaceAll(command, `"bots 1.0.0"`, "bots_1.0.0")
+		args := strings.Fields(command)
+		for i := range args {
+			args[i] = strings.ReplaceAll(args[i], "_", " ")
+		}
+		p := start(t, dir, nil, args...)
+		code := p.code(t)
+		form := regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(strings.TrimSpace(want)), "…", "[0-9a-f]{64}") + "$")
+		if got := strings.TrimSpace(p.out.String()); code != 0 || !form.MatchString(got) {
+			t.Errorf("%s: exit code %d\n%s%s\nwant:\n%s", command, code, got, p.errs.String(), want)
+		} else if at := strings.LastIndex(got, "sha256:"); at >= 0 {
+			digest = got[at:]
+		}
+	}
+	_, config, _ := strings.Cut(doc, "```yaml\n")
+	config, _, _ = strings.Cut(config, "```")
+	file := writeConfig(t, "data: data\nsources: [{name: site}]\n"+strings.Replace(config, "DIGEST", digest, 1))
+	if out := mustRun(t, "check", "-c", file); !strings.Contains(out, "The module of bots must be signed by shop.") {
+		t.Error(out)
+	}
 }
