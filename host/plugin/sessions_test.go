@@ -172,6 +172,55 @@ func TestCloseSessions(t *testing.T) {
 	}
 }
 
+// TestManySessions: what is more than a call takes goes on where the call before ended,
+// with guilty rows in between.
+func TestManySessions(t *testing.T) {
+	p := load(t, Spec{Name: "s", Module: sessionsModule})
+	const rows, sessions = 2*chunkRows + 100, 3
+	raws, slots := make([]string, rows), make([]uint32, rows)
+	want, nth := make([]string, rows), [sessions]int{}
+	for i := range raws {
+		slots[i] = uint32(i % sessions)
+		if i%1000 == 7 {
+			raws[i], want[i] = `{"do":"trap"}`, fmt.Sprintf("%d plugin s: trap", i)
+			continue
+		}
+		nth[i%sessions]++
+		raws[i], want[i] = `{"do":"x"}`, fmt.Sprintf("%d nth=%d []", i, nth[i%sessions])
+	}
+	b, sel := beacons(t, p, raws...)
+	s := keep(p, sessions, slots...)
+	if diff := cmp.Diff(want, extract(t, p, b, sel, s)); diff != "" {
+		t.Error(diff)
+	}
+	closed := &abi.Closed{First: make([]int64, rows), Last: make([]int64, rows), Counts: make([][]int64, 4), Sessions: abi.Sessions{Slots: slots, Cells: s.Cells}}
+	for i := range closed.Counts {
+		closed.Counts[i] = make([]int64, rows)
+	}
+	for i := range rows {
+		closed.Last[i], closed.Counts[0][i] = int64(i), int64(2*i)
+	}
+	emit, bad, fail := hear(p, &want)
+	ended := 0
+	if err := p.CloseSessions(context.Background(), closed, func(m metric.Measurement) {
+		switch p.Points()[m.Point].Name {
+		case "end":
+			ended++
+			if m.Value != float64(m.Row) {
+				t.Errorf("row %d took %v", m.Row, m.Value)
+			}
+		case "counted":
+			if m.Value != float64(2*m.Row) {
+				t.Errorf("row %d has counted %v", m.Row, m.Value)
+			}
+		default:
+			emit(m)
+		}
+	}, bad, fail); err != nil || ended != rows {
+		t.Errorf("%v, %d of %d sessions", err, ended, rows)
+	}
+}
+
 // TestOneRowAllocates: the session stage asks about one beacon most of the time.
 func TestOneRowAllocates(t *testing.T) {
 	p := load(t, Spec{Name: "s", Module: sessionsModule})
