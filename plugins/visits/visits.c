@@ -1,60 +1,70 @@
 /* visits: an extractor that measures each session when it has ended: how long it
- * was, how many pages it had, and whether it bounced. */
+ * was, how many pages it had, and whether it bounced; and points of its config. */
 #define PH_CLOSE
 #include "../../sdk/c/pharos.h"
+#include "../points.h"
 
 const char ph_manifest[] =
     "{\"kind\":\"extract\",\"name\":\"visits\",\"version\":\"1.0.0\","
-    "\"description\":\"Measures visits when they have ended: duration, pages, bounces.\","
+    "\"description\":\"Measures visits when they have ended: duration, pages, bounces; and points of its config.\","
     "\"config\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
     "\"pages\":{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"field\",\"is\"],\"description\":\"which beacons are pages; default all\",\"properties\":{"
     "\"field\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":256},"
     "\"is\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":64,\"items\":{\"type\":\"string\"},\"description\":\"the values of the field that a page has\"}}},"
-    "\"engaged\":{\"type\":\"number\",\"exclusiveMinimum\":0,\"description\":\"seconds after which a visit of one page is no bounce; default never\"}}},"
+    "\"engaged\":{\"type\":\"number\",\"exclusiveMinimum\":0,\"description\":\"seconds after which a visit of one page is no bounce; default never\"},"
+    POINTS_FIELD "," POINTS_SCHEMA("64") "}},"
     "\"defaults\":{\"fields\":[],\"points\":[{\"name\":\"duration\"},{\"name\":\"pages\"},{\"name\":\"bounce\"}],\"cells\":[{\"name\":\"pages\",\"type\":\"i64\"}]}}";
 
-enum { FIELD };                    /* column */
-enum { DURATION, PAGES, BOUNCE };  /* points */
-enum { PAGES_SO_FAR };             /* cell */
+enum { DURATION, PAGES, BOUNCE, FIRST_OF_CONFIG }; /* points */
+enum { PAGES_SO_FAR };                             /* cell */
 enum { VALUES = 64 };
 
 static ph_text is[VALUES];
-static ph_u32 count; /* of is; 0: every beacon is a page */
+static ph_u32 is_count;    /* 0: every beacon is a page */
+static ph_u16 pages_field; /* column */
 static double engaged;
 static ph_text plan;
 
 static int ph_configure(ph_text config, ph_text data) {
   (void)data;
   ph_text pages = ph_get(config, PH_TEXT("pages")), seconds = ph_get(config, PH_TEXT("engaged")), v;
-  for (ph_u32 at = 0; ph_next(ph_get(pages, PH_TEXT("is")), &at, 0, &v);) is[count++] = ph_string(v);
+  for (ph_u32 at = 0; ph_next(ph_get(pages, PH_TEXT("is")), &at, 0, &v);) is[is_count++] = ph_string(v);
+  if (is_count) pages_field = column_of(ph_string(ph_get(pages, PH_TEXT("field"))), DICTIONARY);
   engaged = seconds.len ? ph_number(seconds) : __builtin_inf();
+  int err = points_configure(config);
+  if (err) return err;
+  for (ph_u32 i = 0; i < points_distinct; i++)
+    if (ph_equal(point_names[i], PH_TEXT("duration")) || ph_equal(point_names[i], PH_TEXT("pages")) || ph_equal(point_names[i], PH_TEXT("bounce")))
+      return ph_fail("points: duration, pages and bounce are there already: give yours another name");
   ph_buf b = {0};
   ph_puts(&b, "{\"fields\":[");
-  if (count) {
-    ph_puts(&b, "{\"name\":");
-    ph_put_quoted(&b, ph_string(ph_get(pages, PH_TEXT("field"))));
-    ph_puts(&b, ",\"type\":\"str\"}");
-  }
-  ph_puts(&b, "],\"points\":[{\"name\":\"duration\"},{\"name\":\"pages\"},{\"name\":\"bounce\"}],\"cells\":[{\"name\":\"pages\",\"type\":\"i64\"}]}");
+  put_fields(&b);
+  ph_puts(&b, "],\"points\":[{\"name\":\"duration\"},{\"name\":\"pages\"},{\"name\":\"bounce\"}");
+  if (points_distinct) ph_puts(&b, ",");
+  put_points(&b);
+  ph_puts(&b, "],\"cells\":[{\"name\":\"pages\",\"type\":\"i64\"}]}");
   plan = ph_done(&b);
   return PH_OK;
 }
 
 static ph_text ph_plan(void) { return plan; }
 
+static ph_u64 page_bits[CODES]; /* by the field's code: the values that it is */
+
 static int is_page(const ph_batch *b, ph_u32 row) {
-  if (!count) return 1;
-  const ph_column *field = ph_col(b, FIELD);
-  ph_text value = ph_entry(b, field, row);
-  for (ph_u32 i = 0; i < count; i++)
-    if (ph_equal(is[i], value)) return ph_valid(b, field, row);
-  return 0;
+  if (!is_count) return 1;
+  const ph_column *field = ph_col(b, pages_field);
+  return ph_valid(b, field, row) && page_bits[ph_codes(b, field)[row]];
 }
 
 static int ph_process(const ph_batch *b) {
-  for (ph_u32 row = 0; row < b->rows; row++)
+  points_begin(b);
+  if (is_count) bits_of(b, ph_col(b, pages_field), page_bits, is, sizeof(ph_text), is_count);
+  for (ph_u32 row = 0; row < b->rows; row++) {
     if (is_page(b, row)) ++*ph_cell_i64(b, PAGES_SO_FAR, row);
-  return PH_OK;
+    points_measure(b, row, FIRST_OF_CONFIG);
+  }
+  return ph_measured(b);
 }
 
 static int ph_close(const ph_batch *b) {
