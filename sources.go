@@ -12,4 +12,5 @@ import "embed"
 //go:embed sdk/rust/src sdk/rust/.cargo/config.toml sdk/rust/examples/*.rs sdk/rust/examples/*.golden.ndjson
 //go:embed sdk/assemblyscript/assembly sdk/assemblyscript/*.mjs sdk/assemblyscript/package.json
 //go:embed sdk/assemblyscript/examples/*.ts sdk/assemblyscript/examples/*.golden.ndjson
+//go:embed sdk/zig/*.zig sdk/zig/examples/*.zig sdk/zig/examples/*.golden.ndjson
 var Sources embed.FS

@@ -21,7 +21,7 @@ type language struct {
 	copies []copied // what a project is made of, beside what all have
 	// replace says what stands in an example, and what stands in a project's instead.
 	replace [][2]string
-	native  string // runs the project's native tests; "" where there are none
+	native  string // runs tests that need no host; "" where there are none
 	build   func(p *project) ([]command, error)
 	// module finds what was built, where the commands do not put it where they are told.
 	module func(p *project) (string, error)
@@ -32,7 +32,7 @@ type language struct {
 type copied struct{ from, to string } // a file, or a folder; examples and tests in it are left out
 
 // languages are those that there are, in the order in which help lists them.
-func languages() []*language { return []*language{golang(), c(), rust(), assemblyScript()} }
+func languages() []*language { return []*language{golang(), c(), rust(), assemblyScript(), zig()} }
 
 // Languages are the names that New takes.
 func Languages() []string {

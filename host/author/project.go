@@ -90,7 +90,7 @@ func (l *language) write(name, kind string) ([]file, error) {
 	}
 	data := struct {
 		Name, Kind, Title, Needs, Source, Native string
-	}{name, kind, l.title, l.needs, fill.Replace(l.source), l.native}
+	}{name, kind, l.title, l.needs, fill.Replace(l.source), fill.Replace(l.native)}
 	for _, folder := range []string{"templates/all", "templates/" + l.name} {
 		more, err := fromTemplates(folder, data)
 		if err != nil {
@@ -134,7 +134,7 @@ func (l *language) copy(fill *strings.Replacer, from, to string) ([]file, error)
 	err := fs.WalkDir(pharos.Sources, from, func(at string, d fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && at == from:
-			return fmt.Errorf("there is none in %s yet", l.title)
+			return fmt.Errorf("there is no %s", from)
 		case err != nil:
 			return err
 		case d.IsDir() && at != from && path.Base(at) == "examples":
