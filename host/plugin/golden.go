@@ -81,7 +81,7 @@ func (p *Plugin) checkVectors(ctx context.Context, s *schema, vectors []*abi.Vec
 		if err != nil {
 			errs = append(errs, err)
 		}
-		if all += used; all > fuel {
+		if all += used + uint64(s.workFor(v.Config)); all > fuel {
 			errs = append(errs, fmt.Errorf("golden vector, line %d: with those before it takes more than the %d of fuel that there are for all: give fewer, or smaller lists", v.Line, fuel))
 			break
 		}

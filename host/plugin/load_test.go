@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -116,6 +117,46 @@ func TestGoldenVectors(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSchemaWork: no schema holds up the host.
+func TestSchemaWork(t *testing.T) {
+	doubling := func(levels int) string {
+		defs := fmt.Sprintf(`"d%d": {"type": "object"}`, levels)
+		for i := range levels {
+			defs += fmt.Sprintf(`, "d%d": {"allOf": [{"$ref": "#/$defs/d%d"}, {"$ref": "#/$defs/d%d"}]}`, i, i+1, i+1)
+		}
+		return `{"$ref": "#/$defs/d0", "$defs": {` + defs + `}}`
+	}
+	for text, want := range map[string]string{
+		`{"type": "object", "properties": {"a": {"$ref": "#/$defs/a~1b"}, "b": {"$ref": "#/$defs/a~1b"}}, "$defs": {"a/b": {"type": "string"}}}`: "",
+		doubling(8):                      "",
+		doubling(60):                     "more than 10000 schemas",
+		`{"$ref": "#"}`:                  "# refers to itself",
+		`{"items": {"$ref": "#/items"}}`: "#/items refers to itself",
+		`{"$defs": {"a": {"properties": {"x": {"$ref": "#/$defs/a"}}}}, "properties": {"a": {"$ref": "#/$defs/a"}}}`: "#/$defs/a refers to itself",
+		`{"$ref": "https://example.org/other"}`:                  `the reference "https://example.org/other" is none by its place`,
+		`{"$ref": "#name", "$defs": {"a": {"$anchor": "name"}}}`: `the reference "#name" is none by its place`,
+		`{"$ref": "#/%24defs/a", "$defs": {"a": {}}}`:            "is none by its place",
+		`{"$ref": "#/$defs/b", "$defs": {"a": {}}}`:              "is none by its place",
+		`{"allOf": [{"$ref": "#/allOf/1"}, {"type": "object"}]}`: "",
+		`{"allOf": [{"$ref": "#/allOf/2"}, {"type": "object"}]}`: "is none by its place",
+	} {
+		s, err := compileSchema([]byte(text))
+		if err == nil {
+			err = s.check([]byte("{}"))
+		}
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+	s, err := compileSchema([]byte(doubling(8)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.check([]byte(`{"a": "` + strings.Repeat("x", 1<<20) + `"}`)); err == nil || !strings.Contains(err.Error(), "bytes are too many for its schema") {
+		t.Error(err)
 	}
 }
 

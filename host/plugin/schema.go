@@ -12,6 +12,7 @@ import (
 // schema is the JSON Schema of a module's config; nil takes any.
 type schema struct {
 	compiled *jsonschema.Schema
+	work     int // for each byte of a config, at most
 }
 
 // schemaURL names the schema of a manifest to the compiler.
@@ -27,6 +28,10 @@ func compileSchema(text json.RawMessage) (*schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the config's schema in the manifest: %w", err)
 	}
+	work, err := workOf(doc)
+	if err != nil {
+		return nil, fmt.Errorf("the config's schema in the manifest: %w", err)
+	}
 	c := jsonschema.NewCompiler()
 	c.UseLoader(jsonschema.SchemeURLLoader{})
 	if err := c.AddResource(schemaURL, doc); err != nil {
@@ -36,7 +41,7 @@ func compileSchema(text json.RawMessage) (*schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the config's schema in the manifest: %w", err)
 	}
-	return &schema{compiled}, nil
+	return &schema{compiled, work}, nil
 }
 
 // check says every place where a config is not what the schema wants.
@@ -48,6 +53,9 @@ func (s *schema) check(config json.RawMessage) error {
 	if s.compiled == nil {
 		return nil
 	}
+	if work := s.workFor(config); work > maxCheckWork {
+		return fmt.Errorf("%d bytes are too many for its schema, which is %d schemas with its references put in", len(config), s.work)
+	}
 	err = s.compiled.Validate(doc)
 	var invalid *jsonschema.ValidationError
 	if !errors.As(err, &invalid) {
@@ -55,6 +63,9 @@ func (s *schema) check(config json.RawMessage) error {
 	}
 	return errors.Join(places(invalid)...)
 }
+
+// workFor is what checking a config takes at most.
+func (s *schema) workFor(config json.RawMessage) int { return s.work * len(config) }
 
 // places are the faults of which the others are only the consequence.
 func places(e *jsonschema.ValidationError) []error {

@@ -280,6 +280,16 @@ func neighbour(t *testing.T, r *Runtime) (asked *atomic.Int64, stop func()) {
 	}
 }
 
+// TestGuarded: a panic of the engine is an error.
+func TestGuarded(t *testing.T) {
+	if err := guarded(func() error { panic("BUG") }); err == nil || !strings.Contains(err.Error(), "BUG") {
+		t.Error(err)
+	}
+	if err := guarded(func() error { return errors.ErrUnsupported }); !errors.Is(err, errors.ErrUnsupported) {
+		t.Error(err)
+	}
+}
+
 // TestNeedsEverMore: outputs grow until the guest's memory is full, in few calls, and
 // no other batch suffers.
 func TestNeedsEverMore(t *testing.T) {

@@ -44,7 +44,11 @@ func (m *Module) start(ctx context.Context) (*Instance, error) {
 		return nil, err
 	}
 	i := &Instance{module: m, output: newOutput(), limit: m.startFuel}
-	mod, err := m.runtime.InstantiateModule(i.output, m.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	var mod api.Module
+	err := guarded(func() (err error) {
+		mod, err = m.runtime.InstantiateModule(i.output, m.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+		return err
+	})
 	if err != nil {
 		return nil, i.kill("start", Trap, err)
 	}

@@ -168,7 +168,11 @@ func (r *Runtime) compile(ctx context.Context, name string, code []byte, how opt
 	if err := instantiateWASI(ctx, m.runtime); err != nil {
 		return nil, err
 	}
-	if m.compiled, err = m.runtime.CompileModule(ctx, metered); err != nil {
+	err = guarded(func() (err error) {
+		m.compiled, err = m.runtime.CompileModule(ctx, metered)
+		return err
+	})
+	if err != nil {
 		if tables.unbounded {
 			err = fmt.Errorf("%w (the module has a table without a maximum: give it one to use reference types)", err)
 		}
@@ -195,4 +199,15 @@ func (r *Runtime) compile(ctx context.Context, name string, code []byte, how opt
 	}
 	how.done(Checked)
 	return m, nil
+}
+
+// guarded makes an error of a panic of the engine: a module that it is not made for
+// ends no host.
+func guarded(do func() error) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("the engine fails at it, which is no fault of the module's: %v", fault)
+		}
+	}()
+	return do()
 }
