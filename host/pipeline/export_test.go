@@ -5,9 +5,12 @@ import (
 	"errors"
 	"io"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/seed-6a2d649b/pharos/host/config"
 	"github.com/seed-6a2d649b/pharos/host/dispatch"
 	"github.com/seed-6a2d649b/pharos/host/lines"
+	"github.com/seed-6a2d649b/pharos/host/rollout"
 )
 
 // Change is where a replay goes over to another generation: dispatch, or all
@@ -16,28 +19,55 @@ type Change struct {
 	At       int64 // beacons of the input before it
 	Dispatch bool
 	Config   *config.Config
+	// Phase is that of all plugins, beside their versions in Before.
+	Phase  rollout.Phase
+	Before *config.Config
+}
+
+// rollouts are the states of the config's plugins, watched as those of a generation in
+// force are.
+func (c *Change) rollouts(number uint64) map[string]rolling {
+	if c.Before == nil {
+		return nil
+	}
+	all := map[string]rolling{}
+	for name, p := range c.Config.Plugins.All() {
+		old := pluginSpec(c.Before, name, c.Before.Plugins.Get(name))
+		one := rolling{state: rollout.First(pluginSpec(c.Config, name, p), rollout.Moment{Generation: number}), old: old}
+		one.state.Phase, one.state.Old = c.Phase, &old
+		one.watch = rollout.NewWatch(name, nil, hclog.NewNullLogger())
+		one.watch.Activate(true)
+		all[name] = one
+	}
+	return all
 }
 
 // ReplayChanges is Replay in batches of a size, with changes in the order of
-// their places. A config of which it hears anew is the next generation.
+// their places. A config, or a phase, of which it hears anew is the next generation.
 func ReplayChanges(ctx context.Context, cfg *config.Config, changes []Change, size int, o ReplayOptions) (err error) {
 	s, err := newShelf(cfg)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close(ctx)) }()
-	known := map[*config.Config]*Generation{}
-	generation := func(cfg *config.Config) (*Generation, error) {
-		if known[cfg] == nil {
-			g, err := build(ctx, cfg, buildOptions{number: uint64(len(known) + 1), routes: firstRoutes(cfg), shelf: s})
+	type named struct {
+		config *config.Config
+		phase  rollout.Phase
+	}
+	known := map[named]*Generation{}
+	generation := func(c *Change) (*Generation, error) {
+		name := named{c.Config, c.Phase}
+		if known[name] == nil {
+			number := uint64(len(known) + 1)
+			g, err := build(ctx, c.Config, buildOptions{number: number, routes: firstRoutes(c.Config), shelf: s, rollouts: c.rollouts(number)})
 			if err != nil {
 				return nil, err
 			}
-			known[cfg] = g
+			known[name] = g
 		}
-		return known[cfg], nil
+		return known[name], nil
 	}
-	first, err := generation(cfg)
+	first, err := generation(&Change{Config: cfg})
 	if err != nil {
 		return err
 	}
@@ -61,7 +91,7 @@ func ReplayChanges(ctx context.Context, cfg *config.Config, changes []Change, si
 				batch = batch[:0]
 			}
 			if due {
-				g, err := generation(changes[0].Config)
+				g, err := generation(&changes[0])
 				if err != nil {
 					return err
 				}
@@ -83,6 +113,9 @@ func ReplayChanges(ctx context.Context, cfg *config.Config, changes []Change, si
 		if err := errors.Join(r.batch(ctx, source, batch), l.Close()); err != nil {
 			return err
 		}
+	}
+	if err := r.finish(ctx); err != nil {
+		return err
 	}
 	return r.write()
 }

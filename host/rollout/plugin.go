@@ -41,6 +41,9 @@ func New(s State, settings Settings, new, old *plugin.Plugin, watch *Watch) (*Pl
 	if old == nil && s.Phase.oldDecides() {
 		return nil, fmt.Errorf("the version before is to decide (%s), and there is none", s.Phase)
 	}
+	if s.Phase == Shadow && settings.Shadow == nil || s.Phase == Canary && settings.Canary == nil {
+		return nil, fmt.Errorf("it is in the phase %s, and the config does not say what that is to be", s.Phase)
+	}
 	p := &Plugin{Plugin: new, old: old, state: s, settings: settings, watch: watch}
 	p.points = new.Points()
 	if s.Phase.oldDecides() {
