@@ -68,12 +68,28 @@ func (c *Config) signers(plugin string) (names []string, wanted bool) {
 	return names, wanted
 }
 
+// emptyPolicies are lists of keys that are given and empty.
+func (c *checker) emptyPolicies() (all []keyPath) {
+	if at := (keyPath{"dispatch", "plugin_keys"}); c.given(at) && len(c.Dispatch.PluginKeys) == 0 {
+		all = append(all, at)
+	}
+	for name, t := range c.Tenants.All() {
+		if at := (keyPath{"tenants", name, "plugin_keys"}); c.given(at) && len(t.PluginKeys) == 0 {
+			all = append(all, at)
+		}
+	}
+	return all
+}
+
 func (c *checker) keys() {
 	for name, text := range c.Keys.All() {
 		key, err := base64.StdEncoding.DecodeString(*text)
 		if err != nil || len(key) != 42 || !strings.HasPrefix(string(key), "Ed") {
 			c.at(keyPath{"keys", name}, "it is no public key of minisign: take the last line of the .pub file, 56 characters that begin with RW")
 		}
+	}
+	for _, at := range c.emptyPolicies() {
+		c.at(at, "the list is empty: nobody could sign; name a key, or leave it out where no signature is wanted")
 	}
 	for _, policy := range c.keyPolicies() {
 		for i, name := range policy.keys {

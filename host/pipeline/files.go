@@ -59,6 +59,7 @@ type packed struct {
 	*config.Config
 	files   map[string]string // path by digest
 	fetched map[string][]byte // content by digest, of what is no file of this host's
+	origins map[string]string // by plugin: where a module was fetched from that is no file
 }
 
 // pack reads the modules and data files of a config, and fetches what is elsewhere.
@@ -67,7 +68,7 @@ type packed struct {
 func pack(ctx context.Context, cfg *config.Config, loader *plugin.Loader) (*packed, error) {
 	c := *cfg
 	c.Plugins = slices.Clone(cfg.Plugins)
-	p := &packed{Config: &c, files: map[string]string{}, fetched: map[string][]byte{}}
+	p := &packed{Config: &c, files: map[string]string{}, fetched: map[string][]byte{}, origins: map[string]string{}}
 	for i := range c.Plugins {
 		name, one := c.Plugins[i].Name, &c.Plugins[i].Value
 		at := []string{"plugins", name}
@@ -77,6 +78,9 @@ func pack(ctx context.Context, cfg *config.Config, loader *plugin.Loader) (*pack
 		got, err := loader.Fetch(ctx, pluginSpec(cfg, name, one))
 		if err != nil {
 			return nil, config.Faults{cfg.Faultf(append(at, "module"), "%v", err)}
+		}
+		if !got.Module.File {
+			p.origins[name] = got.Module.From
 		}
 		one.Digest = fetch.Digest(got.Module.Content)
 		one.Module = config.FileURL(p.keep(got.Module).String())

@@ -39,6 +39,7 @@ type buildOptions struct {
 	number  uint64
 	routes  []route
 	shelf   *shelf
+	origins map[string]string       // where modules were fetched from, by plugin
 	readers map[string]query.Reader // the stores of keyspaces; nil where none is read
 
 	rollouts map[string]rolling // by plugin; one that it has not is live
@@ -105,7 +106,9 @@ func (g *Generation) loadPlugins(ctx context.Context, o buildOptions) (faults co
 	var taken []*shelved
 	made := map[string]*rollout.Plugin{}
 	for name, p := range g.Config.Plugins.All() {
-		loaded, err := o.shelf.take(ctx, pluginSpec(g.Config, name, p))
+		spec := pluginSpec(g.Config, name, p)
+		spec.Origin = o.origins[name]
+		loaded, err := o.shelf.take(ctx, spec)
 		if err != nil {
 			faults = append(faults, pluginFaults(g.Config, name, p, err)...)
 			continue

@@ -52,7 +52,7 @@ func (g *generations) load(ctx context.Context, r *generationRecord) (*Generatio
 	if err != nil {
 		return nil, fmt.Errorf("generation %d: %w", r.Number, err)
 	}
-	next, err := build(ctx, cfg, buildOptions{number: r.Number, routes: r.Routes, shelf: g.shelf, readers: g.readers, rollouts: rollouts})
+	next, err := build(ctx, cfg, buildOptions{number: r.Number, routes: r.Routes, origins: r.Origins, shelf: g.shelf, readers: g.readers, rollouts: rollouts})
 	if err == nil {
 		next.sessions, err = next.sessionConfig(false)
 	}
@@ -223,6 +223,7 @@ func (g *generations) propose(ctx context.Context, file *config.Config, host str
 	if p.record, err = newRecord(p.packed.Config, parent, routes, host); err != nil {
 		return nil, err
 	}
+	p.record.Origins = p.packed.origins
 	if current != nil {
 		p.record.Bucket = current.Bucket
 	}

@@ -32,6 +32,8 @@ type generationRecord struct {
 	Rest    string            `json:"rest"`    // digest of the rest of the config
 	Plugins map[string]string `json:"plugins"` // digest of each plugin: its module or rules, and its data files
 	Routes  []route           `json:"routes"`
+	// Origins say where modules were fetched from, for people; of files nothing.
+	Origins map[string]string `json:"origins,omitempty"`
 	// Rollouts say of each plugin which of its versions decides; none in a record of
 	// a build that knew none.
 	Rollouts map[string]rollout.State `json:"rollouts,omitempty"`

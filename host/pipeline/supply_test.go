@@ -60,6 +60,9 @@ func TestModulesFromARegistry(t *testing.T) {
 	if p.Vectors() == 0 {
 		t.Error("golden vectors have not come with the generation")
 	}
+	if steps := p.Life().Steps(); !strings.HasPrefix(steps[0].Detail, address+", kept as ") {
+		t.Errorf("%+v", steps[0])
+	}
 	id := fmt.Sprintf("by team (ID %s)", keyID(t, shop))
 	if steps := p.Life().Steps(); steps[2].Name != plugin.StepSignature || !strings.HasPrefix(steps[2].Detail, id) {
 		t.Errorf("%+v", steps[2])

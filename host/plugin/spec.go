@@ -37,6 +37,10 @@ type Spec struct {
 	Fuel    int64             // of one call; 0 is wasm.DefaultFuel
 	OnError OnError           // "" is DeadLetter
 
+	// Origin is where the module was before somebody put it at Module, for people: it
+	// makes no other plugin.
+	Origin string `json:"-"`
+
 	// Paths of files to take in place of those beside the module; "": those.
 	Golden, Signature string
 }

@@ -63,6 +63,9 @@ func (s *supply) fetch(ctx context.Context, fresh bool) (from string, err error)
 			return "", fmt.Errorf("signature: %w", err)
 		}
 	}
+	if s.spec.Origin != "" {
+		return s.spec.Origin + ", kept as " + s.got.Module.From, nil
+	}
 	if s.got.Cached {
 		return s.got.Module.From + ", kept from before", nil
 	}
