@@ -56,7 +56,7 @@ func TestAuthorFaults(t *testing.T) {
 	if out, _, code = run(t, "plugin", "test", dir); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
-	expect(t, out, `golden vectors: 1 of 1 hold`, `FAULT it is not pure: \w+ \(random beacons\)\n +it answers otherwise where .*\n(.*\n)?.*beacon +\{.*\n +expected +route "\w+"\n +got +route "\w+"\n`)
+	expect(t, out, `golden vectors: 1 of 1 hold`, `FAULT it is not pure: \w+ \(random beacons\)\n +why +it answers otherwise where .*\n(.*\n)?.*beacon +\{.*\n +expected +route "\w+"\n +got +route "\w+"\n`)
 
 	writeFile(t, filepath.Join(dir, "mine.c"), "no C\n")
 	if _, errs, code = run(t, "plugin", "build", dir); code != 1 || !strings.Contains(errs, "mine.c:1:1: error") {

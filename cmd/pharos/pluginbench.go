@@ -89,8 +89,11 @@ func writeMeasured(w io.Writer, m *author.Measured) error {
 	}
 	for _, s := range m.Sizes {
 		if s.Failed != nil {
-			fmt.Fprintf(w, "calls of %d fail (a host gives fewer then): %v\n", s.Rows, s.Failed)
+			fmt.Fprintf(w, "calls of %d fail: %v\n", s.Rows, s.Failed)
 		}
+	}
+	if best == nil {
+		return errors.New("the plugin fails at every call: 'pharos plugin test' finds the beacons at which it does")
 	}
 	return nil
 }

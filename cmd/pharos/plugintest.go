@@ -93,11 +93,18 @@ func slowly(verb string) (say func(what string), end func()) {
 	return say, end
 }
 
-// maxFindings is how many findings are written.
-const maxFindings = 20
+// Bounds of what is written: findings, and bytes of a text of one.
+const (
+	maxFindings    = 20
+	maxFindingText = 4 << 10
+)
 
 func writeTested(w io.Writer, t *author.Tested) {
-	fmt.Fprintf(w, "golden vectors: %d of %d hold\n", t.Held, t.Vectors)
+	if t.Vectors == 0 {
+		fmt.Fprintln(w, "golden vectors: none; show what it does in NAME.golden.ndjson beside it: docs/plugins.md says how")
+	} else {
+		fmt.Fprintf(w, "golden vectors: %d of %d hold\n", t.Held, t.Vectors)
+	}
 	for i := 0; i < len(t.Trials); {
 		config := string(t.Trials[i].Config)
 		rows := map[string]int{}
@@ -129,10 +136,13 @@ func writeTested(w io.Writer, t *author.Tested) {
 func writeFinding(w io.Writer, f author.Finding) {
 	fmt.Fprintf(w, "\nFAULT %s\n", f.What)
 	for _, line := range []struct{ what, text string }{
-		{"", f.Why}, {"config", configText(f.Config)}, {"beacon", f.Beacon}, {"expected", f.Expected}, {"got", f.Got}, {"stack", f.Stack},
+		{"why", f.Why}, {"config", configText(f.Config)}, {"beacon", f.Beacon}, {"expected", f.Expected}, {"got", f.Got}, {"stack", f.Stack},
 	} {
-		if line.text != "" {
-			fmt.Fprintf(w, "  %-9s %s\n", line.what, strings.ReplaceAll(line.text, "\n", "\n            "))
+		if text := line.text; text != "" {
+			if len(text) > maxFindingText {
+				text = strings.ToValidUTF8(text[:maxFindingText], "") + "…"
+			}
+			fmt.Fprintf(w, "  %-9s %s\n", line.what, strings.ReplaceAll(text, "\n", "\n            "))
 		}
 	}
 }
