@@ -24,9 +24,9 @@ static ph_text point_names[POINTS], point_attributes[POINTS]; /* by index */
 static ph_u32 points_distinct;
 
 /* A column for each field and form that is asked for, each once. */
-enum { TEXTS, NUMBERS, DICTIONARY };
+enum { TEXTS, NUMBERS, DICTIONARY, JSONS };
 typedef struct { ph_text name; int form; } wanted;
-static wanted columns[POINTS * (ATTRIBUTES + 1) + 2];
+static wanted columns[POINTS * (ATTRIBUTES + 1) + 5]; /* and some of the plugin's own */
 static ph_u32 columns_count;
 
 static ph_u16 column_of(ph_text name, int form) {
@@ -79,6 +79,7 @@ static void put_fields(ph_buf *b) {
     ph_put_quoted(b, columns[i].name);
     if (columns[i].form == DICTIONARY) ph_puts(b, ",\"type\":\"str\",\"dict\":true}");
     else if (columns[i].form == NUMBERS) ph_puts(b, ",\"type\":\"f64\"}");
+    else if (columns[i].form == JSONS) ph_puts(b, ",\"type\":\"json\"}");
     else ph_puts(b, ",\"type\":\"str\"}");
   }
 }

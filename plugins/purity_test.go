@@ -30,8 +30,8 @@ func TestPurity(t *testing.T) {
 				{"point": "click", "is": "c", "attributes": {"a": "x", "b": "y"}}, {"point": "click", "is": "v", "attributes": {"a": "x", "b": "z"}},
 				{"point": "empty", "is": ""}]}`, nil, []string{"v", "c", "5", "1.5"},
 		},
-		{"basket", `{"when": {"field": "type", "is": "v"}}`, nil, []string{"v", `[{"price":2,"quantity":3,"category":"a\\nb"},{"price":1}]`, `[{"price":"x"}]`, "[]"}},
-		{"images", `{"shown": {"field": "images"}, "clicked": {"is": "v"}}`, nil, []string{"v", `["a",{"id":"b\\n","slot":2},{"slot":1}]`, `{"id":"a"}`, "7"}},
+		{"basket", `{"when": {"field": "type", "is": "v"}, "points": [{"point": "p", "is": "v"}]}`, nil, []string{"v", `[{"price":2,"quantity":3,"category":"a\\nb"},{"price":1}]`, `[{"price":"x"}]`, "[]"}},
+		{"images", `{"shown": {"field": "images"}, "clicked": {"is": "v"}, "points": [{"point": "p", "is": "v", "value": "price"}]}`, nil, []string{"v", `["a",{"id":"b\\n","slot":2},{"slot":1}]`, `{"id":"a"}`, "7"}},
 		{"visits", `{"pages": {"field": "type", "is": ["v", "7", ""]}, "engaged": 2000, "points": [{"point": "p", "is": "v", "value": "price", "attributes": {"a": "x"}}]}`, nil, []string{"v", "v", "7"}},
 		{"visits", `{}`, nil, nil},
 	} {

@@ -1,23 +1,25 @@
 /* basket: an extractor of line items. A beacon whose field is an array of objects
- * gives one measurement of how many they are, and one of each one's worth. */
+ * gives one measurement of how many they are, and one of each one's worth. Points of
+ * its config are measured too. */
 #include "../../sdk/c/pharos.h"
+#include "../points.h"
 
 const char ph_manifest[] =
-    "{\"kind\":\"extract\",\"name\":\"basket\",\"version\":\"1.0.0\","
-    "\"description\":\"Measures the line items of an array: how many there are, and what each is worth.\","
+    "{\"kind\":\"extract\",\"name\":\"basket\",\"version\":\"1.1.0\","
+    "\"description\":\"Measures the line items of an array: how many there are, and what each is worth; and points of its config.\","
     "\"config\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
     "\"items\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":256,\"description\":\"the field with the array of objects; default items\"},"
     "\"price\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":256,\"description\":\"the key of an item's price; default price\"},"
     "\"quantity\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":256,\"description\":\"the key of how many of it there are; default quantity, 1 where it is absent\"},"
     "\"category\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":256,\"description\":\"the key of a text that items are told apart by; default category\"},"
     "\"when\":{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"field\",\"is\"],\"description\":\"only beacons whose field has this value\",\"properties\":{"
-    "\"field\":{\"type\":\"string\",\"minLength\":1},\"is\":{\"type\":\"string\"}}}}}}";
+    "\"field\":{\"type\":\"string\",\"minLength\":1},\"is\":{\"type\":\"string\"}}}," POINTS_FIELD "," POINTS_SCHEMA("64") "}}}";
 
-enum { ITEMS, WHEN };                 /* columns */
-enum { LINE_ITEMS, ITEM_VALUE };      /* points */
-enum { MOST = 255, TEXT = 4096 };     /* of a beacon's 256 measurements; a longer category is cut off */
+enum { LINE_ITEMS, ITEM_VALUE, FIRST_OF_CONFIG }; /* points */
+enum { MOST = 256, TEXT = 4096 };                 /* measurements of a beacon; a longer category with escapes is none */
 
 static ph_text price, quantity, category, is;
+static ph_u16 items_field, when_field; /* columns */
 static int conditional;
 static ph_text plan;
 
@@ -34,16 +36,20 @@ static int ph_configure(ph_text config, ph_text data) {
   ph_text when = ph_get(config, PH_TEXT("when"));
   conditional = when.len > 0;
   is = ph_string(ph_get(when, PH_TEXT("is")));
+  items_field = column_of(setting(config, PH_TEXT("items"), PH_TEXT("items")), JSONS);
+  if (conditional) when_field = column_of(ph_string(ph_get(when, PH_TEXT("field"))), TEXTS);
+  int err = points_configure(config);
+  if (err) return err;
+  for (ph_u32 i = 0; i < points_distinct; i++)
+    if (ph_equal(point_names[i], PH_TEXT("line_items")) || ph_equal(point_names[i], PH_TEXT("item_value")))
+      return ph_fail("points: line_items and item_value are there already: give yours another name");
   ph_buf b = {0};
-  ph_puts(&b, "{\"fields\":[{\"name\":");
-  ph_put_quoted(&b, setting(config, PH_TEXT("items"), PH_TEXT("items")));
-  ph_puts(&b, ",\"type\":\"json\"}");
-  if (conditional) {
-    ph_puts(&b, ",{\"name\":");
-    ph_put_quoted(&b, ph_string(ph_get(when, PH_TEXT("field"))));
-    ph_puts(&b, ",\"type\":\"str\"}");
-  }
-  ph_puts(&b, "],\"points\":[{\"name\":\"line_items\"},{\"name\":\"item_value\",\"attributes\":[\"category\"]}]}");
+  ph_puts(&b, "{\"fields\":[");
+  put_fields(&b);
+  ph_puts(&b, "],\"points\":[{\"name\":\"line_items\"},{\"name\":\"item_value\",\"attributes\":[\"category\"]}");
+  if (points_distinct) ph_puts(&b, ",");
+  put_points(&b);
+  ph_puts(&b, "]}");
   plan = ph_done(&b);
   return PH_OK;
 }
@@ -76,29 +82,36 @@ static double worth(const item *i) {
   return ph_number(i->price) * (i->quantity.len ? ph_number(i->quantity) : 1);
 }
 
-static int ph_process(const ph_batch *b) {
-  const ph_column *items = ph_col(b, ITEMS);
-  for (ph_u32 row = 0; row < b->rows; row++) {
-    if (!ph_valid(b, items, row)) continue;
-    ph_text array = ph_entry(b, items, row), value;
-    if (array.at[0] != '[' || (conditional && !ph_equal(ph_entry(b, ph_col(b, WHEN), row), is))) continue;
-    ph_u32 count = 0;
-    for (ph_u32 at = 0; ph_next(array, &at, 0, &value);) count += value.at[0] == '{';
-    ph_measure(b, row, LINE_ITEMS, count, 0);
-    ph_u32 n = 0;
-    for (ph_u32 at = 0; n < MOST && ph_next(array, &at, 0, &value);) {
-      if (value.at[0] != '{') continue;
-      n++;
-      item i = item_of(value);
-      ph_text label = text_of(i.category);
-      ph_u32 tuple = 0;
-      if (label.len) {
-        if (label.at == unquoted) label = ph_copy(b, label);
-        tuple = ph_tuple(b);
-        ph_set(b, tuple, 0, label);
-      }
-      ph_measure(b, row, ITEM_VALUE, worth(&i), tuple);
+/* basket measures the items of an array. */
+static void basket(const ph_batch *b, ph_u32 row, ph_text array) {
+  const ph_u32 most = MOST - 1 - points_count;
+  ph_text value;
+  ph_u32 count = 0, n = 0;
+  for (ph_u32 at = 0; ph_next(array, &at, 0, &value);) count += value.at[0] == '{';
+  ph_measure(b, row, LINE_ITEMS, count, 0);
+  for (ph_u32 at = 0; n < most && ph_next(array, &at, 0, &value);) {
+    if (value.at[0] != '{') continue;
+    n++;
+    item i = item_of(value);
+    ph_text label = text_of(i.category);
+    ph_u32 tuple = 0;
+    if (label.len) {
+      if (label.at == unquoted) label = ph_copy(b, label);
+      tuple = ph_tuple(b);
+      ph_set(b, tuple, 0, label);
     }
+    ph_measure(b, row, ITEM_VALUE, worth(&i), tuple);
+  }
+}
+
+static int ph_process(const ph_batch *b) {
+  const ph_column *items = ph_col(b, items_field);
+  points_begin(b);
+  for (ph_u32 row = 0; row < b->rows; row++) {
+    ph_text array = ph_entry(b, items, row);
+    if (ph_valid(b, items, row) && array.at[0] == '[' && (!conditional || ph_equal(ph_entry(b, ph_col(b, when_field), row), is)))
+      basket(b, row, array);
+    points_measure(b, row, FIRST_OF_CONFIG);
   }
   return ph_measured(b);
 }

@@ -1,12 +1,13 @@
 /* images: an extractor of the images that beacons show, one measurement each, and of
- * those that were clicked. */
+ * those that were clicked; and points of its config. */
 #include "../../sdk/c/pharos.h"
+#include "../points.h"
 
 #define TEXT_SETTING(name, what) "\"" name "\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":256,\"description\":\"" what "\"}"
 
 const char ph_manifest[] =
     "{\"kind\":\"extract\",\"name\":\"images\",\"version\":\"1.0.0\","
-    "\"description\":\"Measures the images that a beacon shows, and clicks on images, by image and slot.\","
+    "\"description\":\"Measures the images that a beacon shows, and clicks on images, by image and slot; and points of its config.\","
     "\"config\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
     "\"shown\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
     TEXT_SETTING("field", "the field with the array of images; default images") ","
@@ -16,16 +17,16 @@ const char ph_manifest[] =
     TEXT_SETTING("field", "the field that says that a beacon is a click; default type") ","
     "\"is\":{\"type\":\"string\",\"description\":\"its value then; default click\"},"
     TEXT_SETTING("image", "the field with the image that was clicked; default img.id") ","
-    TEXT_SETTING("slot", "the field with its slot; default img.slot") "}}}},"
+    TEXT_SETTING("slot", "the field with its slot; default img.slot") "}}," POINTS_FIELD "," POINTS_SCHEMA("64") "}},"
     "\"defaults\":{\"fields\":[{\"name\":\"images\",\"type\":\"json\"},{\"name\":\"type\",\"type\":\"str\"},{\"name\":\"img.id\",\"type\":\"str\"},{\"name\":\"img.slot\",\"type\":\"str\"}],"
     "\"points\":[{\"name\":\"impression\",\"attributes\":[\"image\",\"slot\"]},{\"name\":\"image_click\",\"attributes\":[\"image\",\"slot\"]}],"
     "\"counters\":[\"without_image\",\"not_measured\"]}}";
 
-enum { SHOWN, TYPE, IMAGE, SLOT };         /* columns */
-enum { IMPRESSION, CLICK };                /* points */
-enum { WITHOUT_IMAGE, NOT_MEASURED };      /* counters */
-enum { MOST = 255, TEXT = 4096 };          /* impressions, of a beacon's 256 measurements; bytes of a text with escapes */
+enum { IMPRESSION, CLICK, FIRST_OF_CONFIG }; /* points */
+enum { WITHOUT_IMAGE, NOT_MEASURED };        /* counters */
+enum { MOST = 256, TEXT = 4096 };            /* measurements of a beacon; bytes of a text with escapes */
 
+static ph_u16 shown_field, type_field, image_field, slot_field; /* columns */
 static ph_text image_key, slot_key, is;
 static ph_text plan;
 
@@ -34,34 +35,28 @@ static ph_text setting(ph_text object, ph_text key, ph_text otherwise) {
   return v.len ? ph_string(v) : otherwise;
 }
 
-static void field(ph_buf *b, ph_text name, const char *type) {
-  ph_u32 n = 0;
-  while (type[n]) n++;
-  ph_puts(b, "{\"name\":");
-  ph_put_quoted(b, name);
-  ph_puts(b, ",\"type\":\"");
-  ph_put(b, (ph_text){type, n});
-  ph_puts(b, "\"},");
-}
-
 static int ph_configure(ph_text config, ph_text data) {
   (void)data;
   ph_text shown = ph_get(config, PH_TEXT("shown")), clicked = ph_get(config, PH_TEXT("clicked"));
   image_key = setting(shown, PH_TEXT("image"), PH_TEXT("id"));
   slot_key = setting(shown, PH_TEXT("slot"), PH_TEXT("slot"));
   is = setting(clicked, PH_TEXT("is"), PH_TEXT("click"));
-  ph_text type = setting(clicked, PH_TEXT("field"), PH_TEXT("type"));
-  ph_text image = setting(clicked, PH_TEXT("image"), PH_TEXT("img.id")), slot = setting(clicked, PH_TEXT("slot"), PH_TEXT("img.slot"));
-  if (ph_equal(type, image) || ph_equal(type, slot) || ph_equal(image, slot)) return ph_fail("clicked: field, image and slot must be three fields");
+  shown_field = column_of(setting(shown, PH_TEXT("field"), PH_TEXT("images")), JSONS);
+  type_field = column_of(setting(clicked, PH_TEXT("field"), PH_TEXT("type")), TEXTS);
+  image_field = column_of(setting(clicked, PH_TEXT("image"), PH_TEXT("img.id")), TEXTS);
+  slot_field = column_of(setting(clicked, PH_TEXT("slot"), PH_TEXT("img.slot")), TEXTS);
+  int err = points_configure(config);
+  if (err) return err;
+  for (ph_u32 i = 0; i < points_distinct; i++)
+    if (ph_equal(point_names[i], PH_TEXT("impression")) || ph_equal(point_names[i], PH_TEXT("image_click")))
+      return ph_fail("points: impression and image_click are there already: give yours another name");
   ph_buf b = {0};
   ph_puts(&b, "{\"fields\":[");
-  field(&b, setting(shown, PH_TEXT("field"), PH_TEXT("images")), "json");
-  field(&b, type, "str");
-  field(&b, image, "str");
-  field(&b, slot, "str");
-  b.len--; /* the last comma */
-  ph_puts(&b, "],\"points\":[{\"name\":\"impression\",\"attributes\":[\"image\",\"slot\"]},{\"name\":\"image_click\",\"attributes\":[\"image\",\"slot\"]}],"
-              "\"counters\":[\"without_image\",\"not_measured\"]}");
+  put_fields(&b);
+  ph_puts(&b, "],\"points\":[{\"name\":\"impression\",\"attributes\":[\"image\",\"slot\"]},{\"name\":\"image_click\",\"attributes\":[\"image\",\"slot\"]}");
+  if (points_distinct) ph_puts(&b, ",");
+  put_points(&b);
+  ph_puts(&b, "],\"counters\":[\"without_image\",\"not_measured\"]}");
   plan = ph_done(&b);
   return PH_OK;
 }
@@ -108,21 +103,24 @@ static int shown(const ph_batch *b, ph_u32 row, ph_text element) {
 }
 
 static int ph_process(const ph_batch *b) {
-  const ph_column *images = ph_col(b, SHOWN), *type = ph_col(b, TYPE);
+  const ph_column *images = ph_col(b, shown_field), *type = ph_col(b, type_field);
+  const ph_u32 most = MOST - 1 - points_count; /* impressions of a beacon */
+  points_begin(b);
   for (ph_u32 row = 0; row < b->rows; row++) {
     ph_text array = ph_entry(b, images, row), element;
     ph_u32 n = 0;
     if (ph_valid(b, images, row) && array.at[0] == '[')
       for (ph_u32 at = 0; ph_next(array, &at, 0, &element);) {
-        if (n == MOST) ph_count(b, NOT_MEASURED, 1);
+        if (n == most) ph_count(b, NOT_MEASURED, 1);
         else if (shown(b, row, element)) n++;
         else ph_count(b, WITHOUT_IMAGE, 1);
       }
     if (ph_valid(b, type, row) && ph_equal(ph_entry(b, type, row), is)) {
-      ph_text image = ph_entry(b, ph_col(b, IMAGE), row);
+      ph_text image = ph_entry(b, ph_col(b, image_field), row);
       if (!image.len) ph_count(b, WITHOUT_IMAGE, 1);
-      measure(b, row, CLICK, image, ph_entry(b, ph_col(b, SLOT), row));
+      measure(b, row, CLICK, image, ph_entry(b, ph_col(b, slot_field), row));
     }
+    points_measure(b, row, FIRST_OF_CONFIG);
   }
   return ph_measured(b);
 }
