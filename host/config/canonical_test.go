@@ -93,3 +93,33 @@ func TestClearSecretIsLeftOut(t *testing.T) {
 		t.Errorf("%s", Explain(c))
 	}
 }
+
+// 0% is a share like others: it is not taken for the default when it is read again.
+func TestShares(t *testing.T) {
+	const text = `sources: [{name: a}]
+plugins:
+  p:
+    rules: {drop: [{reason: r, when: a}]}
+    shadow: {max_diff: 0%}
+    canary: {share: 12.05%, max_traps: 0%}
+tenants: {t: {all_traffic: true}}
+`
+	c, err := Parse("x", "", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Parse("x", "", c.JSON())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*Config{c, again} {
+		p := c.Plugins.Get("p")
+		if p.Shadow.MaxDiff != 0 || p.Shadow.MinRows != 1000 || p.Canary.Share != 120_500 || p.Canary.MaxTraps != 0 || p.Breaker.Traps.String() != "50%" {
+			t.Errorf("%+v %+v", p.Shadow, p.Canary)
+		}
+	}
+	want := "A new version of p first runs beside the old one for 10m and 1000 beacons, of which 0% may differ, then decides of 12.05% of the sessions for 10m and 1000 beacons, failing at no more than 0%."
+	if !strings.Contains(Explain(c), want) {
+		t.Error(Explain(c))
+	}
+}

@@ -72,7 +72,8 @@ func (e *explainer) beacons() {
 	if d.Split != "" {
 		e.line("The splitter %s chooses the route.", d.Split)
 	}
-	for name := range e.Plugins.All() {
+	for name, p := range e.Plugins.All() {
+		e.trial(name, p)
 		if keys, wanted := e.signers(name); wanted {
 			e.line("The module of %s must be signed by %s.", name, oneOf(keys))
 		}
@@ -80,6 +81,22 @@ func (e *explainer) beacons() {
 	s := e.Session
 	e.line("A session ends after %s without a beacon. A beacon may come %s behind the watermark, and be %s ahead of the clock; so a minute is final %s after its end.",
 		FormatDuration(s.Gap), FormatDuration(s.Lateness), FormatDuration(s.Ahead), FormatDuration(s.Lateness))
+}
+
+// trial says how a new version of a plugin is tried before it is live.
+func (e *explainer) trial(name string, p *Plugin) {
+	var steps []string
+	if s := p.Shadow; s != nil {
+		steps = append(steps, fmt.Sprintf("runs beside the old one for %s and %s, of which %s may differ",
+			FormatDuration(s.For), plural(int(s.MinRows), "beacon"), s.MaxDiff))
+	}
+	if c := p.Canary; c != nil {
+		steps = append(steps, fmt.Sprintf("decides of %s of the sessions for %s and %s, failing at no more than %s",
+			c.Share, FormatDuration(c.For), plural(int(c.MinRows), "beacon"), c.MaxTraps))
+	}
+	if len(steps) > 0 {
+		e.line("A new version of %s first %s.", name, strings.Join(steps, ", then "))
+	}
 }
 
 func (e *explainer) tenant(name string, t *Tenant) {

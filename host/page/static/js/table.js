@@ -4,7 +4,7 @@ import * as format from "./format.js";
 
 export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-const dots = { live: ["running", "ready", "live"], bad: ["failed", "broken", "refused"], "": ["draining", "drained", "closed"] };
+const dots = { live: ["running", "ready", "live"], bad: ["failed", "broken", "refused", "rolled back", "fallback", "out"], "": ["draining", "drained", "closed"] };
 const dot = (state) => Object.keys(dots).find((d) => dots[d].includes(state)) ?? "warn";
 
 export const number = (v) => h("td", { class: "num" }, format.integer(v));
