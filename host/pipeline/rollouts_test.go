@@ -79,11 +79,11 @@ plugins:
   filter:
     rules: {drop: [{reason: 'yes', when: 'do == "yes"'}]}
     shadow: {for: 0s, max_diff: 10%, min_rows: 20}
-    breaker: {rows: 20, backoff: 1s}
+    breaker: {rows: 20, backoff: 2s}
   points:
     rules: {extract: [{point: order, when: 'do == "order"'}]}
     canary: {for: 0s, share: 50%, min_rows: 20}
-    breaker: {rows: 20, backoff: 1s}
+    breaker: {rows: 20, backoff: 2s}
 dispatch: {filters: [filter], routes: {web: {partitions: 2}}}
 tenants:
   shop: {extract: points, all_traffic: true}
@@ -181,7 +181,9 @@ func TestBreaker(t *testing.T) {
 	k := testBroker(t)
 	moody := fmt.Sprintf("module: '%s'\n    on_error: pass", moduleURL(t, "extract.wasm"))
 	text := edited(t, rolledConfig, `rules: {extract: [{point: order, when: 'do == "order"'}]}`, moody, "canary: {for: 0s, share: 50%, min_rows: 20}", "config: {}")
+	text = "snapshots: {url: 'file://" + t.TempDir() + "'}\n" + text
 	h := startHost(t, k, hostOptions{id: "a", roles: AllRoles, embedded: true}, text)
+	b := startHost(t, k, hostOptions{id: "b", roles: []Role{Session}}, text) // sees it too: one of them is first
 	s := newVisitors(t, k)
 	until := func(what string, is func() bool, things ...string) {
 		t.Helper()
@@ -215,6 +217,11 @@ func TestBreaker(t *testing.T) {
 		t.Errorf("%+v", p.State())
 	}
 	until("it is tried again", func() bool { return h.phase("points") == rollout.Live }, "order")
+	eventually(t, "the other host follows", func() bool { return b.gens.inForce().Number == h.gens.journal.wanted() })
+	want := []rollout.Phase{rollout.Live, rollout.Out, rollout.Live, rollout.Out, rollout.Live, rollout.Live, rollout.Fallback, rollout.Live}
+	if got := b.phases(t, "points"); !slices.Equal(got, want) {
+		t.Error(got)
+	}
 }
 
 // moduleURL is the address of a guest of the plugin package's tests.
