@@ -30,7 +30,7 @@ in the config: docs/rules.md.`,
 	c.AddCommand(newPluginKeygen(), newPluginSign(), newPluginVerify(), newPluginPush(), newPluginPull(), newPluginLs())
 	c.AddCommand(newPluginDiff(), newPluginPromote(), newPluginRollback())
 	c.AddCommand(&cobra.Command{
-		Use:     "inspect FILE.wasm",
+		Use:     "inspect FILE.wasm|URL",
 		Short:   "Say what a module is, wants and answers, and what is wrong with it",
 		Example: "  pharos plugin inspect plugins/bots/bots.wasm",
 		Args:    cobra.ExactArgs(1),

@@ -35,6 +35,11 @@ The password is that of ` + passwordVariable + `, or of --password-file, or is a
   pharos plugin keygen shop --password-file shop.password`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			for _, path := range []string{args[0] + ".key", args[0] + ".pub"} {
+				if _, err := os.Lstat(path); err == nil {
+					return fmt.Errorf("%s is there already: a key is never written over", path)
+				}
+			}
 			password := ""
 			if !open {
 				var err error
@@ -200,7 +205,7 @@ func notEmpty(password, what string) (string, error) {
 func writeNew(path string, content []byte, mode os.FileMode) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
-		return fmt.Errorf("%w: a key is never written over", err)
+		return err
 	}
 	_, err = io.WriteString(f, string(content))
 	return errors.Join(err, f.Close())
