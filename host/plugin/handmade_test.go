@@ -31,6 +31,7 @@ var handmadeGuests = []struct {
 		name: "extract", config: `{"currency": "E\u0055R"}`,
 		data: map[string]string{"categories": "a-=shoes\nb=bags\n"}, words: []string{"a-1", "b", "3", "-2"},
 	},
+	{name: "wasi", words: []string{"clock", "random", "write", "read"}},
 	{name: "session", words: []string{"1", "2.5", "-3"}},
 }
 
