@@ -72,6 +72,9 @@ func (r *generationRecord) encode() ([]byte, error) {
 	if err := e.Encode(r); err != nil {
 		return nil, fmt.Errorf("generation %d: %w", r.Number, err)
 	}
+	if b.Len() > maxRecordBytes {
+		return nil, fmt.Errorf("the config, together with the versions before of its plugins, has %d bytes, and a generation has at most %d: give fewer plugins with rules a new version at a time", b.Len(), maxRecordBytes)
+	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 

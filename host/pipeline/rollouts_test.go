@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/seed-6a2d649b/pharos/host/kafka"
+	"github.com/seed-6a2d649b/pharos/host/plugin"
 	"github.com/seed-6a2d649b/pharos/host/rollout"
 )
 
@@ -232,4 +233,21 @@ func moduleURL(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return "file://" + path
+}
+
+// What a generation has to say of versions before is bounded: it is refused before it
+// is published.
+func TestRecordsAreBounded(t *testing.T) {
+	r := &generationRecord{Number: 2, Rollouts: map[string]rollout.State{}}
+	for i := range 5 {
+		spec := plugin.Spec{Name: "p", Config: []byte(`"` + strings.Repeat("y", 1<<20) + `"`)}
+		r.Rollouts[fmt.Sprint(i)] = rollout.State{Phase: rollout.Live, Old: &spec}
+	}
+	if _, err := r.encode(); err == nil || !strings.Contains(err.Error(), "a generation has at most 5242880") {
+		t.Error(err)
+	}
+	delete(r.Rollouts, "0")
+	if _, err := r.encode(); err != nil {
+		t.Error(err)
+	}
 }

@@ -48,9 +48,12 @@ type Moment struct {
 	By         string
 }
 
+// maxReason bounds a reason, in bytes: the generation holds it.
+const maxReason = 1 << 10
+
 // to is the state in another phase.
 func (s State) to(phase Phase, reason string, at Moment) State {
-	s.Phase, s.Reason = phase, reason
+	s.Phase, s.Reason = phase, cut([]byte(reason), maxReason)
 	s.Since, s.Generation, s.By = at.Time.UnixMilli(), at.Generation, at.By
 	if phase != Fallback && phase != Out {
 		s.Broken = ""
