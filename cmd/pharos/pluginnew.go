@@ -15,7 +15,7 @@ func newPluginNew() *cobra.Command {
 		Short: "Begin a plugin: a project that builds, with the SDK in it",
 		Long: `New writes the folder NAME with a small plugin that works: its source, the SDK's
 files, golden vectors, a README, and native tests where the language has them.
-Nothing has to be downloaded to build it, and nothing is written over.
+The language's own tools build it without a network, and nothing is written over.
 
 A filter drops beacons, a splitter sends them to routes, an extractor turns them
 into measurements; the kind session is an extractor that keeps cells with sessions and

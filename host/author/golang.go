@@ -20,10 +20,12 @@ func golang() *language {
 		},
 		native: "go test ./...",
 		build: func(p *project) ([]command, error) {
+			const get = "install Go 1.26 or later: https://go.dev/dl, or apt install golang where that is as new"
 			return []command{{
 				program: "go", args: []string{"build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-o", p.built, "."},
 				env:     []string{"GOOS=wasip1", "GOARCH=wasm", "GOWORK=off"},
-				missing: "install Go 1.26 or later: https://go.dev/dl, or apt install golang where that is as new",
+				missing: get,
+				hints:   map[string]string{"requires go >=": get, "toolchain not available": get},
 			}}, nil
 		},
 	}
