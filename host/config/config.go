@@ -23,7 +23,7 @@ type Config struct {
 	Group     string        `key:"group" default:"pharos" doc:"Prefix of consumer groups and transactional ids." example:"pharos-staging"`
 	Topics    Topics        `key:"topics" doc:"The topics of Pharos itself."`
 	HTTP      HTTP          `key:"http" doc:"Where the page, the API, /metrics, /healthz and /readyz are served."`
-	Data      Path          `key:"data" default:"./data" doc:"Directory of the compile cache, the embedded broker and the embedded store." example:"/var/lib/pharos"`
+	Data      Path          `key:"data" default:"./data" doc:"Directory of compiled and fetched modules, the embedded broker and the embedded store." example:"/var/lib/pharos"`
 	Snapshots Snapshots     `key:"snapshots" doc:"Snapshots of the session stage: what a partition starts from after a restart, or on another host (docs/snapshots.md)."`
 	Sources   []Source      `key:"sources" required:"true" doc:"The raw topics, and where their beacons hold what Pharos must know."`
 	Plugins   Map[Plugin]   `key:"plugins" reload:"live" doc:"Filters, splitters and extractors by name: WebAssembly modules, or rules. A module may be used under several names."`
