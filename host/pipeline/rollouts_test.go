@@ -3,12 +3,14 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/seed-6a2d649b/pharos/host/kafka"
@@ -130,6 +132,7 @@ func TestRollouts(t *testing.T) {
 	if r := h.gens.inForce().plugins["filter"].Report(); r.Compared == 0 || len(r.Changes) != 2 || !strings.HasPrefix(r.Reason, "in the shadow ") {
 		t.Errorf("%+v", r)
 	}
+	h.documented(t, "api/v1/plugins/filter/diff", "PluginDiff")
 	if answer := reload(wrong); answer.Published || !strings.Contains(answer.Warning, "pharos plugin promote filter") {
 		t.Errorf("%+v", answer)
 	}
@@ -174,6 +177,35 @@ func TestRollouts(t *testing.T) {
 		t.Fatal(h.phase("points"))
 	}
 	until("points", rollout.Live, "yes", "no")
+}
+
+// documented sees that an answer is of the form that the API's document says.
+func (h *hosting) documented(t *testing.T, path, schema string) {
+	t.Helper()
+	get := func(path string) any {
+		t.Helper()
+		resp, err := http.Get(h.server.url() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		v, err := jsonschema.UnmarshalJSON(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s %v", path, resp.Status, err)
+		}
+		return v
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("http://pharos/openapi.json", get("api/v1/openapi.json")); err != nil {
+		t.Fatal(err)
+	}
+	form, err := c.Compile("http://pharos/openapi.json#/components/schemas/" + schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := form.Validate(get(path)); err != nil {
+		t.Error(err)
+	}
 }
 
 // A plugin that keeps failing is taken out: the version before decides, or nobody;
@@ -249,5 +281,35 @@ func TestRecordsAreBounded(t *testing.T) {
 	delete(r.Rollouts, "0")
 	if _, err := r.encode(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestWriteDiff(t *testing.T) {
+	ratio := 1.25
+	r := &rollout.Report{
+		Plugin: "bots", Kind: "filter", Phase: rollout.Shadow, Since: 1569888000000, Generation: 4, By: "a1",
+		New:       &rollout.VersionReport{Version: "2", Digest: "sha256:0123456789abcdef", Rows: 200, Traps: 1},
+		Old:       &rollout.VersionReport{Version: "1", Digest: "sha256:fedcba9876543210", Rows: 200},
+		FuelRatio: &ratio, Compared: 200, Differing: 3,
+		Changes: []rollout.ChangeReport{{Change: rollout.NowDropped, Rows: 3, Samples: []rollout.Sample{{Beacon: "{\"a\":\t1}\x1b[2J", Old: "kept", New: "dropped: bot"}}}},
+	}
+	var b strings.Builder
+	if err := WriteDiff(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	const want = `plugin    bots, filter
+phase     shadow since 2019-10-01 00:00:00, generation 4 by a1
+new       version 2, sha256:0123456789ab: 200 beacons, failed at 1 (0.5 %)
+old       version 1, sha256:fedcba987654: 200 beacons, failed at 0
+fuel      1.25 times that of old a beacon
+compared  200 beacons, 3 differ (1.5 %)
+
+now dropped  3 (1.5 %)
+  {"a": 1} [2J
+    old: kept
+    new: dropped: bot
+`
+	if b.String() != want {
+		t.Errorf("%s", b.String())
 	}
 }

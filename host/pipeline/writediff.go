@@ -25,6 +25,9 @@ func WriteDiff(out io.Writer, r *rollout.Report) error {
 	writeVersion(w, "new", r.New)
 	if r.Old != nil {
 		writeVersion(w, "old", r.Old)
+		if r.Old.Digest == r.New.Digest {
+			fmt.Fprintln(w, "\tthe same module, with another config or other data")
+		}
 	}
 	if r.FuelRatio != nil {
 		fmt.Fprintf(w, "fuel\t%.2f times that of old a beacon\n", *r.FuelRatio)
