@@ -52,11 +52,18 @@ func (l *Layout) readFilter(mem []byte, out *Output) error {
 		out.Keep[n-1] &= 1<<r - 1
 	}
 	out.Reasons = append(out.Reasons, mem[l.reasons:l.reasons+l.rows]...)
-	for i := range out.Reasons {
-		if Bit(out.Keep, i) {
-			out.Reasons[i] = 0
-		} else if int(out.Reasons[i]) >= len(l.plan.Reasons) {
-			return fmt.Errorf("row %d: reason %d, the plan has %d", i, out.Reasons[i], len(l.plan.Reasons))
+	for i, kept := range out.Keep {
+		reasons := out.Reasons[8*i : min(8*i+8, l.rows)]
+		if kept == 0xFF && len(reasons) == 8 { // as most are
+			binary.LittleEndian.PutUint64(reasons, 0)
+			continue
+		}
+		for j := range reasons {
+			if kept&(1<<j) != 0 {
+				reasons[j] = 0
+			} else if int(reasons[j]) >= len(l.plan.Reasons) {
+				return fmt.Errorf("row %d: reason %d, the plan has %d", 8*i+j, reasons[j], len(l.plan.Reasons))
+			}
 		}
 	}
 	return nil

@@ -3,7 +3,8 @@ package abi
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
+	"slices"
+	"unsafe"
 )
 
 // Capacity is how much an extractor's outputs can take.
@@ -267,15 +268,9 @@ func (l *Layout) column(dst []byte, i int, c *Column) {
 	writeBitmap(dst[p.valid:], c.Valid, l.rows)
 	switch c.Type {
 	case I64:
-		data := dst[p.data : p.data+8*l.rows]
-		for j, v := range c.I64 {
-			binary.LittleEndian.PutUint64(data[8*j:], uint64(v))
-		}
+		writeNumbers(dst[p.data:], c.I64)
 	case F64:
-		data := dst[p.data : p.data+8*l.rows]
-		for j, v := range c.F64 {
-			binary.LittleEndian.PutUint64(data[8*j:], math.Float64bits(v))
-		}
+		writeNumbers(dst[p.data:], c.F64)
 	case Bool:
 		writeBitmap(dst[p.data:], c.Bits, l.rows)
 	case Any:
@@ -286,12 +281,12 @@ func (l *Layout) column(dst []byte, i int, c *Column) {
 		clear(data[l.rows:])
 	case Str:
 		if c.Dict {
-			writeU32(dst[p.data:], c.Codes)
+			writeNumbers(dst[p.data:], c.Codes)
 		}
 	}
 	if c.hasTexts() {
 		if len(c.Offsets) == p.entries+1 {
-			writeU32(dst[p.offsets:], c.Offsets)
+			writeNumbers(dst[p.offsets:], c.Offsets)
 		} else { // an empty dictionary, given its one entry
 			clear(dst[p.offsets : p.offsets+align(4*(p.entries+1))])
 		}
@@ -311,10 +306,17 @@ func writeBitmap(dst, bitmap []byte, rows int) {
 	}
 }
 
-func writeU32(dst []byte, v []uint32) {
-	dst = dst[:align(4*len(v))]
-	for i, x := range v {
-		binary.LittleEndian.PutUint32(dst[4*i:], x)
+// writeNumbers writes numbers little-endian: as they lie in the memory of most hosts.
+func writeNumbers[T uint32 | int64 | float64](dst []byte, v []T) {
+	width := int(unsafe.Sizeof(*new(T)))
+	dst = dst[:align(width*len(v))]
+	n := copy(dst, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), width*len(v)))
+	if !littleEndian {
+		for i := 0; i < n; i += width {
+			slices.Reverse(dst[i : i+width])
+		}
 	}
-	clear(dst[4*len(v):])
+	clear(dst[n:])
 }
+
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1

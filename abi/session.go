@@ -87,7 +87,7 @@ func (l *Layout) writeSessions(dst []byte, s *Sessions) {
 			binary.LittleEndian.PutUint64(dst[at+8*j:], v)
 		}
 	}
-	writeU32(dst[l.slotsAt:], s.Slots)
+	writeNumbers(dst[l.slotsAt:], s.Slots)
 }
 
 // readSessions reads the cells as the guest left them. A NaN has many forms, of
