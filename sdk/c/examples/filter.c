@@ -23,9 +23,10 @@ static ph_text ph_plan(void) {
 }
 
 static int ph_process(const ph_batch *b) {
-  const ph_column *internal = ph_col(b, INTERNAL), *remote = ph_col(b, REMOTE);
+  const void *internal = ph_bools(b, ph_col(b, INTERNAL));
+  ph_texts remote = ph_entries(b, ph_col(b, REMOTE));
   for (ph_u32 row = 0; row < b->rows; row++) {
-    if (ph_bool(b, internal, row) || (prefix.len && ph_has_prefix(ph_entry(b, remote, row), prefix))) ph_drop(b, row, 0);
+    if (ph_bit(internal, row) || (prefix.len && ph_has_prefix(ph_nth(remote, row), prefix))) ph_drop(b, row, 0);
     else ph_keep(b, row);
   }
   return PH_OK;

@@ -1,7 +1,7 @@
 //! Drops beacons of internal visitors: a flag, or an address that begins with the configured prefix.
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
-use pharos::{Batch, Config, Error, Kind, Manifest, Plan, Plugin, Type};
+use pharos::{has_prefix, Batch, Config, Error, Kind, Manifest, Plan, Plugin, Type};
 
 // Columns.
 const INTERNAL: usize = 0;
@@ -33,7 +33,7 @@ impl Plugin for Internal {
         let (internal, remote) = (batch.column(INTERNAL), batch.column(REMOTE));
         let prefix = self.prefix.as_bytes();
         for row in 0..batch.rows() {
-            if internal.bool(row) || !prefix.is_empty() && remote.text(row).starts_with(prefix) {
+            if internal.bool(row) || !prefix.is_empty() && has_prefix(remote.text(row), prefix) {
                 batch.drop(row, 0);
             } else {
                 batch.keep(row);

@@ -1,5 +1,6 @@
 use crate::Column;
 use core::cell;
+use core::marker::PhantomData;
 use core::slice;
 
 const HEADER: usize = 32; // words
@@ -48,7 +49,8 @@ pub struct Batch<'a> {
     counters: &'a [cell::Cell<u64>],
     cells: &'a [[u32; 2]],
     slots: &'a [u32],
-    keep: &'a [cell::Cell<u8>],
+    keep: *const cell::Cell<u8>,
+    kept: usize, // rows that have a bit there
     reasons: &'a [cell::Cell<u8>],
     routes: &'a [cell::Cell<u16>],
     measurements: &'a [cell::Cell<Measurement>],
@@ -59,15 +61,15 @@ pub struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     /// # Safety
-    /// What lies at `at`, a multiple of 8, is laid out as abi/SPEC.md says, and only used through the batch as long as that
-    /// lives.
-    pub(crate) unsafe fn new(at: *mut u8) -> Self {
+    /// What lies at `at`, a multiple of 8, is a batch of the kind, laid out as abi/SPEC.md says, and only used through the
+    /// batch as long as that lives.
+    #[inline(always)]
+    pub(crate) unsafe fn new(at: *mut u8, kind: usize) -> Self {
         let header: &[cell::Cell<u32>] = slice::from_raw_parts(at.cast(), HEADER);
         let word = |i: usize| header[i].get() as usize;
         let rows = word(ROWS);
-        let of = |kind: usize, n: usize| if word(KIND) == kind { n } else { 0 };
-        let measures = word(KIND) >= 3;
-        let cap = |i: usize| if measures { word(i) } else { 0 };
+        let of = |this: usize, n: usize| if this == kind { n } else { 0 };
+        let cap = |i: usize| if kind >= 3 { word(i) } else { 0 };
         Batch {
             header,
             rows,
@@ -75,7 +77,8 @@ impl<'a> Batch<'a> {
             counters: area(at, word(COUNTERS_AT), word(COUNTERS)),
             cells: area(at, word(CELLS_AT), word(CELLS)),
             slots: area(at, word(SLOTS_AT), if word(CELLS) > 0 { rows } else { 0 }),
-            keep: area(at, word(KEEP_AT), of(1, (rows + 7) / 8)),
+            keep: at.add(word(KEEP_AT)).cast(),
+            kept: of(1, rows),
             reasons: area(at, word(REASONS_AT), of(1, rows)),
             routes: area(at, word(ROUTES_AT), of(2, rows)),
             measurements: area(at, word(MEASUREMENTS_AT), cap(MEASUREMENTS_CAP)),
@@ -100,9 +103,9 @@ impl<'a> Batch<'a> {
     }
 
     /// Column i of the plan's fields.
-    #[inline]
+    #[inline(always)]
     pub fn column(&self, i: usize) -> Column<'a> {
-        let [kind, flags, valid_at, data_at, entries, offsets_at, bytes_at, bytes_len] = self.columns[i];
+        let [kind, flags, valid_at, data_at, entries, offsets_at, bytes_at, _] = self.columns[i];
         let (rows, bitmap) = (self.rows, (self.rows + 7) / 8);
         let if_of = |kinds: bool, n: usize| if kinds { n } else { 0 };
         let texts = matches!(kind, 1 | 5 | 6);
@@ -110,14 +113,17 @@ impl<'a> Batch<'a> {
         unsafe {
             let (base, data_at) = (self.base(), data_at as usize);
             Column {
-                valid: area(base, valid_at as usize, bitmap),
+                rows,
+                valid: base.add(valid_at as usize),
                 bits: area(base, data_at, if_of(kind == 4, bitmap)),
                 kinds: area(base, data_at, if_of(kind == 6, rows)),
                 codes: area(base, data_at, if_of(flags & 1 != 0, rows)),
                 ints: area(base, data_at, if_of(kind == 2, rows)),
                 floats: area(base, data_at, if_of(kind == 3, rows)),
-                offsets: area(base, offsets_at as usize, if_of(texts, entries as usize + 1)),
-                bytes: area(base, bytes_at as usize, if_of(texts, bytes_len as usize)),
+                entries: if_of(texts, entries as usize),
+                offsets: base.add(offsets_at as usize).cast(),
+                bytes: base.add(bytes_at as usize),
+                batch: PhantomData,
             }
         }
     }
@@ -125,7 +131,8 @@ impl<'a> Batch<'a> {
     /// Keeps a row (filter). A row that is not kept is dropped.
     #[inline(always)]
     pub fn keep(&self, row: usize) {
-        let byte = &self.keep[row >> 3];
+        assert!(row < self.kept); // in a loop over all rows a compiler sees that
+        let byte = unsafe { &*self.keep.add(row >> 3) };
         byte.set(byte.get() | 1 << (row & 7));
     }
 

@@ -58,11 +58,11 @@ impl<P: Plugin> Guest<P> {
     }
 
     pub fn process(&self, batch: *mut u8) -> u32 {
-        self.answer(batch, P::process)
+        self.answer(batch, P::MANIFEST.kind as usize + 1, P::process)
     }
 
     pub fn close(&self, batch: *mut u8) -> u32 {
-        self.answer(batch, P::close)
+        self.answer(batch, 4, P::close)
     }
 
     pub fn error(&self) -> u64 {
@@ -74,13 +74,14 @@ impl<P: Plugin> Guest<P> {
         FAILED
     }
 
-    fn answer(&self, at: *mut u8, f: fn(&mut P, &Batch) -> Result<(), Error>) -> u32 {
+    #[inline(always)] // so that what is read of the batch stays in locals
+    fn answer(&self, at: *mut u8, kind: usize, f: fn(&mut P, &Batch) -> Result<(), Error>) -> u32 {
         let plugin = match self.plugin() {
             Some(p) => p,
             None => return self.fail("the plugin is not configured".into()),
         };
         // The host lays batches out as abi/SPEC.md says.
-        let batch = unsafe { Batch::new(at) };
+        let batch = unsafe { Batch::new(at, kind) };
         match f(plugin, &batch) {
             Ok(()) if batch.finish() => DONE,
             Ok(()) => TOO_SMALL,

@@ -103,6 +103,17 @@ impl From<memory::Text> for Error {
     }
 }
 
+/// `text.starts_with(prefix)` without a call, which a short prefix is not worth.
+#[inline(always)]
+pub fn has_prefix(text: &[u8], prefix: &[u8]) -> bool {
+    if text.len() < prefix.len() {
+        return false;
+    }
+    let n = prefix.len();
+    // Both have n bytes. Most texts differ in the first, which is looked at before there is a loop.
+    unsafe { n == 0 || text.get_unchecked(0) == prefix.get_unchecked(0) && (1..n).all(|i| text.get_unchecked(i) == prefix.get_unchecked(i)) }
+}
+
 /// Makes a [`Plugin`] the module's: `export!(Internal)`. Once a module. `export!(Visits, close)` is for one that
 /// has [`Plugin::close`].
 #[macro_export]

@@ -42,13 +42,13 @@ fn run<P: Plugin>(vector: Json<'static>) -> Result<(), String> {
     };
     let names = Names::read(Json::new(plugin.plan().json().as_bytes()));
     let layout = Layout::new(P::MANIFEST.kind, &names, vector);
-    let memory = call(&mut plugin, P::process, |room| layout.memory(room))?;
+    let memory = call(&mut plugin, P::MANIFEST.kind as usize + 1, P::process, |room| layout.memory(room))?;
     let want: Vec<String> = expect.elements().map(layout::expected).collect();
     same(&layout.answers(&memory), &want)?;
     let mut counted = layout.counters(&memory);
     if let Some(ends) = vector.get("close") {
         let sessions = layout.sessions(&memory);
-        let memory = call(&mut plugin, P::close, |room| layout.closed(&memory, &sessions, room))?;
+        let memory = call(&mut plugin, 4, P::close, |room| layout.closed(&memory, &sessions, room))?;
         let of = |name: &String| ends.members().find(|(k, _)| k.is(name)).map_or("[]".to_string(), |(_, v)| layout::expected(v));
         let want: Vec<String> = sessions.iter().map(|s| of(&s.name)).collect();
         same(&layout.answers(&memory), &want).map_err(|e| format!("ends of sessions: {}", e))?;
@@ -64,12 +64,12 @@ fn run<P: Plugin>(vector: Json<'static>) -> Result<(), String> {
 }
 
 /// Has a batch answered, with too little room at first, so that a plugin counts on.
-fn call<P>(plugin: &mut P, f: fn(&mut P, &Batch) -> Result<(), Error>, memory: impl Fn(&Room) -> Vec<u64>) -> Result<Vec<u64>, String> {
+fn call<P>(plugin: &mut P, kind: usize, f: fn(&mut P, &Batch) -> Result<(), Error>, memory: impl Fn(&Room) -> Vec<u64>) -> Result<Vec<u64>, String> {
     let mut room = Room::default();
     loop {
         let mut memory = memory(&room);
         // The layout is that of abi/SPEC.md, and the memory is aligned to 8.
-        let batch = unsafe { Batch::new(memory.as_mut_ptr().cast()) };
+        let batch = unsafe { Batch::new(memory.as_mut_ptr().cast(), kind) };
         f(plugin, &batch).map_err(|e| e.text().to_string())?;
         if batch.finish() {
             return Ok(memory);
