@@ -194,13 +194,17 @@ func (d *driver) Process(_ context.Context, b *abi.Batch, out *abi.Output) (err 
 			return errors.New("the arena is outside of the memory")
 		}
 		d.layout.Write(mem, b)
-		start := time.Now()
 		export := abi.ExportProcess
 		if b.Closed {
 			export = abi.ExportClose
 		}
-		code := d.call(export, uint64(d.arena))
+		f, stack := d.mod.ExportedFunction(export), []uint64{uint64(d.arena)}
+		start := time.Now()
+		if err := f.CallWithStack(context.Background(), stack); err != nil {
+			return fmt.Errorf("%s: %w", export, err)
+		}
 		d.busy += time.Since(start)
+		code := stack[0]
 		if mem, ok = d.mod.Memory().Read(d.arena, uint32(size)); !ok {
 			return errors.New("memory shrank")
 		}
