@@ -65,7 +65,7 @@ type packed struct {
 // pack reads the modules and data files of a config, and fetches what is elsewhere.
 // With a module go its signature and golden vectors, so that every host judges it as
 // this one does.
-func pack(ctx context.Context, cfg *config.Config, loader *plugin.Loader) (*packed, error) {
+func (s *shelf) pack(ctx context.Context, cfg *config.Config) (*packed, error) {
 	c := *cfg
 	c.Plugins = slices.Clone(cfg.Plugins)
 	p := &packed{Config: &c, files: map[string]string{}, fetched: map[string][]byte{}, origins: map[string]string{}}
@@ -75,9 +75,10 @@ func pack(ctx context.Context, cfg *config.Config, loader *plugin.Loader) (*pack
 		if one.Module.IsZero() {
 			continue
 		}
-		got, err := loader.Fetch(ctx, pluginSpec(cfg, name, one))
+		got, err := s.loader.Fetch(ctx, pluginSpec(cfg, name, one))
 		if err != nil {
-			return nil, config.Faults{cfg.Faultf(append(at, "module"), "%v", err)}
+			s.past.refused(err)
+			return nil, config.Faults{cfg.Faultf(append(at, "module"), "%v", errors.Unwrap(err))}
 		}
 		if !got.Module.File {
 			p.origins[name] = got.Module.From

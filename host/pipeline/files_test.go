@@ -47,6 +47,10 @@ func testLoader(t *testing.T) *plugin.Loader {
 	return l
 }
 
+func testShelf(t *testing.T) *shelf {
+	return &shelf{loader: testLoader(t), past: &past{}}
+}
+
 func testStore(t *testing.T) (*snapshot.Store, string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -70,7 +74,7 @@ func content(t *testing.T, path string) string {
 func TestFilesGoWithTheGeneration(t *testing.T) {
 	cfg, dir := withFiles(t)
 	store, _ := testStore(t)
-	p, err := pack(t.Context(), cfg, testLoader(t))
+	p, err := testShelf(t).pack(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +113,7 @@ func TestFilesGoWithTheGeneration(t *testing.T) {
 func TestFilesOfTheHost(t *testing.T) {
 	cfg, dir := withFiles(t)
 	store, bucket := testStore(t)
-	p, err := pack(t.Context(), cfg, testLoader(t))
+	p, err := testShelf(t).pack(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +143,7 @@ func TestFilesOfTheHost(t *testing.T) {
 func TestFilesThatChange(t *testing.T) {
 	cfg, dir := withFiles(t)
 	store, _ := testStore(t)
-	p, err := pack(t.Context(), cfg, testLoader(t))
+	p, err := testShelf(t).pack(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +157,7 @@ func TestFilesThatChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	var faults config.Faults
-	if _, err := pack(t.Context(), cfg, testLoader(t)); !errors.As(err, &faults) || !strings.Contains(err.Error(), "x:4:50: plugins.bots.data.agents: open ") {
+	if _, err := testShelf(t).pack(t.Context(), cfg); !errors.As(err, &faults) || !strings.Contains(err.Error(), "x:4:50: plugins.bots.data.agents: open ") {
 		t.Errorf("%v", err)
 	}
 }

@@ -191,7 +191,7 @@ func (g *generations) propose(ctx context.Context, file *config.Config, host str
 		return nil, err
 	}
 	p := &proposal{}
-	if p.packed, err = pack(ctx, file, g.shelf.loader); err != nil {
+	if p.packed, err = g.shelf.pack(ctx, file); err != nil {
 		return nil, err
 	}
 	routes, parent := firstRoutes(file), uint64(0)

@@ -153,7 +153,7 @@ func (h *host) readFile(ctx context.Context) (file *packed, fault string) {
 	}
 	cfg, err := h.Load(ctx)
 	if err == nil {
-		file, err = pack(ctx, cfg, h.gens.shelf.loader)
+		file, err = h.gens.shelf.pack(ctx, cfg)
 	}
 	if err != nil {
 		return nil, fmt.Sprintf("this host's config file can not be read any more: %v", err)

@@ -49,7 +49,7 @@ func (h *host) begin(ctx context.Context) error {
 		return err
 	}
 	fault := ""
-	if p, err := pack(ctx, h.file, h.gens.shelf.loader); err != nil {
+	if p, err := h.gens.shelf.pack(ctx, h.file); err != nil {
 		fault = fmt.Sprintf("this host's config file names what can not be read: %v", err)
 	} else {
 		fault = h.fileDiffers(p)
@@ -70,7 +70,7 @@ func (h *host) newGenerations(ctx context.Context) (*generations, error) {
 		return nil, err
 	}
 	f := &files{loader: s.loader, store: snapshot.New(h.bucket, h.file.Group, h.file.Snapshots.Keep), label: h.bucket.String(), dir: dir}
-	if p, err := pack(ctx, h.file, s.loader); err == nil { // else it is said where the file is compared or published
+	if p, err := s.pack(ctx, h.file); err == nil { // else it is said where the file is compared or published
 		f.learn(p.files)
 	}
 	return &generations{

@@ -73,6 +73,11 @@ func TestModulesFromARegistry(t *testing.T) {
 	if !errors.As(err, &faults) || !strings.Contains(err.Error(), "plugins.bots.module: "+address+": the signature is by a key with the ID "+keyID(t, shop)) {
 		t.Fatal(err)
 	}
+	refused := h.status(t.Context()).PastPlugins
+	if i := len(refused) - 1; i < 0 || refused[i].Name != "bots" || refused[i].State != plugin.Refused || refused[i].Digest != digest ||
+		!strings.HasPrefix(refused[i].Life[len(refused[i].Life)-1].Detail, "signature: "+address) {
+		t.Errorf("%+v", refused)
+	}
 	site.Close() // what was fetched is kept
 	writeFileT(t, h.file, text(shop))
 	if answer, err := h.reload(context.Background(), false); err != nil || answer.Published {

@@ -19,14 +19,17 @@ type supply struct {
 }
 
 // Fetch gets a plugin's module with what lies beside it. The digest is verified, and
-// that one of the keys has signed it, if any must have.
+// that one of the keys has signed it, if any must have. The error is a *LoadError.
 func (l *Loader) Fetch(ctx context.Context, spec Spec) (*fetch.Package, error) {
-	if err := spec.validate(); err != nil {
-		return nil, err
+	var life Life
+	s := &supply{}
+	err := spec.validate()
+	if err == nil {
+		s, err = l.supply(ctx, &spec, &life)
 	}
-	s, err := l.supply(ctx, &spec, &Life{})
 	if err != nil {
-		return nil, err
+		life.Enter(Refused, err.Error())
+		return nil, &LoadError{Name: spec.Name, Digest: s.digest, Life: &life, err: err}
 	}
 	return s.got, nil
 }
