@@ -97,12 +97,13 @@ func TestUnreadableTables(t *testing.T) {
 
 // A loop before the first batch is ended too.
 func TestStartLoops(t *testing.T) {
-	_, err := newRuntime(t).Compile(t.Context(), "initloop", code(t, "initloop"))
+	few := func(o *options) { o.start = 1_000_000 }
+	_, err := newRuntime(t).Compile(t.Context(), "initloop", code(t, "initloop"), few)
 	var trap *TrapError
 	if !errors.As(err, &trap) || trap.Cause != OutOfFuel || trap.Function != abi.ExportInitialize {
 		t.Errorf("%v", err)
 	}
-	m := compile(t, "bad")
+	m := compile(t, "bad", few)
 	_, err = m.Instantiate(t.Context(), []byte(`"#L"`), nil)
 	if !errors.As(err, &trap) || trap.Cause != OutOfFuel || trap.Function != abi.ExportConfigure {
 		t.Errorf("%v", err)
