@@ -14,6 +14,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
+	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/config"
 	"github.com/seed-6a2d649b/pharos/host/fetch"
 )
@@ -65,7 +66,13 @@ func (h *host) watchFiles(ctx context.Context) error {
 // watched are the files of a config and what they were when they were last looked at.
 type watched struct {
 	files, patterns []string
-	stamps          map[string]string // by file
+	stamps          map[string]stamp // by file
+}
+
+// stamp is what a file was at a look.
+type stamp struct {
+	state   string // where it is, its size and time
+	content string // digest; empty where it can not be read
 }
 
 // newWatched are those of a config that has just been read.
@@ -100,21 +107,27 @@ func (w *watched) follow(events *fsnotify.Watcher, cfg *config.Config) (again ti
 
 // changed looks whether a file is another than at the last look.
 func (w *watched) changed() bool {
-	now := w.look()
-	same := maps.Equal(w.stamps, now)
-	w.stamps = now
-	return !same
+	before := w.stamps
+	w.stamps = w.look()
+	return !maps.EqualFunc(before, w.stamps, func(a, b stamp) bool { return a.content == b.content })
 }
 
-// look is what the files are.
-func (w *watched) look() map[string]string {
-	stamps := map[string]string{}
+// look is what the files are. One that was only written anew is the same: its content
+// is read where its state has changed.
+func (w *watched) look() map[string]stamp {
+	stamps := map[string]stamp{}
 	for _, path := range w.all() {
-		stamps[path] = "none"
-		if info, err := os.Stat(path); err == nil {
+		var now stamp
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
 			target, _ := filepath.EvalSymlinks(path) // another one is another file
-			stamps[path] = fmt.Sprintf("%s %d %d", target, info.Size(), info.ModTime().UnixNano())
+			now.state = fmt.Sprintf("%s %d %d", target, info.Size(), info.ModTime().UnixNano())
+			if before := w.stamps[path]; before.state == now.state {
+				now = before
+			} else if content, err := fetch.ReadFile(path, max(abi.MaxModuleBytes, abi.MaxDataBytes)); err == nil {
+				now.content = fetch.Digest(content)
+			}
 		}
+		stamps[path] = now
 	}
 	return stamps
 }

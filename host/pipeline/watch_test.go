@@ -66,7 +66,7 @@ func TestWatchedLinks(t *testing.T) {
 		if err := os.Mkdir(filepath.Join(dir, version), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		writeFileT(t, filepath.Join(dir, version, "pharos.yaml"), "of the same size")
+		writeFileT(t, filepath.Join(dir, version, "pharos.yaml"), "version "+version)
 	}
 	link := func(to, name string) {
 		t.Helper()
@@ -81,8 +81,9 @@ func TestWatchedLinks(t *testing.T) {
 	link("data/pharos.yaml", "pharos.yaml")
 	w := &watched{files: []string{filepath.Join(dir, "pharos.yaml")}}
 	w.stamps = w.look()
+	writeFileT(t, filepath.Join(dir, "one", "pharos.yaml"), "version one")
 	if w.changed() {
-		t.Error("nothing has changed")
+		t.Error("a file with the same content again is none that has changed")
 	}
 	link("two", "data")
 	if !w.changed() || w.changed() {
