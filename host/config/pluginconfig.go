@@ -46,7 +46,7 @@ type Breaker struct {
 	Traps      Percent       `key:"traps" default:"50%" min:"0.0001%" doc:"At how many of the beacons of a window it fails." example:"10%"`
 	Rows       int64         `key:"rows" default:"1000" min:"1" doc:"How many beacons a window has." example:"10000"`
 	Backoff    time.Duration `key:"backoff" default:"30s" min:"1s" doc:"How long it is out before it is tried again; twice as long each time in a row." example:"1m"`
-	MaxBackoff time.Duration `key:"max_backoff" default:"10m" min:"1s" doc:"The longest that it is out." example:"1h"`
+	MaxBackoff time.Duration `key:"max_backoff" default:"10m" min:"1m" doc:"The longest that it is out. Each time it goes and comes is a generation: so it is not less than a minute." example:"1h"`
 }
 
 // Rules are conditions in CEL's syntax over a beacon's fields; exactly one
