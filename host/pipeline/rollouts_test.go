@@ -166,6 +166,7 @@ func TestRollouts(t *testing.T) {
 
 	moody := "module: '" + moduleURL(t, "extract.wasm") + "'"
 	canary := edited(t, wrong, `rules: {extract: [{point: order, when: 'do == "order"'}]}`, moody)
+	h.drain(t, s)
 	reload(canary)
 	if h.phase("points") != rollout.Canary {
 		t.Fatal(h.phase("points"))
