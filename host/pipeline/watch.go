@@ -121,7 +121,7 @@ func (w *watched) look() map[string]stamp {
 		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
 			target, _ := filepath.EvalSymlinks(path) // another one is another file
 			now.state = fmt.Sprintf("%s %d %d", target, info.Size(), info.ModTime().UnixNano())
-			if before := w.stamps[path]; before.state == now.state {
+			if before := w.stamps[path]; before.state == now.state && before.content != "" {
 				now = before
 			} else if content, err := fetch.ReadFile(path, max(abi.MaxModuleBytes, abi.MaxDataBytes)); err == nil {
 				now.content = fetch.Digest(content)

@@ -230,3 +230,18 @@ func TestCancelledLoad(t *testing.T) {
 		t.Error("loaded", p)
 	}
 }
+
+// FuzzSchema looks for schemas that break the host, or hold it up.
+func FuzzSchema(f *testing.F) {
+	for _, text := range []string{
+		`{"type": "object", "properties": {"a": {"$ref": "#/$defs/a~1b"}}, "$defs": {"a/b": {"type": "string"}}}`,
+		`{"allOf": [{"$ref": "#/allOf/1"}, {"$dynamicRef": "#"}]}`, `{"items": {"$ref": "#/items"}}`, `true`, `[]`, `{"$id": "x", "pattern": "("}`,
+	} {
+		f.Add(text, `{"a": [1, "b", {"c": null}]}`)
+	}
+	f.Fuzz(func(t *testing.T, text, config string) {
+		if s, err := compileSchema([]byte(text)); err == nil {
+			_ = s.check([]byte(config)) // whatever it says
+		}
+	})
+}
