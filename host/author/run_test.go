@@ -79,9 +79,13 @@ func TestRunQuery(t *testing.T) {
 	}
 }
 
+// process is where the examples' process begins.
+const process = "static int ph_process(const ph_batch *b) {"
+
 // A beacon at which it fails is told, and the others are answered.
 func TestRunExtract(t *testing.T) {
-	all, ran := run(t, "extract", "ph_u32 tuple = 0;", `ph_u32 tuple = 0; if (ph_equal(ph_entry(b, image, row), PH_TEXT("bad"))) __builtin_trap();`,
+	all, ran := run(t, "extract", process, process+`
+  for (ph_u32 row = 0; row < b->rows; row++) if (ph_equal(ph_entry(b, ph_col(b, IMAGE), row), PH_TEXT("bad"))) __builtin_trap();`,
 		`{"type":"click","img":{"id":"a.png","slot":1},"weight":2.5}
 {"type":"click","img":{"id":"bad"}}
 {"type":"click","weight":1e10}
