@@ -54,6 +54,11 @@ func (c *checker) plugins() {
 		if s := p.Module.Scheme(); s != "" && s != "file" && p.Digest == "" {
 			c.atKey(at.to("module"), "a module that is not file:// needs a digest")
 		}
+		if canary := p.Canary; canary != nil && canary.By != "session" {
+			if why := badPath(canary.By); why != "" {
+				c.at(at.to("canary").to("by"), "%s", why)
+			}
+		}
 		if p.Rules != nil {
 			c.rules(p.Rules, at.to("rules"))
 		}

@@ -91,8 +91,12 @@ func (e *explainer) trial(name string, p *Plugin) {
 			FormatDuration(s.For), plural(int(s.MinRows), "beacon"), s.MaxDiff))
 	}
 	if c := p.Canary; c != nil {
-		steps = append(steps, fmt.Sprintf("decides of %s of the sessions for %s and %s, failing at no more than %s",
-			c.Share, FormatDuration(c.For), plural(int(c.MinRows), "beacon"), c.MaxTraps))
+		what := "sessions"
+		if c.By != "session" {
+			what = "values of " + c.By
+		}
+		steps = append(steps, fmt.Sprintf("decides of %s of the %s for %s and %s, failing at no more than %s",
+			c.Share, what, FormatDuration(c.For), plural(int(c.MinRows), "beacon"), c.MaxTraps))
 	}
 	if len(steps) > 0 {
 		e.line("A new version of %s first %s.", name, strings.Join(steps, ", then "))

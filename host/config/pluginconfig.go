@@ -35,7 +35,7 @@ type Shadow struct {
 // Canary gives a new version a share of the sessions.
 type Canary struct {
 	Share    Percent       `key:"share" default:"5%" min:"0.0001%" doc:"Of the sessions: which ones hangs on the session and the version alone." example:"1%"`
-	By       string        `key:"by" default:"session" enum:"session" doc:"What is either the new version's or not." example:"session"`
+	By       string        `key:"by" default:"session" doc:"What is decided of by one version for good: session, or a path or further name, as a visitor's; a beacon without a value goes by its session. Of an extractor that keeps cells or closes sessions only session." example:"visitor"`
 	For      time.Duration `key:"for" default:"10m" min:"0s" doc:"How long, at least." example:"1h"`
 	MaxTraps Percent       `key:"max_traps" default:"0.1%" doc:"At how many of its beacons it may fail. Above, and above what the other version fails at, it is rolled back at once." example:"0%"`
 	MinRows  int64         `key:"min_rows" default:"1000" min:"1" doc:"How many beacons it must have decided of on a host that promotes it." example:"10000"`

@@ -24,9 +24,17 @@ func rolloutSettings(p *config.Plugin) rollout.Settings {
 		s.Shadow = &rollout.ShadowSettings{For: p.Shadow.For, MaxDiff: rollout.Share(p.Shadow.MaxDiff), MinRows: p.Shadow.MinRows}
 	}
 	if c := p.Canary; c != nil {
-		s.Canary = &rollout.CanarySettings{Share: rollout.Share(c.Share), For: c.For, MaxTraps: rollout.Share(c.MaxTraps), MinRows: c.MinRows}
+		s.Canary = &rollout.CanarySettings{Share: rollout.Share(c.Share), By: canaryField(c.By), For: c.For, MaxTraps: rollout.Share(c.MaxTraps), MinRows: c.MinRows}
 	}
 	return s
+}
+
+// canaryField is the field by which a canary has its share; empty: the session.
+func canaryField(by string) string {
+	if by == "session" {
+		return ""
+	}
+	return by
 }
 
 // follow fills in the rollouts of a record that follows another, nil: none, and

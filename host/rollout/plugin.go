@@ -44,6 +44,9 @@ func New(s State, settings Settings, new, old *plugin.Plugin, watch *Watch) (*Pl
 	if s.Phase == Shadow && settings.Shadow == nil || s.Phase == Canary && settings.Canary == nil {
 		return nil, fmt.Errorf("it is in the phase %s, and the config does not say what that is to be", s.Phase)
 	}
+	if c := settings.Canary; c != nil && c.By != "" && (len(new.Cells()) > 0 || new.Closes()) {
+		return nil, fmt.Errorf("canary: by: %s: it keeps something with sessions, so a session must be with one version: write by: session", c.By)
+	}
 	p := &Plugin{Plugin: new, old: old, state: s, settings: settings, watch: watch}
 	p.points = new.Points()
 	if s.Phase.oldDecides() {
@@ -100,6 +103,9 @@ func (p *Plugin) Fields() (names []string) {
 	}
 	if p.byFields {
 		names = append(names, beacon.FieldTenant, beacon.FieldSession)
+	}
+	if p.state.Phase == Canary && p.settings.Canary.By != "" {
+		names = append(names, p.settings.Canary.By)
 	}
 	return names
 }
@@ -250,6 +256,11 @@ func (p *Plugin) inCanary(b *beacon.Batch, row int) bool {
 	tenant, session := r.Tenant, r.Session
 	if p.byFields {
 		tenant, session = r.Values[b.Fields().Index(beacon.FieldTenant)].Text, r.Values[b.Fields().Index(beacon.FieldSession)].Text
+	}
+	if by := p.settings.Canary.By; by != "" && !p.byFields {
+		if value := r.Values[b.Fields().Index(by)].Text; len(value) > 0 {
+			session = value
+		}
 	}
 	var d xxhash.Digest
 	d.ResetWithSeed(p.seed)

@@ -281,6 +281,33 @@ func TestCanary(t *testing.T) {
 	}
 }
 
+// By a field all that has its value is with one version; what has none goes by its
+// session.
+func TestCanaryByField(t *testing.T) {
+	new, old := ruled(t, extracting(rules.Extract{Point: "new", When: "true"})), ruled(t, extracting(rules.Extract{Point: "old", When: "true"}))
+	p := trial(t, Canary, Settings{Canary: &CanarySettings{Share: whole / 2, By: "who.id"}}, new, old)
+	sides := map[string]int{}
+	for i := range 100 {
+		var raws []string
+		for j := range 3 {
+			raws = append(raws, fmt.Sprintf(`{"tenant": "shop", "sid": "s%d", "who": {"id": "v%d"}}`, 10*i+j, i))
+		}
+		raws = append(raws, fmt.Sprintf(`{"tenant": "shop", "sid": "v%d"}`, i))
+		got := extracted(t, p, raws...)
+		if got[0] != got[1] || got[0] != got[2] || got[0] != got[3] {
+			t.Errorf("visitor %d: %q", i, got)
+		}
+		sides[got[0]]++
+	}
+	if len(sides) != 2 || sides["new=1[] "] < 30 || sides["old=1[] "] < 30 {
+		t.Error(sides)
+	}
+	settings := Settings{Canary: &CanarySettings{Share: whole / 2, By: "who.id"}}
+	if _, err := New(State{Phase: Live}, settings, keeping(t), nil, nil); err == nil || !strings.Contains(err.Error(), "canary: by: who.id: it keeps something with sessions") {
+		t.Error(err)
+	}
+}
+
 func TestWithoutAVersion(t *testing.T) {
 	for on, want := range map[plugin.OnError]string{plugin.DeadLetter: "plugin p: taken out", plugin.Pass: "", plugin.Filtered: "plugin p"} {
 		p := load(t, plugin.Spec{Module: "../plugin/testdata/filter.wasm", OnError: on})

@@ -18,7 +18,8 @@ type ShadowSettings struct {
 
 // CanarySettings say what a canary gets, and when it ends well.
 type CanarySettings struct {
-	Share    Share // of the sessions
+	Share    Share  // of the sessions, or of what By names
+	By       string // a field; empty: sessions
 	For      time.Duration
 	MaxTraps Share // of its rows
 	MinRows  int64 // that it must have been asked about
