@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/seed-6a2d649b/pharos/host/rollout"
@@ -80,7 +81,11 @@ func (h *host) rollOut(ctx context.Context, g *Generation, states map[string]rol
 	if current.Number != g.Number {
 		return &overtakenError{current}
 	}
-	if err := h.gens.journal.publish(ctx, current.rolledOut(states, at)); err != nil {
+	next := current.rolledOut(states, at)
+	if _, err := h.gens.load(ctx, next); err != nil { // whoever could not load it would be stuck
+		return refusal{http.StatusConflict, err}
+	}
+	if err := h.gens.journal.publish(ctx, next); err != nil {
 		return err
 	}
 	for name, s := range states {

@@ -64,6 +64,7 @@ type host struct {
 	client   *kgo.Client            // asks the cluster
 	handed   handed
 	watched  *watched
+	adopted  chan struct{}                 // a generation was put in force, with which the file is to be compared
 	accepted map[kafka.TopicPartition]bool // losses that the operator accepts
 
 	reloading sync.Mutex // one reload at a time
@@ -73,7 +74,7 @@ type host struct {
 // newHost builds all that the roles need, under the generation of the group. Nothing
 // runs yet.
 func newHost(ctx context.Context, file *config.Config, k kafka.Config, o hostOptions) (_ *host, err error) {
-	h := &host{hostOptions: o, file: file, cfg: file, kafka: k, started: time.Now(), registry: prometheus.NewRegistry(), changed: map[Role]chan struct{}{}}
+	h := &host{hostOptions: o, file: file, cfg: file, kafka: k, started: time.Now(), registry: prometheus.NewRegistry(), changed: map[Role]chan struct{}{}, adopted: make(chan struct{}, 1)}
 	if h.id == "" {
 		h.id = hostName()
 	}

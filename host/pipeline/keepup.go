@@ -56,6 +56,16 @@ func (h *host) keepUp(ctx context.Context) error {
 			}
 		}
 	})
+	g.Go(func() error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-h.adopted:
+				h.compareFile(ctx)
+			}
+		}
+	})
 	if h.Watch && h.Load != nil {
 		g.Go(func() error { return h.watchFiles(ctx) })
 	}

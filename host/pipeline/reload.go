@@ -67,9 +67,12 @@ func (h *host) reload(ctx context.Context, dry bool) (_ *ReloadAnswer, err error
 	}
 	h.log.Info("published a generation", "generation", p.record.Number, "changes", len(p.changes))
 	answer.Generation, answer.Published = p.record.Number, true
+	h.gens.files.learn(p.packed.files)
 	if err := h.adopt(ctx); err != nil {
 		answer.Warning = err.Error()
 	}
+	fault := h.fileDiffers(p.packed)
+	h.differs.Store(&fault)
 	return answer, nil
 }
 
@@ -124,7 +127,6 @@ func (h *host) adopt(ctx context.Context) error {
 }
 
 func (h *host) take(ctx context.Context, r *generationRecord) error {
-	file, fault := h.readFile(ctx)
 	next, err := h.gens.load(ctx, r)
 	if err != nil {
 		return err
@@ -137,29 +139,37 @@ func (h *host) take(ctx context.Context, r *generationRecord) error {
 	}
 	h.gens.put(next)
 	h.topicsChanged()
-	if file != nil {
-		fault = h.fileDiffers(file)
+	select {
+	case h.adopted <- struct{}{}:
+	default:
 	}
-	h.differs.Store(&fault)
 	h.log.Info("a generation is in force", "generation", r.Number, "published by", r.Host)
 	return nil
 }
 
-// readFile reads the host's file anew, for what it has itself of a generation; nil
-// where it has none, or, with a fault, where that can not be read.
-func (h *host) readFile(ctx context.Context) (file *packed, fault string) {
+// compareFile reads the host's file anew and notes for the status what it has
+// otherwise than the generation in force. It may take long where modules are
+// elsewhere.
+func (h *host) compareFile(ctx context.Context) {
 	if h.Load == nil {
-		return nil, ""
+		return
 	}
+	var file *packed
 	cfg, err := h.Load(ctx)
 	if err == nil {
 		file, err = h.gens.shelf.pack(ctx, cfg)
 	}
-	if err != nil {
-		return nil, fmt.Sprintf("this host's config file can not be read any more: %v", err)
+	if ctx.Err() != nil {
+		return
 	}
-	h.gens.files.learn(file.files)
-	return file, ""
+	fault := ""
+	if err != nil {
+		fault = fmt.Sprintf("this host's config file can not be read any more: %v", err)
+	} else {
+		h.gens.files.learn(file.files)
+		fault = h.fileDiffers(file)
+	}
+	h.differs.Store(&fault)
 }
 
 // fileFaults are what was noted of this host's file.

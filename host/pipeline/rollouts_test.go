@@ -163,6 +163,9 @@ func TestRollouts(t *testing.T) {
 	if _, err := AskPhase(context.Background(), h.server.url(), "none", "promote"); err == nil || !strings.Contains(err.Error(), `no plugin "none": it has [filter points]`) {
 		t.Error(err)
 	}
+	if reload(edited(t, wrong, "    shadow: {for: 0s, max_diff: 10%, min_rows: 20}\n", "")); h.phase("filter") != rollout.RolledBack {
+		t.Errorf("another reload has made it %s", h.phase("filter"))
+	}
 
 	moody := "module: '" + moduleURL(t, "extract.wasm") + "'"
 	canary := edited(t, wrong, `rules: {extract: [{point: order, when: 'do == "order"'}]}`, moody)

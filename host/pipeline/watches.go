@@ -34,7 +34,7 @@ func (w *watches) of(name string, s rollout.State) *rollout.Watch {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	key := phaseOf{name, s.Generation}
-	if known := w.all[key]; known != nil {
+	if known := w.all[key]; known != nil && known.state.Phase == s.Phase && known.state.New == s.New { // else another host was first
 		return known.Watch
 	}
 	var compared *rollout.Comparison

@@ -11,7 +11,7 @@ import (
 // plugin can have them: there is a colon in them.
 const (
 	shadowCell = "shadow:"       // before the name of a cell of a version in a shadow
-	seenCell   = "shadow::seen"  // not 0: the shadow's cells are there
+	seenCell   = "shadow::seen"  // the generation that began the shadow whose cells are there; 0: of none
 	sideCell   = "canary::whose" // who closes the session: see its values
 )
 
@@ -83,20 +83,33 @@ func (k *kept) of(all *abi.Sessions, at []int, slots []uint32) *abi.Sessions {
 }
 
 // seed gives the shadow's cells of sessions that it has not seen the values that a
-// promotion would give them: those of old's cells of the same name and type.
-func (k *kept) seed(all *abi.Sessions, new []abi.Cell) {
+// promotion would give them: those of old's cells of the same name and type. The
+// shadow is that which the generation began: cells of one before are of no use.
+func (k *kept) seed(all *abi.Sessions, new []abi.Cell, generation uint64) {
 	if k.extra < 0 {
 		return
 	}
 	for _, slot := range all.Slots {
-		if all.Cells[k.extra][slot] != 0 {
+		if all.Cells[k.extra][slot] == generation {
 			continue
 		}
-		all.Cells[k.extra][slot] = 1
+		all.Cells[k.extra][slot] = generation
 		for i, c := range new {
+			value := uint64(0)
 			if at := slices.Index(k.all[:len(k.old)], c); at >= 0 {
-				all.Cells[k.new[i]][slot] = all.Cells[at][slot]
+				value = all.Cells[at][slot]
 			}
+			all.Cells[k.new[i]][slot] = value
 		}
+	}
+}
+
+// forget lets the shadow's cells of sessions go: they are seeded anew.
+func (k *kept) forget(all *abi.Sessions) {
+	if k.extra < 0 {
+		return
+	}
+	for _, slot := range all.Slots {
+		all.Cells[k.extra][slot] = 0
 	}
 }

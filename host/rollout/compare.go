@@ -87,6 +87,23 @@ func (c *Comparison) add(p *Plugin, r *recording, b *beacon.Batch, sel []int) {
 	}
 }
 
+// fails notes a row at which only new fails.
+func (c *Comparison) fails(p *Plugin, r *recording, b *beacon.Batch, row int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rows++
+	c.differing++
+	c.note(NowFails, func() Sample {
+		var old []measured
+		for _, m := range r.old.measured {
+			if m.row == row {
+				old = append(old, m)
+			}
+		}
+		return Sample{textOf(b, row), p.describe(&r.old.verdicts[row], old), p.describe(&r.new.verdicts[row], nil)}
+	})
+}
+
 // note counts a change, and keeps the first ones to look at.
 func (c *Comparison) note(change Change, sample func() Sample) {
 	of := c.changes[change]

@@ -20,7 +20,7 @@ func (p *Plugin) Due(now time.Time) (next Phase, reason string, due bool) {
 		if reason := p.broken(); reason != "" && p.state.Phase == Fallback {
 			return Out, "the version before " + reason, true
 		}
-		if wait := p.settings.Breaker.wait(p.state.Trips); now.Sub(p.began()) >= wait && p.state.Broken != "" {
+		if wait := p.settings.Breaker.wait(p.state.Trips); now.Sub(p.began()) >= wait && p.state.Broken != "" && p.state.Trips < maxTrips {
 			return p.state.Broken, "tried again after " + wait.String(), true
 		}
 	default:
@@ -50,7 +50,7 @@ func (p *Plugin) shadowDue(now time.Time) (Phase, string, bool) {
 	rows, differing, fails := p.watch.comparison.counts()
 	switch {
 	case fails > 0:
-		return RolledBack, fmt.Sprintf("in the shadow it failed at %d of %d beacons that the version before answers", fails, rows), true
+		return RolledBack, fmt.Sprintf("in the shadow it failed at a beacon that the version before answers; %d were compared before", rows-fails), true
 	case s.MaxDiff.exceeded(differing, max(rows, s.MinRows)):
 		return RolledBack, fmt.Sprintf("in the shadow %d of %d beacons differed (%s), and max_diff is %s", differing, rows, shareOf(differing, rows), s.MaxDiff), true
 	case now.Sub(p.began()) < s.For || rows < s.MinRows:

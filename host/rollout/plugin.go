@@ -270,15 +270,36 @@ func (p *Plugin) inCanary(b *beacon.Batch, row int) bool {
 	return d.Sum64()%whole < uint64(p.settings.Canary.Share)
 }
 
-// asked asks a version, and takes note of what came of it.
+// asked asks a version, and takes note of what came of it. A filter or splitter that
+// is to be taken out is not asked any more, before a generation says so: what
+// dispatch decides is in its log. Of an extractor the generation must say it.
 func (p *Plugin) asked(c *call, v *plugin.Plugin, s side, sel []int) error {
-	if len(sel) == 0 {
+	breaks := s == decidingSide && p.Kind() != abi.Extract
+	if len(sel) == 0 || breaks && p.watch.breaks(p, 0) {
+		p.Refuse(sel, takenOut, c.refuse)
 		return nil
 	}
-	t := plugin.Tally{Failed: c.failed}
-	if err := c.ask(plugin.WithTally(c.ctx, &t), v, sel); err != nil {
+	ctx, stop := context.WithCancel(c.ctx)
+	defer stop()
+	rest := len(sel) // of the rows are not asked about
+	var t plugin.Tally
+	t.Failed = func(row int) {
+		if c.failed != nil {
+			c.failed(row)
+		}
+		if s == decidingSide && p.watch.breaks(p, t.Guilty) && breaks {
+			rest = slices.Index(sel, row) + 1 // rows are asked about in their order
+			stop()
+		}
+	}
+	err := c.ask(plugin.WithTally(ctx, &t), v, sel)
+	if err != nil && (rest == len(sel) || c.ctx.Err() != nil) {
 		return err
 	}
-	p.watch.took(p, s, len(sel), &t)
+	p.Refuse(sel[rest:], takenOut, c.refuse)
+	p.watch.took(p, s, rest, &t)
 	return nil
 }
+
+// takenOut is what dead letters say of beacons that nobody was asked about.
+const takenOut = "it kept failing, and is about to be taken out"

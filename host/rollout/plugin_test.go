@@ -156,8 +156,16 @@ func TestShadowThatFails(t *testing.T) {
 	if got := counted(p.Report()); !maps.Equal(got, map[Change]int64{NowFails: 1}) {
 		t.Error(got)
 	}
-	if phase, reason, due := p.Due(time.Unix(0, 0)); !due || phase != RolledBack || reason != "in the shadow it failed at 1 of 4 beacons that the version before answers" {
+	if phase, reason, due := p.Due(time.Unix(0, 0)); !due || phase != RolledBack || reason != "in the shadow it failed at a beacon that the version before answers; 0 were compared before" {
 		t.Error(phase, reason, due)
+	}
+	if r := p.Report(); r.Changes[0].Samples[0] != (Sample{`{"do": "trap"}`, "kept", "fails"}) || r.New.Traps != 1 {
+		t.Errorf("%+v", r)
+	}
+	fuel := p.Report().New.Fuel
+	filtered(t, p, things("yes", "trap", "trap")...)
+	if r := p.Report(); r.New.Fuel != fuel {
+		t.Error("a shadow that has failed is asked again")
 	}
 	// the other way round it is no difference
 	p = trial(t, Shadow, Settings{Shadow: &ShadowSettings{MinRows: 1000}}, old, moody)
@@ -167,6 +175,25 @@ func TestShadowThatFails(t *testing.T) {
 	}
 	if phase, reason, due := p.Due(time.Unix(0, 0)); due {
 		t.Error(phase, reason)
+	}
+}
+
+// A filter that is to be taken out is not asked about the rest of the batch, nor of
+// those behind it.
+func TestBreakerWithinABatch(t *testing.T) {
+	p := trial(t, Live, Settings{}, moody(t, "filter"), nil)
+	bad := slices.Repeat([]string{"trap"}, 100)
+	filtered(t, p, things(bad...)...)
+	if traps := p.Report().New.Traps; traps != 5 {
+		t.Errorf("it failed at %d beacons", traps)
+	}
+	fuel := p.Report().New.Fuel
+	filtered(t, p, things(bad...)...)
+	if p.Report().New.Fuel != fuel {
+		t.Error("it is asked again")
+	}
+	if phase, _, due := p.Due(time.Now()); !due || phase != Fallback {
+		t.Error(phase, due)
 	}
 }
 

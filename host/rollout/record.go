@@ -89,7 +89,7 @@ var recordings = sync.Pool{New: func() any { return new(recording) }}
 // record begins a recording of so many rows where new runs in the shadow of old; nil
 // elsewhere.
 func (p *Plugin) record(rows int) *recording {
-	if p.state.Phase != Shadow || p.watch == nil || !p.watch.active.Load() {
+	if p.state.Phase != Shadow || p.watch == nil || !p.watch.active.Load() || p.watch.failed.Load() {
 		return nil
 	}
 	r := recordings.Get().(*recording)
@@ -115,13 +115,27 @@ func (a *answers) listen(to asking) asking {
 }
 
 // shadow has new answer too, and compares. Nothing of it comes out: where the host
-// breaks off, the batch is just not compared. b is nil of sessions that have ended.
+// breaks off, the batch is just not compared. Nor is it asked any more once it has
+// failed at a row that the version before answers: that ends the shadow, and looking
+// for more such rows would hold up the stream. b is nil of sessions that have ended.
 func (p *Plugin) shadow(ctx context.Context, r *recording, b *beacon.Batch, sel []int, ask func(context.Context) error) {
-	t := plugin.Tally{Failed: r.new.fail}
-	if err := ask(plugin.WithTally(ctx, &t)); err != nil {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	t := plugin.Tally{Failed: func(row int) {
+		r.new.fail(row)
+		if !r.old.verdicts[row].failed && !p.watch.failed.Swap(true) {
+			p.watch.comparison.fails(p, r, b, row)
+			stop()
+		}
+	}}
+	err := ask(plugin.WithTally(ctx, &t))
+	switch {
+	case p.watch.failed.Load():
+		p.watch.took(p, newSide, t.Guilty, &t)
+	case err != nil:
 		p.watch.log.Debug("a batch was not compared", "plugin", p.watch.name, "error", err)
-		return
+	default:
+		p.watch.took(p, newSide, len(sel), &t)
+		p.watch.comparison.add(p, r, b, sel)
 	}
-	p.watch.took(p, newSide, len(sel), &t)
-	p.watch.comparison.add(p, r, b, sel)
 }

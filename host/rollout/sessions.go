@@ -50,7 +50,11 @@ func (p *Plugin) ExtractSessions(ctx context.Context, b *beacon.Batch, sel []int
 		if len(v.Cells()) == 0 {
 			return v.Extract(ctx, b, sel, a.emit, a.bad, a.fail)
 		}
-		return v.ExtractSessions(ctx, b, sel, p.kept.of(sessions, a.cells, slotsOf(sel)), a.emit, a.bad, a.fail)
+		err := v.ExtractSessions(ctx, b, sel, p.kept.of(sessions, a.cells, slotsOf(sel)), a.emit, a.bad, a.fail)
+		if err != nil && p.state.Phase == Shadow && v == p.Plugin {
+			p.kept.forget(sessions)
+		}
+		return err
 	}
 	if p.state.Phase == Canary && p.kept.extra >= 0 {
 		for i, row := range sel {
@@ -62,7 +66,7 @@ func (p *Plugin) ExtractSessions(ctx context.Context, b *beacon.Batch, sel []int
 		}
 	}
 	if p.state.Phase == Shadow {
-		p.kept.seed(sessions, p.Plugin.Cells())
+		p.kept.seed(sessions, p.Plugin.Cells(), p.state.Generation)
 	}
 	return p.extract(ctx, b, sel, asking{emit: emit, bad: bad, fail: fail}, ask)
 }
@@ -76,7 +80,7 @@ func (p *Plugin) CloseSessions(ctx context.Context, closed *abi.Closed, emit fun
 	if r != nil {
 		defer r.done()
 		a = r.old.listen(a)
-		p.kept.seed(&closed.Sessions, p.Plugin.Cells())
+		p.kept.seed(&closed.Sessions, p.Plugin.Cells(), p.state.Generation)
 	}
 	if err := p.close(ctx, closed, ours, p.Plugin, newSide, a, nil); err != nil {
 		return err

@@ -109,6 +109,20 @@ func TestCellsOfAShadow(t *testing.T) {
 	}
 }
 
+// A second shadow does not go on from the cells of the first.
+func TestCellsOfTheNextShadow(t *testing.T) {
+	first := trial(t, Shadow, Settings{Shadow: &ShadowSettings{}}, keeping(t), keeping(t))
+	s := cellsFor(first, 1)
+	looked(t, first, s, []uint32{0}, `{"v": 1}`)
+	first.cell(t, s, "seen")[0] = 5 // the session went on
+	next := trial(t, Shadow, Settings{Shadow: &ShadowSettings{}}, keeping(t), keeping(t))
+	next.state.Generation++
+	looked(t, next, s, []uint32{0}, `{"v": 1}`)
+	if old, new := next.cell(t, s, "seen"), next.cell(t, s, "shadow:seen"); old[0] != 6 || new[0] != 6 || next.Report().Differing != 0 {
+		t.Error(old, new, next.Report().Differing)
+	}
+}
+
 // A canary's sessions are looked at, and closed, by the new version.
 func TestCellsOfACanary(t *testing.T) {
 	old := ruled(t, rules.Rules{Extract: []rules.Extract{{Point: "old", When: "true"}}})

@@ -103,7 +103,7 @@ func (s State) Follow(was, is plugin.Spec, settings Settings, at Moment) State {
 		decides = *s.Old
 	}
 	switch {
-	case id == s.New && s.Phase.tried() && trial == Live:
+	case id == s.New && (s.Phase == Shadow || s.Phase == Canary) && trial == Live:
 		return s.to(Live, "the config asks for no trial any more", at)
 	case id == s.New && s.Phase == Shadow && settings.Shadow == nil:
 		return s.to(Canary, "the config asks for no shadow any more", at)

@@ -55,7 +55,7 @@ func TestFollow(t *testing.T) {
 		{"back from the shadow", on(Shadow), two, one, both, Live, nil, false},
 		{"rolled back stays", on(RolledBack), two, two, both, RolledBack, &one, true},
 		{"rolled back, and a newer one", on(RolledBack), two, three, both, Shadow, &one, false},
-		{"rolled back, and no trial any more", on(RolledBack), two, two, Settings{}, Live, &one, false},
+		{"rolled back stays, without a trial too", on(RolledBack), two, two, Settings{}, RolledBack, &one, true},
 		{"promoted, and a newer one", on(Live), two, three, both, Shadow, &two, false},
 		{"a fallback stays", on(Fallback), two, two, Settings{}, Fallback, &one, true},
 		{"a fallback, and a newer one", on(Fallback), two, three, both, Shadow, &one, false},

@@ -41,6 +41,7 @@ type Watch struct {
 	name   string
 	log    hclog.Logger
 	active atomic.Bool // the phase is that of the generation in force
+	failed atomic.Bool // the shadow has failed where the version before did not: it is not asked any more
 
 	mu         sync.Mutex
 	usage      [sides]Usage
@@ -81,10 +82,28 @@ func (w *Watch) took(p *Plugin, s side, rows int, t *plugin.Tally) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.usage[s].add(rows, t)
-	if s == decidingSide && w.broken == "" {
-		b := &p.settings.Breaker
-		if w.window.add(int64(rows), int64(t.Guilty), b, p.state.Trips > 0) {
-			w.broken = fmt.Sprintf("it failed at %s of its beacons or more", b.Traps)
-		}
+	if s == decidingSide && w.window.add(int64(rows), int64(t.Guilty), &p.settings.Breaker, p.state.Trips > 0) {
+		w.breakOff(p)
+	}
+}
+
+// breaks tells whether the version that decides is to be taken out, after it has
+// failed at so many rows of the batch in hand.
+func (w *Watch) breaks(p *Plugin, traps int) bool {
+	if w == nil || !w.active.Load() {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.broken == "" && traps > 0 && w.window.breaks(int64(traps), &p.settings.Breaker, p.state.Trips > 0) {
+		w.breakOff(p)
+	}
+	return w.broken != ""
+}
+
+// breakOff notes why the version that decides is to be taken out. mu is held.
+func (w *Watch) breakOff(p *Plugin) {
+	if w.broken == "" {
+		w.broken = fmt.Sprintf("it failed at %s of its beacons or more", p.settings.Breaker.Traps)
 	}
 }
