@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime/debug"
@@ -12,6 +13,7 @@ import (
 	"github.com/seed-6a2d649b/pharos/host/metric"
 	"github.com/seed-6a2d649b/pharos/host/plugin"
 	"github.com/seed-6a2d649b/pharos/host/query"
+	"github.com/seed-6a2d649b/pharos/host/rollout"
 	"github.com/seed-6a2d649b/pharos/host/ship"
 )
 
@@ -149,8 +151,8 @@ func (c beaconCollector) Collect(ch chan<- prometheus.Metric) {
 type pluginCollector struct{ generations *generations }
 
 var (
-	pluginLabels  = []string{"plugin", "version"}
-	tenantLabels  = []string{"tenant", "plugin", "version"}
+	pluginLabels  = []string{"plugin", "version", "digest"}
+	tenantLabels  = append([]string{"tenant"}, pluginLabels...)
 	pluginRows    = prometheus.NewDesc("pharos_plugin_rows_total", "Beacons that the plugin answered.", pluginLabels, nil)
 	pluginEnded   = prometheus.NewDesc("pharos_plugin_sessions_total", "Sessions that the plugin's close function answered.", pluginLabels, nil)
 	pluginCalls   = prometheus.NewDesc("pharos_plugin_calls_total", "Calls of the plugin's code.", pluginLabels, nil)
@@ -171,20 +173,24 @@ func (pluginCollector) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c pluginCollector) Collect(ch chan<- prometheus.Metric) {
 	for name, p := range c.generations.inForce().plugins {
-		c.collect(ch, name, p.Version(), p.Stats())
+		state := p.State()
+		c.collect(ch, name, p.Version(), cmp.Or(state.New, p.Digest()), p.Stats())
 		if old := p.Old(); old != nil {
-			version := old.Version()
-			if version == p.Version() {
-				version += " (before)"
-			}
-			c.collect(ch, name, version, old.Stats())
+			c.collect(ch, name, old.Version(), rollout.IDOf(*state.Old), old.Stats())
 		}
 	}
 }
 
-func (pluginCollector) collect(ch chan<- prometheus.Metric, name, version string, s plugin.Stats) {
+// digestDigits is how much of a version's id tells versions apart.
+const digestDigits = 12
+
+// collect has the id of a version in a label: versions of one number differ in it, and
+// it stays the same whatever phase the version is in.
+func (pluginCollector) collect(ch chan<- prometheus.Metric, name, version, id string, s plugin.Stats) {
+	digest := strings.TrimPrefix(id, "sha256:")
+	digest = digest[:min(len(digest), digestDigits)]
 	counter := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, append(labels, name, version)...)
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, append(labels, name, version, digest)...)
 	}
 	counter(pluginRows, float64(s.Rows))
 	counter(pluginEnded, float64(s.Sessions))

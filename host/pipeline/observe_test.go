@@ -12,6 +12,8 @@ import (
 
 	"github.com/seed-6a2d649b/pharos/host/beacon"
 	"github.com/seed-6a2d649b/pharos/host/config"
+	"github.com/seed-6a2d649b/pharos/host/plugin"
+	"github.com/seed-6a2d649b/pharos/host/rollout"
 )
 
 // TestPluginMetrics: what a plugin uses is exported by tenant, plugin and version.
@@ -47,17 +49,34 @@ func TestPluginMetrics(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	wantMetrics(t, g,
+		`pharos_plugin_fuel_total\{digest="[0-9a-f]{12}",plugin="bots",tenant="shop",version="[0-9.]+"\} [1-9]`,
+		`pharos_plugin_fuel_total\{digest="[0-9a-f]{12}",plugin="bots",tenant="news",version="[0-9.]+"\} [1-9]`,
+		`pharos_plugin_busy_seconds_total\{digest="[0-9a-f]{12}",plugin="bots",tenant="news",version="[0-9.]+"\} [0-9.e-]+`,
+		`pharos_plugin_busy_seconds_total\{digest="[0-9a-f]{12}",plugin="assets",tenant="shop",version="rules-[0-9a-f]+"\} [0-9.e-]+`,
+		`pharos_plugin_rows_total\{digest="[0-9a-f]{12}",plugin="bots",version="[0-9.]+"\} 3`)
+
+	// Versions of one number are told apart by the digest, which no phase changes.
+	bots, before := g.plugins["bots"], plugin.Spec{Name: "bots", Config: []byte("{}")}
+	state := rollout.State{Phase: rollout.Shadow, New: rollout.IDOf(plugin.Spec{Name: "bots"}), Old: &before}
+	shadow, err := rollout.New(state, rollout.Settings{Shadow: &rollout.ShadowSettings{}}, bots.New(), bots.New(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bots.Plugin = shadow
+	for _, id := range []string{state.New, rollout.IDOf(before)} {
+		wantMetrics(t, g, `pharos_plugin_rows_total\{digest="`+strings.TrimPrefix(id, "sha256:")[:12]+`",plugin="bots",version="[0-9.]+"\} 3`)
+	}
+}
+
+// wantMetrics wants lines in what is exported of a generation's plugins.
+func wantMetrics(t *testing.T, g *Generation, patterns ...string) {
+	t.Helper()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(pluginCollector{&generations{current: g}})
 	answer := httptest.NewRecorder()
 	promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	for _, want := range []string{
-		`pharos_plugin_fuel_total\{plugin="bots",tenant="shop",version="[0-9.]+"\} [1-9]`,
-		`pharos_plugin_fuel_total\{plugin="bots",tenant="news",version="[0-9.]+"\} [1-9]`,
-		`pharos_plugin_busy_seconds_total\{plugin="bots",tenant="news",version="[0-9.]+"\} [0-9.e-]+`,
-		`pharos_plugin_busy_seconds_total\{plugin="assets",tenant="shop",version="rules-[0-9a-f]+"\} [0-9.e-]+`,
-		`pharos_plugin_rows_total\{plugin="bots",version="[0-9.]+"\} 3`,
-	} {
+	for _, want := range patterns {
 		if !regexp.MustCompile(want).MatchString(answer.Body.String()) {
 			t.Errorf("no %s in\n%s", want, answer.Body)
 		}
