@@ -163,6 +163,3 @@ func Bit(bitmap []byte, i int) bool { return bitmap[i>>3]&(1<<(i&7)) != 0 }
 
 // SetBit sets bit i of a bitmap to 1.
 func SetBit(bitmap []byte, i int) { bitmap[i>>3] |= 1 << (i & 7) }
-
-// ClearBit sets bit i of a bitmap to 0.
-func ClearBit(bitmap []byte, i int) { bitmap[i>>3] &^= 1 << (i & 7) }

@@ -5,17 +5,6 @@ import (
 	"slices"
 )
 
-// SharedKeys are the sections that all hosts of a group have in common, in the
-// order of the file; the others may differ from host to host.
-func SharedKeys() (keys []string) {
-	for _, f := range topFields() {
-		if key := f.Tag.Get("key"); !slices.Contains(hostKeys, key) && key != "include" && f.Tag.Get("notyet") == "" {
-			keys = append(keys, key)
-		}
-	}
-	return keys
-}
-
 // RestartKeys are the sections that a running host does not take from a changed
 // file, in the order of the file.
 func RestartKeys() (keys []string) {

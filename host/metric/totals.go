@@ -59,14 +59,6 @@ func (t *Totals) Len() int { return t.figures }
 // Minutes returns the minutes that have figures, ascending.
 func (t *Totals) Minutes() []int64 { return slices.Sorted(maps.Keys(t.minutes)) }
 
-// EachOf calls each for the figures of one minute in no order, zero ones
-// included.
-func (t *Totals) EachOf(minute int64, each func(s *Series, f Figure)) {
-	for h, f := range t.minutes[minute] {
-		each(h.series, f)
-	}
-}
-
 // Get returns one figure; zero if it has none.
 func (t *Totals) Get(s *Series, minute int64) Figure {
 	t.key = s.AppendKey(t.key[:0])

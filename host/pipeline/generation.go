@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/beacon"
@@ -203,6 +202,3 @@ func (g *Generation) routeNames() (names []string) {
 	}
 	return names
 }
-
-// ms is a duration in ms.
-func ms(d time.Duration) int64 { return d.Milliseconds() }

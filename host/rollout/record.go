@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/beacon"
 	"github.com/seed-6a2d649b/pharos/host/metric"
 	"github.com/seed-6a2d649b/pharos/host/plugin"
@@ -17,7 +16,6 @@ type answers struct {
 	verdicts []verdict // by row
 	measured []measured
 	text     []byte // attributes of measured
-	points   []abi.Point
 }
 
 // verdict is what a version has said of a row.

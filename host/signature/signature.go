@@ -50,18 +50,6 @@ func Verify(content, signature []byte, keys map[string]string) (*By, error) {
 	return nil, fmt.Errorf("the signature is by a key with the ID %s, and one by %s is wanted", id(s.KeyID), list(parsed))
 }
 
-// CheckKey says what is wrong with the text of a public key.
-func CheckKey(text string) error {
-	_, err := parseKey(text)
-	return err
-}
-
-// KeyID is the ID of a public key, in hex.
-func KeyID(text string) (string, error) {
-	key, err := parseKey(text)
-	return id(key.ID()), err
-}
-
 func parseKey(text string) (key minisign.PublicKey, err error) {
 	if err := key.UnmarshalText([]byte(strings.TrimSpace(text))); err != nil {
 		return key, fmt.Errorf("no public key of minisign: %w", err)

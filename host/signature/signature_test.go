@@ -59,10 +59,11 @@ func TestVerifyRefuses(t *testing.T) {
 		return c
 	}
 	other := otherKey(t)
-	otherID, err := KeyID(other)
+	otherKey, err := parseKey(other)
 	if err != nil {
 		t.Fatal(err)
 	}
+	otherID := id(otherKey.ID())
 	for _, test := range []struct {
 		name      string
 		module    []byte

@@ -321,5 +321,3 @@ func (s *simulation) horizon(newest uint64) *metric.Horizon {
 	}
 	return h
 }
-
-func (s *simulation) began() time.Time { return s.world.began }

@@ -401,7 +401,3 @@ func keys[K comparable, V any](m map[K]V) func(func(K) bool) {
 		}
 	}
 }
-
-func minuteText(minute int64) string {
-	return time.Unix(minute*60, 0).UTC().Format("15:04") + fmt.Sprintf(" (%d)", minute)
-}
