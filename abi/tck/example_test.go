@@ -25,7 +25,9 @@ func ExampleTry() {
 	plan := &abi.Plan{Fields: []abi.Field{{Name: "type", Type: abi.Str}}, Reasons: []string{"not the first"}}
 	guest := tck.Subject{
 		Kind: abi.Filter, Plan: plan,
-		New: func(context.Context) (tck.Guest, func() error, error) { return first{}, func() error { return nil }, nil },
+		New: func(context.Context) (tck.Guest, func() error, error) {
+			return first{}, func() error { return nil }, nil
+		},
 	}
 	var batch abi.Batch
 	abi.Build(plan.Fields, tck.Beacons(rand.New(rand.NewPCG(1, 1)), plan.Fields, 100, "click", "view"), &batch)
