@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-var reloads = flag.Int("reloads", 200, "how often TestReloadsLeaveNothing reloads")
+var reloads = flag.Int("reloads", 100, "how often TestReloadsLeaveNothing reloads")
 
 // holdings are what this process holds.
 type holdings struct {
