@@ -88,6 +88,8 @@ export class Batch {
   }
 
   /** Adds n to a counter, an index in the plan. */
+  // @ts-ignore: decorator
+  @inline
   count(counter: u32, n: u64 = 1): void {
     if (counter >= this.counters) unreachable();
     const at = this.at(this.countersAt) + (counter << 3);
@@ -98,6 +100,8 @@ export class Batch {
    * Adds a measurement of a point, an index in the plan (extractor). Rows must not fall from call to call. NaN is a value
    * that is no number. attributes is 0 for none, or what tuple gave.
    */
+  // @ts-ignore: decorator
+  @inline
   measure(row: u32, point: u32, value: f64 = 1, attributes: u32 = 0): void {
     if (this.measurements < this.measurementsCap) {
       const at = this.at(this.measurementsAt) + this.measurements * 24;
@@ -111,6 +115,8 @@ export class Batch {
   }
 
   /** Adds a tuple of attributes without values, for set and measure. */
+  // @ts-ignore: decorator
+  @inline
   tuple(): u32 {
     if (this.tuples < this.tuplesCap) {
       const size = this.tupleWidth << 3;
@@ -120,6 +126,8 @@ export class Batch {
   }
 
   /** Gives a tuple the value of attribute i of the point: a text of a column, or one from copy. An empty one is none. */
+  // @ts-ignore: decorator
+  @inline
   set(tuple: u32, i: u32, value: Slice): void {
     if (i >= this.tupleWidth) unreachable();
     if (tuple - 1 >= this.tuplesCap || length(value) == 0) return;

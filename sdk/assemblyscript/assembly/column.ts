@@ -79,6 +79,8 @@ export class Column {
   }
 
   /** The text of a row of a str, json or any column, dictionary or not. It is valid during the call. */
+  // @ts-ignore: decorator
+  @inline
   slice(row: u32): Slice {
     if (!this.dict) return this.entry(row);
     return this.valid(row) ? this.entry(this.code(row)) : 0; // the code of no value is that of any

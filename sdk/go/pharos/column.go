@@ -1,8 +1,7 @@
 package pharos
 
 import (
-	"encoding/binary"
-	"math"
+	"unsafe"
 
 	"github.com/seed-6a2d649b/pharos/abi"
 )
@@ -10,9 +9,12 @@ import (
 // Column is one column of a batch. What is asked for must be of its type in the
 // plan; a row out of range panics.
 type Column struct {
-	valid, data, offsets, bytes []byte
-	entries                     int
-	dict                        bool
+	valid, bits, kinds, bytes []byte
+	offsets, codes            []uint32
+	ints                      []int64
+	floats                    []float64
+	entries                   int
+	dict                      bool
 }
 
 // column reads a descriptor.
@@ -22,25 +24,33 @@ func (b *Batch) column(at int) Column {
 		entries: int(b.u32(at + abi.CEntries)),
 		dict:    b.u32(at+abi.CFlags)&abi.CDict != 0,
 	}
-	size := 0
+	data := b.u32(at + abi.CDataAt)
 	switch abi.Type(b.u32(at + abi.CType)) {
-	case abi.I64, abi.F64:
-		size = 8 * b.rows
+	case abi.I64:
+		c.ints = numbers[int64](b, data, b.rows)
+	case abi.F64:
+		c.floats = numbers[float64](b, data, b.rows)
 	case abi.Bool:
-		size = abi.BitmapBytes(b.rows)
+		c.bits = b.area(data, abi.BitmapBytes(b.rows))
 	case abi.Any:
-		size = b.rows
+		c.kinds = b.area(data, b.rows)
 	case abi.Str:
 		if c.dict {
-			size = 4 * b.rows
+			c.codes = numbers[uint32](b, data, b.rows)
 		}
 	}
-	c.data = b.area(b.u32(at+abi.CDataAt), size)
 	if position := b.u32(at + abi.COffsetsAt); position != 0 {
-		c.offsets = b.area(position, 4*(c.entries+1))
+		c.offsets = numbers[uint32](b, position, c.entries+1)
 		c.bytes = b.area(b.u32(at+abi.CBytesAt), int(b.u32(at+abi.CBytesLen)))
 	}
 	return c
+}
+
+// numbers are n numbers at a position, which is a multiple of 8. They lie in the
+// batch as in the memory of wasm, and of all machines that are little-endian.
+func numbers[T uint32 | int64 | float64](b *Batch, position uint32, n int) []T {
+	area := b.area(position, n*int(unsafe.Sizeof(*new(T))))
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(area))), n)
 }
 
 // Valid tells whether a row has a value.
@@ -64,24 +74,21 @@ func (c *Column) Entries() int { return c.entries }
 // Entry is text i of a str, json or any column: of row i, or of the dictionary's
 // entry i. It is valid during the call.
 func (c *Column) Entry(i int) []byte {
-	from := binary.LittleEndian.Uint32(c.offsets[i*4:])
-	to := binary.LittleEndian.Uint32(c.offsets[i*4+4:])
-	return c.bytes[from:to:to]
+	to := c.offsets[i+1]
+	return c.bytes[c.offsets[i]:to:to]
 }
 
 // Code is the dictionary's entry of a row; 0 if the row has no value.
-func (c *Column) Code(row int) int { return int(binary.LittleEndian.Uint32(c.data[row*4:])) }
+func (c *Column) Code(row int) int { return int(c.codes[row]) }
 
 // F64 is the number of a row of an f64 column; 0 if the row has none.
-func (c *Column) F64(row int) float64 {
-	return math.Float64frombits(binary.LittleEndian.Uint64(c.data[row*8:]))
-}
+func (c *Column) F64(row int) float64 { return c.floats[row] }
 
 // I64 is the integer of a row of an i64 column; 0 if the row has none.
-func (c *Column) I64(row int) int64 { return int64(binary.LittleEndian.Uint64(c.data[row*8:])) }
+func (c *Column) I64(row int) int64 { return c.ints[row] }
 
 // Bool is the value of a row of a bool column; false if the row has none.
-func (c *Column) Bool(row int) bool { return abi.Bit(c.data, row) }
+func (c *Column) Bool(row int) bool { return abi.Bit(c.bits, row) }
 
 // Kind is the kind of a row's value in an any column.
-func (c *Column) Kind(row int) abi.ValueKind { return abi.ValueKind(c.data[row]) }
+func (c *Column) Kind(row int) abi.ValueKind { return abi.ValueKind(c.kinds[row]) }

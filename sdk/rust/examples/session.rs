@@ -2,7 +2,7 @@
 //! spent and how long it took.
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
-use pharos::{Batch, Config, Error, Kind, Manifest, Plan, Plugin, Type};
+use pharos::{equal, Batch, Config, Error, Kind, Manifest, Plan, Plugin, Type};
 
 // Columns.
 const TYPE: usize = 0;
@@ -49,7 +49,7 @@ impl Plugin for Orders {
         let (kind, price) = (batch.column(TYPE), batch.column(PRICE));
         let (orders, spent) = (batch.cell::<i64>(ORDERS), batch.cell::<f64>(SPENT));
         for row in 0..batch.rows() {
-            if kind.text(row) != b"order" || !price.valid(row) {
+            if !equal(kind.text(row), b"order") || !price.valid(row) {
                 continue;
             }
             batch.measure(row, ORDER, price.f64(row), &[]);

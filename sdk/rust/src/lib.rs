@@ -103,6 +103,12 @@ impl From<memory::Text> for Error {
     }
 }
 
+/// `a == b` without a call, which short texts are not worth.
+#[inline(always)]
+pub fn equal(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && has_prefix(a, b)
+}
+
 /// `text.starts_with(prefix)` without a call, which a short prefix is not worth.
 #[inline(always)]
 pub fn has_prefix(text: &[u8], prefix: &[u8]) -> bool {
