@@ -195,6 +195,12 @@ func TestBreakerWithinABatch(t *testing.T) {
 	if phase, _, due := p.Due(time.Now()); !due || phase != Fallback {
 		t.Error(phase, due)
 	}
+	old := moody(t, "filter")
+	p = trial(t, Shadow, Settings{Shadow: &ShadowSettings{}}, ruled(t, dropping(`yes: do == "yes"`)), old)
+	filtered(t, p, things(bad...)...)
+	if traps := p.Report().Old.Traps; traps != 100 {
+		t.Errorf("beside a new version it failed at %d beacons only", traps)
+	}
 }
 
 // A shadow whose host breaks off is not compared, and its batch goes on.

@@ -88,9 +88,10 @@ func (w *Watch) took(p *Plugin, s side, rows int, t *plugin.Tally) {
 }
 
 // breaks tells whether the version that decides is to be taken out, after it has
-// failed at so many rows of the batch in hand.
+// failed at so many rows of the batch in hand. While another one is on trial it is not:
+// that may mend it.
 func (w *Watch) breaks(p *Plugin, traps int) bool {
-	if w == nil || !w.active.Load() {
+	if w == nil || !w.active.Load() || p.state.Phase == Shadow || p.state.Phase == Canary {
 		return false
 	}
 	w.mu.Lock()
