@@ -70,10 +70,56 @@ func TestAuthorFaults(t *testing.T) {
 	for _, wrong := range [][]string{
 		{"new", "mine"}, {"new", "--lang", "cobol", "mine"}, {"new", "--lang", "c", "--kind", "join", "mine"}, {"build", "none"},
 		{"test", "none.wasm"}, {"test", dir, "--config", "{"}, {"run", "none.wasm"}, {"run", "none.wasm", "--in", "none"}, {"bench", "none.wasm"}, {"bench", "x.wasm", "--sizes", "0"},
-		{"run", "x.wasm", "--in", "x", "--out", "xml"}, {"run", "x.wasm", "--in", "x", "--format", "xml"},
+		{"run", "x.wasm", "--in", "x", "--output", "xml"}, {"run", "x.wasm", "--in", "x", "--format", "xml"},
 	} {
 		if _, errs, code := run(t, append([]string{"plugin"}, wrong...)...); code != 2 {
 			t.Errorf("%q: exit code %d, %s", wrong, code, errs)
+		}
+	}
+}
+
+// What is wrong with a command line is said in its words, with what would be right.
+func TestWrongCommandLines(t *testing.T) {
+	folder := t.TempDir()
+	filter, err := filepath.Abs(filepath.Join(root, "sdk/c/examples/filter.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := filepath.Join(folder, "in.ndjson")
+	writeFile(t, in, "{}\n")
+	for _, c := range []struct {
+		line string
+		want string
+	}{
+		{"plugin new --lang c", "name the plugin: pharos plugin new --lang "},
+		{"plugin inspect", "name the module: pharos plugin inspect FILE.wasm|URL"},
+		{"plugin bench", "name the module: pharos plugin bench FILE.wasm"},
+		{"plugin diff", "name the plugin: pharos plugin diff NAME"},
+		{"plugin promote", "name the plugin: pharos plugin promote NAME"},
+		{"plugin rollback a b", `"b" is one argument too many: pharos plugin rollback NAME`},
+		{"plugin ls a b", `"b" is one argument too many: pharos plugin ls [NAME]`},
+		{"plugin keygen", "name the key: pharos plugin keygen NAME"},
+		{"plugin push", "name the module and its address: pharos plugin push FILE.wasm oci://"},
+		{"plugin push x.wasm", "name its address: pharos plugin push FILE.wasm oci://"},
+		{"plugin pull", "name the URL of the module: pharos plugin pull URL"},
+		{"repartition web", "name its number of partitions: pharos repartition ROUTE N"},
+		{"check x.yaml", `"x.yaml" is one argument too many: pharos check -c FILE`},
+		{"plugin run " + filter + " --in " + in + " --limit -1", "--limit -1: it is a number of rows, or 0 for all"},
+		{"plugin run " + filter + " --in " + in + ` --config {"prefix":1}`, "at '/prefix'"},
+		{"plugin bench " + filter + ` --config {"prefix":1}`, "at '/prefix'"},
+		{"plugin run " + folder + " --in " + in, "name the module, or build it first: pharos plugin build " + folder},
+		{"plugin inspect " + folder, "name the module, or build it first: pharos plugin build " + folder},
+		{"plugin bench " + folder, "name the module, or build it first: pharos plugin build " + folder},
+		{"plugin sign --key x " + folder, "--key: "},
+		{"plugin push " + folder + " oci://registry.example/x:1", "name the module, or build it first: pharos plugin build " + folder},
+		{"plugin build " + filter, "is no folder: name that of the plugin's source"},
+		{"plugin pull http://plugins.example/x.wasm", "plain HTTP is for this machine only: take https://"},
+		{"plugin pull ftp://plugins.example/x.wasm", "the scheme ftp:// is unknown"},
+		{"plugin keygen " + filepath.Join(folder, "k"), "give the new key a password: set PHAROS_KEY_PASSWORD, or give --password-file"},
+	} {
+		_, errs, code := run(t, strings.Fields(c.line)...)
+		if code != 2 || !strings.Contains(errs, c.want) {
+			t.Errorf("%s: exit code %d, %s, want %s", c.line, code, errs, c.want)
 		}
 	}
 }

@@ -16,7 +16,7 @@ func newCheck() *cobra.Command {
 		Long: `Check reads a config file, loads its plugins, runs their golden vectors, compiles
 its rules and formulas, and says in plain words what the file means. Every fault
 is reported at once, with file, line and column.`,
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := load(c.Context(), file)
 			if err != nil {
@@ -38,7 +38,7 @@ func newConfig() *cobra.Command {
 	c.AddCommand(&cobra.Command{
 		Use:   "docs",
 		Short: "Print the reference of every key, as Markdown",
-		Args:  cobra.NoArgs,
+		Args:  takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			_, err := fmt.Fprint(c.OutOrStdout(), config.Docs())
 			return err

@@ -160,11 +160,11 @@ func TestWrongUsage(t *testing.T) {
 		{"rules build x", 2, "pharos rules is not there yet: write rules in the config"},
 		{"plugin sign x.wasm", 2, "--key is missing: name the file of the key"},
 		{"plugin push x.wasm https://example.org/x", 2, "is no address in a registry: it is oci://REGISTRY/NAME:TAG"},
-		{"plugin pull http://example.org/x.wasm", 1, "plain HTTP is for this machine only: take https://"},
+		{"plugin pull http://example.org/x.wasm", 2, "plain HTTP is for this machine only: take https://"},
 		{"ups", 2, `pharos has no command "ups", did you mean "up"?`},
 		{"check -c CONFIG more", 2, "See 'pharos check --help'"},
 		{"generate --beacons -1", 2, "--beacons -1: it must not be negative"},
-		{"status --addr http://127.0.0.1:1", 1, "(is a host running? Name its address with --addr)"},
+		{"status --addr http://127.0.0.1:1", 1, "(is a host running? Name its address with --addr, or its config with -c)"},
 		{"plugin inspect /no/such/file", 2, "/no/such/file: no such file or directory"},
 	} {
 		args := strings.Fields(strings.NewReplacer("CONFIG", config, "IN", input).Replace(test.args))

@@ -23,7 +23,7 @@ purchases, with two experiments whose true effects are known, some bots, and if
 asked some beacons that come late or twice. The same flags give the same beacons.`,
 		Example: `  pharos generate --beacons 100000 --seed 7 --out beacons.ndjson
   pharos generate --beacons 1000 --format clf`,
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			from, err := time.Parse(time.RFC3339, start)
 			switch {

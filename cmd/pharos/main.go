@@ -84,7 +84,6 @@ Start here:
 	root.SuggestionsMinimumDistance = 2
 	for _, c := range root.Commands() {
 		addNotYet(c)
-		strict(c)
 	}
 	return root
 }
@@ -99,19 +98,4 @@ func helpOrUnknown(c *cobra.Command, args []string) error {
 		hint = fmt.Sprintf(", did you mean %q?", near[0])
 	}
 	return usagef("%s has no command %q%s\nSee '%s --help'", c.CommandPath(), args[0], hint, c.CommandPath())
-}
-
-// strict makes wrong arguments a usage error.
-func strict(c *cobra.Command) {
-	if args := c.Args; args != nil {
-		c.Args = func(c *cobra.Command, given []string) error {
-			if err := args(c, given); err != nil {
-				return usagef("%w\nSee '%s --help'", err, c.CommandPath())
-			}
-			return nil
-		}
-	}
-	for _, sub := range c.Commands() {
-		strict(sub)
-	}
 }

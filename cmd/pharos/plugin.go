@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"text/tabwriter"
 
 	"github.com/seed-6a2d649b/pharos/host/plugin"
@@ -33,14 +31,14 @@ in the config: docs/rules.md.`,
 		Use:     "inspect FILE.wasm|URL",
 		Short:   "Say what a module is, wants and answers, and what is wrong with it",
 		Example: "  pharos plugin inspect plugins/bots/bots.wasm",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes("the module"),
 		RunE: func(c *cobra.Command, args []string) error {
-			i, err := plugin.Inspect(c.Context(), args[0])
-			if errors.Is(err, fs.ErrNotExist) {
-				return usageError{err}
-			}
-			if err != nil {
+			if err := moduleArgument(args[0]); err != nil {
 				return err
+			}
+			i, err := plugin.Inspect(c.Context(), args[0])
+			if err != nil {
+				return blamed(err)
 			}
 			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 			writeInspection(w, i)

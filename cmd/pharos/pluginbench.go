@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"text/tabwriter"
 	"time"
 
@@ -29,12 +28,15 @@ Fuel is about one for each instruction, and the same on every machine. The beaco
 those of the files, else those of the golden vectors, else random ones.`,
 		Example: `  pharos plugin bench bots.wasm
   pharos plugin bench bots.wasm --in access.log.gz --format clf --sizes 100,4096`,
-		Args: cobra.ExactArgs(1),
+		Args: takes("the module"),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			for _, size := range o.Sizes {
 				if size < 1 || size > abi.MaxRows {
 					return usagef("--sizes: a call has 1 to %d beacons", abi.MaxRows)
 				}
+			}
+			if err := moduleArgument(args[0]); err != nil {
+				return err
 			}
 			if o.Settings, err = given.settings(); err != nil {
 				return err
@@ -46,11 +48,8 @@ those of the files, else those of the golden vectors, else random ones.`,
 			o.Progress = say
 			m, err := author.Bench(c.Context(), args[0], o)
 			end()
-			if errors.Is(err, fs.ErrNotExist) {
-				return usageError{err}
-			}
 			if err != nil {
-				return err
+				return blamed(err)
 			}
 			return writeMeasured(c.OutOrStdout(), m)
 		},

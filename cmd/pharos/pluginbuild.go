@@ -2,10 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"os"
 
 	"github.com/seed-6a2d649b/pharos/host/author"
 	"github.com/spf13/cobra"
@@ -22,13 +21,17 @@ module is and what its digest is. The module is NAME.wasm in the folder; NAME is
 of its golden vectors, else the folder's. What it runs is an ordinary command of
 that language, which docs/plugins.md shows; use your own build if you like.`,
 		Example: "  pharos plugin build\n  pharos plugin build plugins/bad-referers -o out/bad-referers.wasm",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    mayTake,
 		RunE: func(c *cobra.Command, args []string) error {
-			_, err := build(c.Context(), c.OutOrStdout(), folder(args), out)
+			dir := folder(args)
+			if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+				return usagef("%s is no folder: name that of the plugin's source, or none for the working directory", dir)
+			}
+			_, err := build(c.Context(), c.OutOrStdout(), dir, out)
 			return err
 		},
 	}
-	c.Flags().StringVarP(&out, "out", "o", "", "file to write the module to")
+	c.Flags().StringVarP(&out, "output", "o", "", "file to write the module to")
 	return c
 }
 
@@ -43,11 +46,8 @@ func folder(args []string) string {
 // build builds the project of a folder and says what came out.
 func build(ctx context.Context, w io.Writer, dir, out string) (*author.Built, error) {
 	built, err := author.Build(ctx, dir, out)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, usageError{err}
-	}
 	if err != nil {
-		return nil, err
+		return nil, blamed(err)
 	}
 	fmt.Fprintf(w, "built %s from %s: %s, %s\n", built.Path, built.Language, bytesOf(built.Size), built.Digest)
 	return built, nil

@@ -33,11 +33,11 @@ the second goes into the config of those who run your modules (keys: {NAME: …}
 The password is that of ` + passwordVariable + `, or of --password-file, or is asked for.`,
 		Example: `  pharos plugin keygen shop
   pharos plugin keygen shop --password-file shop.password`,
-		Args: cobra.ExactArgs(1),
+		Args: takes("the key"),
 		RunE: func(c *cobra.Command, args []string) error {
 			for _, path := range []string{args[0] + ".key", args[0] + ".pub"} {
 				if _, err := os.Lstat(path); err == nil {
-					return fmt.Errorf("%s is there already: a key is never written over", path)
+					return usagef("%s is there already: a key is never written over", path)
 				}
 			}
 			password := ""
@@ -78,7 +78,7 @@ comment is signed too; hosts show it. The password of the key is that of
 ` + passwordVariable + `, or of --password-file, or is asked for.`,
 		Example: `  pharos plugin sign --key shop.key clicks.wasm
   ` + passwordVariable + `=… pharos plugin sign --key shop.key --comment "clicks 1.4.0" clicks.wasm`,
-		Args: cobra.ExactArgs(1),
+		Args: takes("the module"),
 		RunE: func(c *cobra.Command, args []string) error {
 			private, err := readKey(key)
 			if err != nil {
@@ -123,7 +123,7 @@ func newPluginVerify() *cobra.Command {
 		Short: "Say whether a module is signed by a key",
 		Example: `  pharos plugin verify --key shop.pub clicks.wasm
   pharos plugin verify --key shop.pub oci://registry.example/shop/clicks:1.4.0`,
-		Args: cobra.ExactArgs(1),
+		Args: takes("the module"),
 		RunE: func(c *cobra.Command, args []string) error {
 			public, err := readKey(key)
 			if err != nil {
@@ -171,6 +171,9 @@ func keyPassword(file string, isNew bool) (string, error) {
 	}
 	terminal := int(os.Stdin.Fd())
 	if !term.IsTerminal(terminal) {
+		if isNew {
+			return "", usagef("give the new key a password: set %s, or give --password-file (--no-password leaves the key in clear)", passwordVariable)
+		}
 		return "", usagef("the key has a password: set %s, or give --password-file", passwordVariable)
 	}
 	password, err := ask(terminal, "Password of the key: ")

@@ -12,10 +12,10 @@ import (
 )
 
 func newPluginLs() *cobra.Command {
-	var addr string
+	var host hostFlags
 	var all bool
 	c := &cobra.Command{
-		Use:   "ls [NAME] [--all] [--addr URL]",
+		Use:   "ls [NAME] [--all] [-c FILE | --addr URL]",
 		Short: "List the plugins of a running host; of one, what it has gone through",
 		Long: `Ls lists the versions of plugins that a host runs: what state each is in and since when,
 how many beacons it has answered, with how much fuel a beacon, and at how many it failed.
@@ -26,11 +26,14 @@ With --all also the versions that only open sessions still need, and the last on
 were closed or refused.`,
 		Example: `  pharos plugin ls
   pharos plugin ls clicks --all --addr http://127.0.0.1:7071`,
-		Args: cobra.MaximumNArgs(1),
+		Args: mayTake,
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(c.Context(), 10*time.Second)
 			defer cancel()
-			addr = withScheme(addr)
+			addr, err := host.address(c)
+			if err != nil {
+				return err
+			}
 			body, err := get(ctx, strings.TrimSuffix(addr, "/")+"/api/v1/status")
 			if err != nil {
 				return err
@@ -45,7 +48,7 @@ were closed or refused.`,
 			return pipeline.WritePlugins(c.OutOrStdout(), &s, all)
 		},
 	}
-	c.Flags().StringVar(&addr, "addr", "http://127.0.0.1:7070", "address of the host")
+	host.add(c)
 	c.Flags().BoolVar(&all, "all", false, "also versions that drain, were closed or refused")
 	return c
 }

@@ -24,7 +24,7 @@ config instead: docs/rules.md.`,
 		Example: `  pharos plugin new --lang c bad-referers
   cd bad-referers
   pharos plugin test`,
-		Args: cobra.ExactArgs(1),
+		Args: takes("the plugin"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if b.Language == "" {
 				return usagef("--lang is missing: one of %s", strings.Join(author.Languages(), ", "))

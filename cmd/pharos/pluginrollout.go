@@ -19,7 +19,7 @@ many beacons the new version says something else, what, and of which; in a canar
 at how many each version failed. It is of this host only, since the phase began.`,
 		Example: `  pharos plugin diff bots
   pharos plugin diff bots --json --addr http://127.0.0.1:7071`,
-		Args: cobra.ExactArgs(1),
+		Args: takes("the plugin"),
 		RunE: func(c *cobra.Command, args []string) error {
 			addr, err := host.address(c)
 			if err != nil {
@@ -65,7 +65,7 @@ func newByHand(action, short, long string) *cobra.Command {
 
 It is published as the next generation, which all hosts of the group put in force.`,
 		Example: "  pharos plugin " + action + " bots",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes("the plugin"),
 		RunE: func(c *cobra.Command, args []string) error {
 			addr, err := host.address(c)
 			if err != nil {

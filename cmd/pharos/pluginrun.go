@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"github.com/seed-6a2d649b/pharos/host/author"
@@ -17,7 +16,7 @@ func newPluginRun() *cobra.Command {
 	var limit int
 	var out string
 	c := &cobra.Command{
-		Use:   "run FILE.wasm --in FILE[,FILE...]",
+		Use:   "run FILE.wasm --in FILE[,FILE...] [-o table|json]",
 		Short: "Run files of beacons through one plugin, and show what it decides",
 		Long: `Run loads a module as a host does, asks it about every beacon of the files, and shows
 a table: the line, the fields that the plugin asked for, and its decision. A beacon at
@@ -27,18 +26,24 @@ was decided is added up at the end.
 An extractor that keeps cells sees the beacons of a session in the order of the files;
 all sessions end behind the last beacon.
 
-With --out json, each decision is a line of JSON; its answer is as in the expect of a
+With -o json, each decision is a line of JSON; its answer is as in the expect of a
 golden vector.`,
 		Example: `  pharos plugin run bots.wasm --in access.log.gz --format clf
   pharos plugin run clicks.wasm --in beacons.ndjson --config @clicks.json --limit 10
-  pharos plugin run bots.wasm --in beacons.ndjson --field agent=headers.ua --out json > decisions.ndjson`,
-		Args: cobra.ExactArgs(1),
+  pharos plugin run bots.wasm --in beacons.ndjson --field agent=headers.ua -o json > decisions.ndjson`,
+		Args: takes("the module"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(given.in) == 0 {
 				return usagef("--in is missing: name a file of beacons")
 			}
 			if out != "table" && out != "json" {
-				return usagef("--out %q is neither table nor json", out)
+				return usagef("--output %q is neither table nor json", out)
+			}
+			if limit < 0 {
+				return usagef("--limit %d: it is a number of rows, or 0 for all", limit)
+			}
+			if err := moduleArgument(args[0]); err != nil {
+				return err
 			}
 			settings, err := given.settings()
 			if err != nil {
@@ -55,17 +60,17 @@ golden vector.`,
 				o.Decided = func(d author.Decision) error { return writeDecision(w, d) }
 			}
 			ran, err := author.Run(c.Context(), args[0], o)
-			if errors.Is(err, fs.ErrNotExist) {
-				return usageError{err}
+			if err != nil {
+				return errors.Join(blamed(err), w.Flush())
 			}
-			if err == nil && out == "table" {
+			if out == "table" {
 				err = table.write(w, len(inputs) > 1, ran)
 			}
 			return errors.Join(err, w.Flush())
 		},
 	}
 	given.flags(c)
-	c.Flags().StringVar(&out, "out", "table", "table or json")
+	c.Flags().StringVarP(&out, "output", "o", "table", "table or json")
 	c.Flags().IntVar(&limit, "limit", 50, "rows of the table; 0 is all. Sums are of all beacons")
 	return c
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ the same digest. It prints what to write in a config.
 
 Log-ins are those of Docker's config file ('docker login'; DOCKER_CONFIG names another).`,
 		Example: `  pharos plugin push clicks.wasm oci://registry.example/shop/clicks:1.4.0`,
-		Args:    cobra.ExactArgs(2),
+		Args:    takes("the module", "its address"),
 		RunE: func(c *cobra.Command, args []string) error {
 			file, address := args[0], args[1]
 			if !strings.HasPrefix(address, "oci://") && !strings.HasPrefix(address, "oci+http://") {
@@ -69,15 +70,16 @@ func beside(p *fetch.Package) string {
 
 func newPluginPull() *cobra.Command {
 	var out string
+	var force bool
 	c := &cobra.Command{
-		Use:   "pull URL [-o FILE.wasm]",
+		Use:   "pull URL [-o FILE.wasm] [--force]",
 		Short: "Get a module from a registry or a web server",
 		Long: `Pull writes the module at a URL to a file, and what lies beside it there: golden vectors
 to FILE.golden.ndjson, a signature to FILE.wasm.minisig. It prints the module's digest;
 whether it is signed by whom you trust 'pharos plugin verify' says.`,
 		Example: `  pharos plugin pull oci://registry.example/shop/clicks:1.4.0
   pharos plugin pull https://plugins.example/clicks-1.4.0.wasm -o clicks.wasm`,
-		Args: cobra.ExactArgs(1),
+		Args: takes("the URL of the module"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if out == "" {
 				out = pulledName(args[0])
@@ -86,7 +88,7 @@ whether it is signed by whom you trust 'pharos plugin verify' says.`,
 			if err != nil {
 				return err
 			}
-			if err := writePackage(c.OutOrStdout(), out, got); err != nil {
+			if err := writePackage(c.OutOrStdout(), out, got, force); err != nil {
 				return err
 			}
 			fmt.Fprintln(c.OutOrStdout(), fetch.Digest(got.Module.Content))
@@ -94,18 +96,29 @@ whether it is signed by whom you trust 'pharos plugin verify' says.`,
 		},
 	}
 	c.Flags().StringVarP(&out, "output", "o", "", "file to write (default the last part of the URL)")
+	c.Flags().BoolVar(&force, "force", false, "write over files that are there with other content")
 	return c
 }
 
-// writePackage writes a module and what lies beside it.
-func writePackage(w io.Writer, out string, p *fetch.Package) error {
+// writePackage writes a module and what lies beside it. What is there already stays,
+// unless it is the same or is to be written over.
+func writePackage(w io.Writer, out string, p *fetch.Package, force bool) error {
 	parts := []struct {
 		path    string
 		content []byte
 	}{{out, p.Module.Content}, {fetch.GoldenPath(out), p.Golden.Content}, {out + fetch.SignatureSuffix, p.Signature.Content}}
 	for _, part := range parts {
-		if _, err := os.Lstat(part.path); err == nil && part.content == nil {
+		if _, err := os.Lstat(part.path); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if part.content == nil {
 			return fmt.Errorf("%s is there, and this module has none: it would be taken for this one's, so move it away, or write elsewhere with -o", part.path)
+		}
+		if force {
+			continue
+		}
+		if is, err := os.ReadFile(part.path); err != nil || !bytes.Equal(is, part.content) {
+			return usagef("%s is there already, and is another one: write elsewhere with -o, or over it with --force", part.path)
 		}
 	}
 	for _, part := range parts {
@@ -136,21 +149,21 @@ func baseName(file string) string {
 // fetchModule gets a module by its path or URL. It is always asked for: a person
 // wants what is there now.
 func fetchModule(ctx context.Context, address string, signed bool) (*fetch.Package, error) {
-	got, err := fetch.New("").Get(ctx, address, fetch.Want{Signature: signed, Fresh: true})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, usageError{err}
+	if err := moduleArgument(address); err != nil {
+		return nil, err
 	}
-	return got, err
+	got, err := fetch.New("").Get(ctx, address, fetch.Want{Signature: signed, Fresh: true})
+	return got, blamed(err)
 }
 
 // sound looks at a module, which must be one that loads.
 func sound(ctx context.Context, file string) (*plugin.Inspection, error) {
-	in, err := plugin.Inspect(ctx, file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, usageError{err}
-	}
-	if err != nil {
+	if err := moduleArgument(file); err != nil {
 		return nil, err
+	}
+	in, err := plugin.Inspect(ctx, file)
+	if err != nil {
+		return nil, blamed(err)
 	}
 	if len(in.Problems) > 0 {
 		return nil, fmt.Errorf("%s would not load: %w", file, errors.Join(in.Problems...))

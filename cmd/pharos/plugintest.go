@@ -2,10 +2,8 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -33,7 +31,7 @@ is 1 then.`,
 		Example: `  pharos plugin test
   pharos plugin test bots.wasm --in beacons.ndjson.gz
   pharos plugin test bots.wasm --config '{"extra": ["acme"]}' --data agents=lists/agents.txt`,
-		Args: cobra.MaximumNArgs(1),
+		Args: mayTake,
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if o.Random < 0 || o.Most < 1 {
 				return usagef("--random and --most must not be less than 0 and 1")
@@ -56,11 +54,8 @@ is 1 then.`,
 			o.Progress = say
 			result, err := author.Test(c.Context(), module, o)
 			end()
-			if errors.Is(err, fs.ErrNotExist) {
-				return usageError{err}
-			}
 			if err != nil {
-				return err
+				return blamed(err)
 			}
 			writeTested(c.OutOrStdout(), result)
 			if n := len(result.Findings); n > 0 {

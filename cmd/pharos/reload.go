@@ -25,7 +25,7 @@ The host is found by --addr, or by http.listen of the config FILE.`,
 		Example: `  pharos reload --dry-run
   pharos reload -c pharos.yaml
   pharos reload --addr http://127.0.0.1:7071`,
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(c.Context(), 5*time.Minute)
 			defer cancel()

@@ -18,7 +18,7 @@ and move its sessions; no session is torn, and no figure changes by it.
 
 Then write partitions: N for the route in the config file.`,
 		Example: `  pharos repartition web 8 -c pharos.yaml`,
-		Args:    cobra.ExactArgs(2),
+		Args:    takes("the route", "its number of partitions"),
 		RunE: func(c *cobra.Command, args []string) error {
 			n, err := strconv.ParseInt(args[1], 10, 32)
 			if err != nil {

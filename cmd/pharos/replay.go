@@ -22,7 +22,7 @@ Files end in .gz, .zst or are plain; "-" is standard input. Where the config has
 several sources, say which a file is of: --in site=beacons.ndjson,log=access.log.gz`,
 		Example: `  pharos replay -c pharos.yaml --in beacons.ndjson --out figures.ndjson --summary summary.json
   zcat old/*.gz | pharos replay -c pharos.yaml --in - --now 2026-01-31T00:00:00Z`,
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			at := time.Now()
 			if now != "" {

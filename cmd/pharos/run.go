@@ -27,7 +27,7 @@ it is.`,
 		Example: `  pharos run -c pharos.yaml
   pharos run -c pharos.yaml --roles session --listen 127.0.0.1:7071
   pharos run -c pharos.yaml --watch`,
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			set, err := pipeline.ParseRoles(roles)
 			if err != nil {

@@ -20,7 +20,7 @@ directory. Lines of one file keep their order where the topic has one partition;
 otherwise they are spread over the partitions in turn.`,
 		Example: `  pharos send -c pharos.yaml --in beacons.ndjson
   pharos send -c pharos.yaml --in site=beacons.ndjson.gz --rate 500`,
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if len(in) == 0 {
 				return usagef("--in is missing: name the files of beacons")

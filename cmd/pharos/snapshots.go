@@ -34,7 +34,7 @@ func snapshotsCommand(use, short, long string, each func(*cobra.Command, *pipeli
 	c := &cobra.Command{
 		Use: use + " -c FILE", Short: short, Long: long,
 		Example: "  pharos snapshots " + use + " -c shop.yaml --topic pharos.web",
-		Args:    cobra.NoArgs,
+		Args:    takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := load(c.Context(), file)
 			if err != nil {

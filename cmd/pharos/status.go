@@ -15,18 +15,21 @@ import (
 )
 
 func newStatus() *cobra.Command {
-	var addr string
+	var host hostFlags
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "status [--addr URL]",
+		Use:   "status [-c FILE | --addr URL]",
 		Short: "Say what a running host does",
 		Example: `  pharos status
   pharos status --addr http://127.0.0.1:7071 --json`,
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(c.Context(), 10*time.Second)
 			defer cancel()
-			addr = withScheme(addr)
+			addr, err := host.address(c)
+			if err != nil {
+				return err
+			}
 			body, err := get(ctx, strings.TrimSuffix(addr, "/")+"/api/v1/status")
 			if err != nil {
 				return err
@@ -42,7 +45,7 @@ func newStatus() *cobra.Command {
 			return pipeline.WriteStatus(c.OutOrStdout(), &s)
 		},
 	}
-	c.Flags().StringVar(&addr, "addr", "http://127.0.0.1:7070", "address of the host")
+	host.add(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "print the answer as it is")
 	return c
 }
@@ -54,7 +57,7 @@ func get(ctx context.Context, url string) ([]byte, error) {
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("%w (is a host running? Name its address with --addr)", err)
+		return nil, fmt.Errorf("%w (is a host running? Name its address with --addr, or its config with -c)", err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))

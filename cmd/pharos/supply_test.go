@@ -48,7 +48,7 @@ func TestShipAModule(t *testing.T) {
 		t.Fatalf("%v %q", err, out)
 	}
 	_, errs, code := run(t, "plugin", "keygen", key, "--no-password")
-	said(t, errs, code, 1, "a key is never written over")
+	said(t, errs, code, 2, "a key is never written over")
 	_, errs, code = run(t, "plugin", "verify", "--key", key+".pub", module)
 	said(t, errs, code, 1, "there is no signature, and one by shop (ID ")
 
@@ -76,6 +76,16 @@ func TestShipAModule(t *testing.T) {
 		t.Error("what is pulled is not what was pushed")
 	}
 	mustRun(t, "plugin", "verify", "--key", key+".pub", address)
+	mustRun(t, "plugin", "pull", address, "-o", pulled) // it is there, the same
+	if err := os.WriteFile(pulled, []byte("of mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, errs, code = run(t, "plugin", "pull", address, "-o", pulled)
+	said(t, errs, code, 2, "pulled.wasm is there already, and is another one: write elsewhere with -o, or over it with --force")
+	mustRun(t, "plugin", "pull", address, "-o", pulled, "--force")
+	if string(read(t, pulled)) != string(read(t, module)) {
+		t.Error("what was there is not written over")
+	}
 
 	// The lines that were printed go into a config; another's key there refuses the module.
 	other := strings.TrimSpace(string(read(t, root+"/host/signature/testdata/m.pub")))

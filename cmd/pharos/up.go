@@ -24,7 +24,7 @@ With --demo it makes a shop's traffic, with experiments whose true effects are
 known. The demo lives in data/demo, its config in data/demo/pharos.yaml.`,
 		Example: `  pharos up --demo
   pharos up -c pharos.yaml --watch`,
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if demo && file != "" {
 				return usagef("--demo brings its own config: leave out -c")

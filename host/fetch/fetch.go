@@ -80,6 +80,14 @@ func New(dir string) *Fetcher {
 	}
 }
 
+// AddressError is of an address at which there can be no module.
+type AddressError struct{ text string }
+
+// Error says what is wrong with it, and what would be right.
+func (e *AddressError) Error() string { return e.text }
+
+func addressf(format string, args ...any) error { return &AddressError{fmt.Sprintf(format, args...)} }
+
 // Get gets what is at an address: a path, or a URL of file, https or oci; http and
 // oci+http of this machine only. It tries again what may go well the next time.
 func (f *Fetcher) Get(ctx context.Context, address string, want Want) (*Package, error) {
@@ -95,7 +103,7 @@ func (f *Fetcher) Get(ctx context.Context, address string, want Want) (*Package,
 	case "oci", "oci+http":
 		return f.fromRegistry(ctx, address, want)
 	}
-	return nil, fmt.Errorf("%s: the scheme %s:// is unknown; there are file, https and oci", show(address), scheme)
+	return nil, addressf("%s: the scheme %s:// is unknown; there are file, https and oci", show(address), scheme)
 }
 
 // Kept gives content of that digest, if the cache has it.

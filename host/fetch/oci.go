@@ -39,10 +39,10 @@ func (f *Fetcher) repository(address string) (*remote.Repository, string, error)
 	scheme, rest, _ := strings.Cut(address, "://")
 	ref, err := registry.ParseReference(rest)
 	if err != nil || ref.Reference == "" {
-		return nil, "", fmt.Errorf("%s is no address in a registry: it is oci://REGISTRY/NAME:TAG, or …@sha256:DIGEST", show(address))
+		return nil, "", addressf("%s is no address in a registry: it is oci://REGISTRY/NAME:TAG, or …@sha256:DIGEST", show(address))
 	}
 	if scheme == "oci+http" && !isLoopback(ref.Registry) {
-		return nil, "", fmt.Errorf("%s: plain HTTP is for this machine only: take oci://", show(address))
+		return nil, "", addressf("%s: plain HTTP is for this machine only: take oci://", show(address))
 	}
 	store, err := credentials.NewStoreFromDocker(credentials.StoreOptions{})
 	if err != nil {
@@ -166,7 +166,7 @@ func (f *Fetcher) Push(ctx context.Context, address string, p *Package, about ma
 		return "", err
 	}
 	if strings.Contains(tag, ":") {
-		return "", fmt.Errorf("%s: a digest is what a push gives: name a tag", show(address))
+		return "", addressf("%s: a digest is what a push gives: name a tag", show(address))
 	}
 	annotations := map[string]string{ocispec.AnnotationCreated: "1970-01-01T00:00:00Z"} // so that nothing but the content decides the digest
 	for name, value := range about {

@@ -14,10 +14,10 @@ import (
 func (f *Fetcher) fromWeb(ctx context.Context, address string, want Want) (*Package, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.User != nil {
-		return nil, fmt.Errorf("%s is no address of a module: it is https://HOST/PATH, without a log-in", show(address))
+		return nil, addressf("%s is no address of a module: it is https://HOST/PATH, without a log-in", show(address))
 	}
 	if u.Scheme == "http" && !isLoopback(u.Host) {
-		return nil, fmt.Errorf("%s: plain HTTP is for this machine only: take https://", show(address))
+		return nil, addressf("%s: plain HTTP is for this machine only: take https://", show(address))
 	}
 	p := &Package{Cached: true}
 	if p.Module, err = f.resource(ctx, u, maxModule, want, p); err != nil {

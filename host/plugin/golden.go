@@ -101,7 +101,7 @@ func (p *Plugin) checkVector(ctx context.Context, s *schema, v *abi.Vector) (use
 	if err := s.check(v.Config); err != nil {
 		switch {
 		case !v.Refused:
-			return fail("its config does not fit the schema: %w", err)
+			return fail("its config does not fit the schema: %v", err)
 		case !strings.Contains(err.Error(), v.ConfigError):
 			return fail("the config does not fit the schema: %q, expected an error with %q", err, v.ConfigError)
 		}

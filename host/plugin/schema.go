@@ -44,8 +44,25 @@ func compileSchema(text json.RawMessage) (*schema, error) {
 	return &schema{compiled, work}, nil
 }
 
-// check says every place where a config is not what the schema wants.
+// SchemaError is of a config that the schema in a module's manifest refuses.
+type SchemaError struct{ err error }
+
+// Error says every place where the config is not what the schema wants.
+func (e *SchemaError) Error() string { return e.err.Error() }
+
+// Unwrap gives the cause.
+func (e *SchemaError) Unwrap() error { return e.err }
+
+// check finds what the schema refuses.
 func (s *schema) check(config json.RawMessage) error {
+	if err := s.faults(config); err != nil {
+		return &SchemaError{err}
+	}
+	return nil
+}
+
+// faults are every place where a config is not what the schema wants.
+func (s *schema) faults(config json.RawMessage) error {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(config))
 	if err != nil {
 		return err
