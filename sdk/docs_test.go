@@ -63,13 +63,14 @@ func TestDocs(t *testing.T) {
 func TestCommands(t *testing.T) {
 	const (
 		c      = "clang --target=wasm32 -O2 -nostdlib -mbulk-memory -Wl,--no-entry -Wl,--stack-first -o "
+		native = "clang -g -fsanitize=undefined -fsanitize-trap=undefined -o "
 		golang = "GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o "
 		rust   = "cargo build --release --target wasm32-unknown-unknown"
 		zig    = "zig build-exe -target wasm32-freestanding -O ReleaseSafe -fno-entry -rdynamic -fsingle-threaded --stack 65536"
 		as     = ".ts -O3 --noAssert --use abort= -o "
 	)
 	for path, commands := range map[string][]string{
-		"../docs/plugins.md": {c, golang, rust, as, zig}, "c/README.md": {c}, "c/pharos.h": {c}, "go/README.md": {golang}, "go/pharos/plugin.go": {golang},
+		"../docs/plugins.md": {c, golang, rust, as, zig}, "c/README.md": {c, native}, "c/pharos.h": {c}, "c/native.c": {native}, "go/README.md": {golang}, "go/pharos/plugin.go": {golang},
 		"rust/README.md": {rust}, "assemblyscript/README.md": {as}, "zig/README.md": {zig},
 	} {
 		text := string(read(t, path))

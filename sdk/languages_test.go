@@ -96,9 +96,8 @@ func zigCache() []string {
 	return []string{"ZIG_LOCAL_CACHE_DIR=" + filepath.Join(cacheDir, "zig"), "ZIG_GLOBAL_CACHE_DIR=" + filepath.Join(cacheDir, "zig")}
 }
 
-// The same tests run natively: what a plugin answers is not the engine's doing. (Those
-// of C and AssemblyScript have no native form: C's words are 32 bits, and
-// AssemblyScript is compiled to WebAssembly only, so node runs that.)
+// The same tests run natively: what a plugin answers is not the engine's doing. C's are
+// in TestNativeC. (AssemblyScript is compiled to WebAssembly only, so node runs that.)
 func TestNatively(t *testing.T) {
 	t.Run("go", func(t *testing.T) { run(t, "go/examples", nil, "go", "test", "./...") })
 	t.Run("assemblyscript", func(t *testing.T) {

@@ -15,11 +15,13 @@
  *
  * Memory from ph_new lives as long as the instance; it may be taken in
  * ph_configure and ph_plan only. Pointers into the config, the data files and a
- * batch need no copy: the first two stay, a batch lasts for its call. */
+ * batch need no copy: the first two stay, a batch lasts for its call.
+ *
+ * The same source is a native program too, to be asked what it answers: see native.c. */
 #ifndef PHAROS_H
 #define PHAROS_H
 
-#ifndef __wasm_bulk_memory__
+#if defined __wasm__ && !defined __wasm_bulk_memory__
 #error "build with clang --target=wasm32 -mbulk-memory: memcpy and memset are instructions then"
 #endif
 
@@ -161,23 +163,28 @@ static inline int ph_has_prefix(ph_text s, ph_text prefix) {
 static inline char ph_lower(char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; }
 
 /* Memory: a heap that only grows; behind it, from the first batch on, the arena. */
-extern char __heap_base;
-static ph_u32 ph_top;   /* end of the heap; 0: at __heap_base */
-static ph_u32 ph_arena; /* 0: none yet */
+typedef unsigned long ph_address;
+static ph_address ph_top;   /* end of the heap; 0: at __heap_base */
+static ph_address ph_arena; /* 0: none yet */
 static ph_text ph_last_error;
 
 /* ph_room gives the address of size bytes behind the heap, 0 if there are none. */
-static inline ph_u32 ph_room(ph_u32 size) {
-  ph_u64 at = ((ph_u64)(ph_top ? ph_top : (ph_u32)&__heap_base) + 7) & ~7ull, end = at + size;
+#ifdef __wasm__
+extern char __heap_base;
+static inline ph_address ph_room(ph_u32 size) {
+  ph_u64 at = ((ph_u64)(ph_top ? ph_top : (ph_address)&__heap_base) + 7) & ~7ull, end = at + size;
   ph_u64 have = (ph_u64)__builtin_wasm_memory_size(0) << 16;
   if (end > have && __builtin_wasm_memory_grow(0, (ph_u32)((end - have + 65535) >> 16)) == (ph_u32)-1) return 0;
-  return (ph_u32)at;
+  return (ph_address)at;
 }
+#else
+ph_address ph_room(ph_u32 size); /* of native.c */
+#endif
 /* ph_try_new gives size bytes of zero (as all fresh memory is) at a multiple of 8,
  * or 0 if there are no more. ph_new traps then. */
 static inline void *ph_try_new(ph_u32 size) {
   if (ph_arena) __builtin_trap(); /* a batch lies behind the heap */
-  ph_u32 at = ph_room(size);
+  ph_address at = ph_room(size);
   if (at) ph_top = at + size;
   return (void *)at;
 }
@@ -328,6 +335,7 @@ static inline ph_text ph_get(ph_text object, ph_text key) {
 /* ph_number gives a JSON number; 0 of what is none. It is exact up to 15 digits and
  * exponents of 22; beyond, the last bits may differ from the nearest double. */
 static inline double ph_number(ph_text v) {
+  if (!v.len) return 0;
   const char *p = v.at, *end = v.at + v.len;
   int minus = p < end && *p == '-', scale = 0, point = 0, more = 0, down = 0;
   ph_u64 digits = 0;
@@ -355,7 +363,7 @@ static inline double ph_number(ph_text v) {
 /* ph_file gives the content of a data file; at is 0 if there is none. */
 static inline ph_text ph_file(ph_text data, ph_text name) {
   ph_text entry = ph_get(data, name);
-  return (ph_text){(const char *)(ph_u32)ph_number(ph_get(entry, PH_TEXT("ptr"))), (ph_u32)ph_number(ph_get(entry, PH_TEXT("len")))};
+  return (ph_text){(const char *)(ph_address)ph_number(ph_get(entry, PH_TEXT("ptr"))), (ph_u32)ph_number(ph_get(entry, PH_TEXT("len")))};
 }
 
 /* The exports. */
@@ -364,11 +372,18 @@ static ph_text ph_plan(void);
 static int ph_process(const ph_batch *b);
 extern const char ph_manifest[];
 
+#ifdef __wasm__
 #define PH_EXPORT(name) __attribute__((export_name(name), visibility("default")))
-static inline ph_u64 ph_pack(ph_text t) { return (ph_u64)(ph_u32)t.at << 32 | t.len; }
+typedef ph_u64 ph_packed;
+static inline ph_packed ph_pack(ph_text t) { return (ph_u64)(ph_u32)t.at << 32 | t.len; }
+#else
+#define PH_EXPORT(name)
+typedef ph_text ph_packed;
+static inline ph_packed ph_pack(ph_text t) { return t; }
+#endif
 
 PH_EXPORT("pharos_abi") ph_u32 ph_export_abi(void) { return 1; }
-PH_EXPORT("pharos_manifest") ph_u64 ph_export_manifest(void) {
+PH_EXPORT("pharos_manifest") ph_packed ph_export_manifest(void) {
   ph_u32 n = 0;
   while (ph_manifest[n]) n++;
   return ph_pack((ph_text){ph_manifest, n});
@@ -377,7 +392,7 @@ static int ph_configured;
 PH_EXPORT("pharos_alloc") void *ph_export_alloc(ph_u32 size, ph_u32 align) {
   (void)align; /* it is 8 */
   if (!ph_configured) return ph_try_new(size);
-  ph_u32 at = ph_room(size); /* the same each time: there is one arena */
+  ph_address at = ph_room(size); /* the same each time: there is one arena */
   if (at) ph_arena = at;
   return (void *)at;
 }
@@ -388,15 +403,16 @@ PH_EXPORT("pharos_configure") ph_u32 ph_export_configure(const char *at, ph_u32 
   ph_configured = err == 0;
   return (ph_u32)err;
 }
-PH_EXPORT("pharos_plan") ph_u64 ph_export_plan(void) { return ph_pack(ph_plan()); }
+PH_EXPORT("pharos_plan") ph_packed ph_export_plan(void) { return ph_pack(ph_plan()); }
 /* static 1: there is a header, so a compiler may read it before it must. */
 PH_EXPORT("pharos_process") ph_u32 ph_export_process(const ph_batch b[static 1]) { return (ph_u32)ph_process(b); }
 #ifdef PH_CLOSE
 static int ph_close(const ph_batch *b);
 PH_EXPORT("pharos_close") ph_u32 ph_export_close(const ph_batch *b) { return (ph_u32)ph_close(b); }
 #endif
-PH_EXPORT("pharos_error") ph_u64 ph_export_error(void) { return ph_pack(ph_last_error); }
+PH_EXPORT("pharos_error") ph_packed ph_export_error(void) { return ph_pack(ph_last_error); }
 
+#ifdef __wasm__
 /* What the compiler may call. */
 __attribute__((weak)) void *memcpy(void *to, const void *from, unsigned long n) { return __builtin_memcpy(to, from, n); }
 __attribute__((weak)) void *memmove(void *to, const void *from, unsigned long n) { return __builtin_memmove(to, from, n); }
@@ -414,4 +430,5 @@ __attribute__((weak)) unsigned long strlen(const char *s) {
   while (*end) end++;
   return (unsigned long)((const char *)end - s);
 }
+#endif
 #endif
