@@ -119,6 +119,9 @@ type Path struct {
 // String is the path to open; empty where none is given.
 func (p Path) String() string { return p.path }
 
+// Given is the path as the config writes it, from the main file's directory.
+func (p Path) Given() string { return p.given }
+
 // IsZero tells that no path is given.
 func (p Path) IsZero() bool { return p.given == "" }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 )
 
@@ -119,7 +120,11 @@ func compare(all []change, path string, a, b *value) []change {
 // shownBytes bounds a value in a change.
 const shownBytes = 200
 
+// longDigest is a digest in a change, which is shortened.
+var longDigest = regexp.MustCompile(fmt.Sprintf(`(sha256:[0-9a-f]{%d})[0-9a-f]{%d}`, shownDigest-len("sha256:"), 64+len("sha256:")-shownDigest))
+
 func short(text string) string {
+	text = longDigest.ReplaceAllString(text, "$1…")
 	if len(text) <= shownBytes {
 		return text
 	}

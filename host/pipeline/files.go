@@ -60,6 +60,7 @@ type packed struct {
 	files   map[string]string // path by digest
 	fetched map[string][]byte // content by digest, of what is no file of this host's
 	origins map[string]string // by plugin: where a module was fetched from that is no file
+	given   map[string]string // by digest: what the config calls it, or where it was found
 }
 
 // pack reads the modules and data files of a config, and fetches what is elsewhere.
@@ -68,7 +69,7 @@ type packed struct {
 func (s *shelf) pack(ctx context.Context, cfg *config.Config) (*packed, error) {
 	c := *cfg
 	c.Plugins = slices.Clone(cfg.Plugins)
-	p := &packed{Config: &c, files: map[string]string{}, fetched: map[string][]byte{}, origins: map[string]string{}}
+	p := &packed{Config: &c, files: map[string]string{}, fetched: map[string][]byte{}, origins: map[string]string{}, given: map[string]string{}}
 	for i := range c.Plugins {
 		name, one := c.Plugins[i].Name, &c.Plugins[i].Value
 		at := []string{"plugins", name}
@@ -84,7 +85,9 @@ func (s *shelf) pack(ctx context.Context, cfg *config.Config) (*packed, error) {
 			p.origins[name] = got.Module.From
 		}
 		one.Digest = fetch.Digest(got.Module.Content)
-		one.Module = config.FileURL(p.keep(got.Module).String())
+		module := p.keep(got.Module)
+		p.given[one.Digest] = one.Module.String()
+		one.Module = config.FileURL(module.String())
 		one.Golden, one.Signature = p.keep(got.Golden), p.keep(got.Signature)
 		one.Data = slices.Clone(one.Data)
 		for j := range one.Data {
@@ -93,6 +96,7 @@ func (s *shelf) pack(ctx context.Context, cfg *config.Config) (*packed, error) {
 			if err != nil {
 				return nil, config.Faults{cfg.Faultf(append(at, "data", d.Name), "%v", err)}
 			}
+			p.given[digest] = d.Value.Given()
 			d.Value = config.FilePath(packedName(digest))
 		}
 	}
@@ -106,6 +110,7 @@ func (p *packed) keep(part fetch.Part) (name config.Path) {
 		return config.Path{}
 	}
 	digest := fetch.Digest(part.Content)
+	p.given[digest] = part.From
 	if part.File {
 		p.files[digest] = part.From
 	} else {

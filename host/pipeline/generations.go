@@ -265,17 +265,17 @@ func (g *Generation) versions() map[string]string {
 	return all
 }
 
-// differs is what a host's config has otherwise than a generation. Stores are
-// where each host has them.
+// differs is what a host's config has otherwise than a generation, in words of the
+// config file. Stores are where each host has them.
 func differs(r *generationRecord, p *packed) ([]change, error) {
-	all, err := differences(r.Config, p.Shared())
+	all, err := differences(p.asGiven(r.Config), p.asGiven(p.Shared()))
 	var changes []change
 	for _, c := range all {
 		if c.Path != "stores" && !strings.HasPrefix(c.Path, "stores.") {
 			changes = append(changes, c)
 		}
 	}
-	return changes, err
+	return p.withoutDigests(changes), err
 }
 
 // publish puts the proposal's files where all hosts find them, then publishes it.
