@@ -109,10 +109,15 @@ func newHost(ctx context.Context, file *config.Config, k kafka.Config, o hostOpt
 		return nil, err
 	}
 	h.registry.MustRegister(pluginCollector{h.gens}, rolloutCollector{h.gens}, generationCollector{h.gens}, h.gens.files.store)
-	h.server = newServer(listener, h.pages(), h.registry, h.ready, map[string]http.HandlerFunc{
-		"/-/reload": h.serveReload, "/-/plugins/{plugin}/promote": h.servePromote, "/-/plugins/{plugin}/rollback": h.serveRollback,
-	}, o.log.Named("http"))
+	h.server = newServer(listener, h.pages(), h.registry, h.ready, h.actions(), o.log.Named("http"))
 	return h, nil
+}
+
+// actions are what may be asked of the host by POST, by path.
+func (h *host) actions() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		"/-/reload": h.serveReload, "/-/plugins/{plugin}/promote": h.servePromote, "/-/plugins/{plugin}/rollback": h.serveRollback,
+	}
 }
 
 // hostName is the machine's name and something random: several hosts may run on

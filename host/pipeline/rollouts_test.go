@@ -1,7 +1,9 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -110,6 +112,7 @@ func TestRollouts(t *testing.T) {
 		if err != nil || !slices.Equal(answer.Changes, dry.Changes) {
 			t.Fatalf("%v %+v\ndry: %+v", err, answer, dry)
 		}
+		h.documented(t, answer, "Reloaded")
 		return answer
 	}
 	until := func(name string, phase rollout.Phase, things ...string) {
@@ -132,7 +135,8 @@ func TestRollouts(t *testing.T) {
 	if r := h.gens.inForce().plugins["filter"].Report(); r.Compared == 0 || len(r.Changes) != 2 || !strings.HasPrefix(r.Reason, "in the shadow ") {
 		t.Errorf("%+v", r)
 	}
-	h.documented(t, "api/v1/plugins/filter/diff", "PluginDiff")
+	h.documented(t, h.ask(t, "api/v1/plugins/filter/diff"), "PluginDiff")
+	h.documentedActions(t)
 	if answer := reload(wrong); answer.Published || !strings.Contains(answer.Warning, "pharos plugin promote filter") {
 		t.Errorf("%+v", answer)
 	}
@@ -159,6 +163,9 @@ func TestRollouts(t *testing.T) {
 		if c.fault != "" && (err == nil || !strings.Contains(err.Error(), c.fault)) || c.fault == "" && (err != nil || answer.Phase != string(c.to) || h.phase("filter") != c.to) {
 			t.Errorf("%s: %v %+v", c.action, err, answer)
 		}
+		if c.fault == "" {
+			h.documented(t, answer, "PluginPhase")
+		}
 	}
 	if _, err := AskPhase(context.Background(), h.server.url(), "none", "promote"); err == nil || !strings.Contains(err.Error(), `no plugin "none": it has [filter points]`) {
 		t.Error(err)
@@ -183,32 +190,61 @@ func TestRollouts(t *testing.T) {
 	until("points", rollout.Live, "yes", "no")
 }
 
-// documented sees that an answer is of the form that the API's document says.
-func (h *hosting) documented(t *testing.T, path, schema string) {
+// ask gives what the host answers, in JSON.
+func (h *hosting) ask(t *testing.T, path string) any {
 	t.Helper()
-	get := func(path string) any {
-		t.Helper()
-		resp, err := http.Get(h.server.url() + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		v, err := jsonschema.UnmarshalJSON(resp.Body)
-		if err != nil || resp.StatusCode != http.StatusOK {
-			t.Fatalf("%s: %s %v", path, resp.Status, err)
-		}
-		return v
+	resp, err := http.Get(h.server.url() + path)
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer resp.Body.Close()
+	v, err := jsonschema.UnmarshalJSON(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s %v", path, resp.Status, err)
+	}
+	return v
+}
+
+// documented sees that an answer is of the form that the API's document says.
+func (h *hosting) documented(t *testing.T, answer any, schema string) {
+	t.Helper()
 	c := jsonschema.NewCompiler()
-	if err := c.AddResource("http://pharos/openapi.json", get("api/v1/openapi.json")); err != nil {
+	if err := c.AddResource("http://pharos/openapi.json", h.ask(t, "api/v1/openapi.json")); err != nil {
 		t.Fatal(err)
 	}
 	form, err := c.Compile("http://pharos/openapi.json#/components/schemas/" + schema)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := form.Validate(get(path)); err != nil {
+	text, err := json.Marshal(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := form.Validate(v); err != nil {
 		t.Error(err)
+	}
+}
+
+// documentedActions sees that the API's document has what may be asked by POST, and
+// no more.
+func (h *hosting) documentedActions(t *testing.T) {
+	t.Helper()
+	served := h.actions()
+	for path, item := range h.ask(t, "api/v1/openapi.json").(map[string]any)["paths"].(map[string]any) {
+		if !strings.HasPrefix(path, "/-/") {
+			continue
+		}
+		if _, post := item.(map[string]any)["post"]; !post || served[path] == nil {
+			t.Errorf("%s is told and not served", path)
+		}
+		delete(served, path)
+	}
+	for path := range served {
+		t.Errorf("%s is served and not told", path)
 	}
 }
 
