@@ -57,7 +57,7 @@ var house = map[string]rule{
 	"host/generate":      {nil, nil, "synthetic beacons must not depend on the engine that they try"},
 	"host/definition":    {nil, nil, "the second implementation shares no code with what it checks"},
 	"host/sim":           {nil, nil, "nothing but tests: what they import is theirs"},
-	"host/author": {[]string{root, "abi", "abi/tck", "host/wasm", "host/plugin", "host/beacon", "host/lines", "host/metric"}, nil,
+	"host/author": {[]string{root, "abi", "abi/tck", "host/wasm", "host/plugin", "host/beacon", "host/lines", "host/metric", "sdk/c/native"}, nil,
 		"authors try their plugins with what the host runs, and without a stage"},
 	"host/pipeline": {[]string{"abi", "host/", "sinks/", "plugins"}, []string{""}, "the one place that knows all parts"},
 	"sinks":         {[]string{"host/metric"}, []string{"github.com/prometheus/", "github.com/hashicorp/go-hclog"}, "a store knows figures, never a stage"},

@@ -7,7 +7,7 @@ import "embed"
 // Sources has the SDKs with their examples, and the Go packages that Go's needs.
 //
 //go:embed LICENSE abi/*.go abi/tck/*.go
-//go:embed sdk/c/pharos.h sdk/c/examples/*.c sdk/c/examples/*.golden.ndjson
+//go:embed sdk/c/pharos.h sdk/c/native.c sdk/c/examples/*.c sdk/c/examples/*.golden.ndjson
 //go:embed sdk/go
 //go:embed sdk/rust/src sdk/rust/.cargo/config.toml sdk/rust/examples/*.rs sdk/rust/examples/*.golden.ndjson
 //go:embed sdk/assemblyscript/assembly sdk/assemblyscript/*.mjs sdk/assemblyscript/package.json

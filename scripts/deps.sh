@@ -12,6 +12,7 @@ need() { command -v "$1" >/dev/null || missing+=("$2"); }
 need chromium chromium
 need clang clang
 need wasm-ld lld
+[[ -e /usr/include/stdio.h ]] || missing+=(libc6-dev) # for plugins in C as native programs
 need wat2wasm wabt
 need /usr/bin/rustc rustc # Debian's: it brings a core for wasm32, and gets on with its own cargo only
 need /usr/bin/cargo cargo

@@ -1,15 +1,11 @@
 package sdk_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +14,7 @@ import (
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/abi/tck"
 	"github.com/seed-6a2d649b/pharos/host/plugin"
+	"github.com/seed-6a2d649b/pharos/sdk/c/native"
 )
 
 // Plugins in C answer natively as their modules do, under a sanitizer: the golden
@@ -39,11 +36,16 @@ func TestNativeC(t *testing.T) {
 		base := strings.TrimSuffix(source, ".c")
 		t.Run(filepath.Base(base), func(t *testing.T) {
 			program := buildNative(t, source)
-			vectors := goldenVectors(t, program, base+".golden.ndjson")
+			manifest := startNative(t, program).Manifest
+			vectors, err := abi.ParseVectors(manifest.Kind, read(t, base+".golden.ndjson"))
+			if err != nil || len(vectors) == 0 {
+				t.Fatalf("%d golden vectors: %v", len(vectors), err)
+			}
+			check := func(config json.RawMessage) error { return plugin.CheckConfig(manifest, config) }
 			module := compile(t, base+".wasm")
 			for _, v := range vectors {
-				if err := checkNative(t, program, v); err != nil {
-					t.Error(err)
+				if err := native.CheckVector(t.Context(), program, v, check); err != nil {
+					t.Errorf("line %d: %v", v.Line, err)
 				}
 			}
 			for _, v := range vectors {
@@ -59,13 +61,13 @@ func TestNativeC(t *testing.T) {
 func TestNativeCatches(t *testing.T) {
 	program := buildNative(t, "c/testdata/wild.c")
 	for _, what := range []string{"reads behind the batch", "writes behind the batch", "reads behind its memory", "reads behind the config", "overflows", "reads behind an array"} {
-		g, err := startNative(t, program, json.RawMessage(fmt.Sprintf(`{"do": %q}`, what)), nil)
-		if err == nil {
-			var b abi.Batch
-			abi.Build(g.plan.Fields, [][]abi.Value{{{}}}, &b)
-			err = g.Process(t.Context(), &b, new(abi.Output))
+		g := startNative(t, program)
+		if err := g.Configure(json.RawMessage(fmt.Sprintf(`{"do": %q}`, what)), nil); err != nil {
+			t.Fatal(err)
 		}
-		if !errors.Is(err, io.EOF) {
+		var b abi.Batch
+		abi.Build(g.Plan.Fields, [][]abi.Value{{{}}}, &b)
+		if err := g.Process(t.Context(), &b, new(abi.Output)); !errors.Is(err, native.ErrDied) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -79,33 +81,19 @@ func buildNative(t *testing.T, source string) string {
 	return program
 }
 
-func goldenVectors(t *testing.T, program, path string) []*abi.Vector {
+// startNative runs a program for the time of the test.
+func startNative(t *testing.T, program string) *native.Guest {
 	t.Helper()
-	g := runNative(t, program)
-	vectors, err := abi.ParseVectors(g.manifest.Kind, read(t, path))
-	if err != nil || len(vectors) == 0 {
-		t.Fatalf("%s: %d golden vectors: %v", path, len(vectors), err)
+	g, err := native.Start(context.WithoutCancel(t.Context()), program) // Close ends it
+	if err != nil {
+		t.Fatal(err)
 	}
-	return vectors
-}
-
-// checkNative runs a golden vector: a config that the schema refuses no guest sees.
-func checkNative(t *testing.T, program string, v *abi.Vector) error {
-	t.Helper()
-	g := runNative(t, program)
-	err := plugin.CheckConfig(g.manifest, v.Config)
-	if err == nil {
-		err = g.configure(v.Config, v.DataFiles())
-	}
-	switch {
-	case v.Refused && (err == nil || !strings.Contains(err.Error(), v.ConfigError)):
-		return fmt.Errorf("golden vector, line %d: the config is refused with %v, expected an error with %q", v.Line, err, v.ConfigError)
-	case v.Refused:
-		return nil
-	case err != nil:
-		return fmt.Errorf("golden vector, line %d: %w", v.Line, err)
-	}
-	return v.Run(g.manifest.Kind, g.plan, func(b *abi.Batch, out *abi.Output) error { return g.Process(t.Context(), b, out) })
+	t.Cleanup(func() {
+		if err := g.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return g
 }
 
 // compareNative gives program and module the same beacons, the vectors' and random ones.
@@ -115,8 +103,8 @@ func compareNative(t *testing.T, program string, m *module, config string, vecto
 	if err != nil {
 		t.Fatal(err)
 	}
-	native, err := startNative(t, program, json.RawMessage(config), nil)
-	if err != nil {
+	g := startNative(t, program)
+	if err := g.Configure(json.RawMessage(config), nil); err != nil {
 		t.Fatal(err)
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -137,167 +125,22 @@ func compareNative(t *testing.T, program string, m *module, config string, vecto
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := answersOf(native, guest.kind, guest.plan, &b)
+	got, err := answersOf(g, guest.kind, guest.plan, &b)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("config %s: natively\n%q\nthe module\n%q", config, got, want)
 	}
-	failures, err := tck.Purity(t.Context(), native.subject(t, program, config), &b, 3)
+	subject := tck.Subject{Kind: guest.kind, Plan: g.Plan, Closes: g.Closes, New: func(context.Context) (tck.Guest, func() error, error) {
+		one := startNative(t, program)
+		return one, one.Close, one.Configure(json.RawMessage(config), nil)
+	}}
+	failures, err := tck.Purity(t.Context(), subject, &b, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range failures {
 		t.Errorf("config %s: %v", config, f)
 	}
-}
-
-// nativeGuest is a plugin's native program; native.c says what it is asked.
-type nativeGuest struct {
-	in       io.WriteCloser
-	out      io.Reader
-	log      bytes.Buffer
-	cmd      *exec.Cmd
-	manifest *abi.Manifest
-	closes   bool
-	plan     *abi.Plan
-	layout   *abi.Layout
-}
-
-const (
-	askManifest = 1 + iota
-	askData
-	askConfigure
-	askPlan
-	askProcess
-	askClose
-)
-
-// runNative runs a program, for the time of the test.
-func runNative(t *testing.T, program string) *nativeGuest {
-	t.Helper()
-	g := &nativeGuest{cmd: exec.Command(program)}
-	g.cmd.Stderr = &g.log
-	var err error
-	if g.in, err = g.cmd.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
-	if g.out, err = g.cmd.StdoutPipe(); err != nil {
-		t.Fatal(err)
-	}
-	if err := g.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = g.stop() })
-	code, text, err := g.ask(askManifest, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.closes = code == 1
-	if g.manifest, err = abi.ParseManifest(text); err != nil {
-		t.Fatal(err)
-	}
-	return g
-}
-
-// startNative runs a program and configures it.
-func startNative(t *testing.T, program string, config json.RawMessage, data map[string][]byte) (*nativeGuest, error) {
-	t.Helper()
-	g := runNative(t, program)
-	return g, g.configure(config, data)
-}
-
-func (g *nativeGuest) stop() error {
-	_ = g.in.Close()
-	return g.cmd.Wait()
-}
-
-// ask asks a question. The error wraps io.EOF where the program has died.
-func (g *nativeGuest) ask(what uint32, content []byte) (code uint32, answer []byte, err error) {
-	question := binary.LittleEndian.AppendUint32(nil, what)
-	question = binary.LittleEndian.AppendUint32(question, uint32(len(content)))
-	_, err = g.in.Write(append(question, content...))
-	var head [8]byte
-	if err == nil {
-		_, err = io.ReadFull(g.out, head[:])
-	}
-	if err != nil {
-		return 0, nil, fmt.Errorf("question %d: %w: the program: %v\n%s", what, io.EOF, g.stop(), g.log.Bytes())
-	}
-	answer = make([]byte, binary.LittleEndian.Uint32(head[4:]))
-	_, err = io.ReadFull(g.out, answer)
-	return binary.LittleEndian.Uint32(head[:]), answer, err
-}
-
-func (g *nativeGuest) configure(config json.RawMessage, data map[string][]byte) error {
-	type file struct {
-		Ptr uint64 `json:"ptr"`
-		Len int    `json:"len"`
-	}
-	document := struct {
-		Config json.RawMessage `json:"config"`
-		Data   map[string]file `json:"data"`
-	}{config, map[string]file{}}
-	for name, content := range data {
-		_, address, err := g.ask(askData, content)
-		if err != nil {
-			return err
-		}
-		document.Data[name] = file{binary.LittleEndian.Uint64(address), len(content)}
-	}
-	text, err := json.Marshal(document)
-	if err != nil {
-		return err
-	}
-	code, why, err := g.ask(askConfigure, text)
-	if err != nil {
-		return err
-	}
-	if code != abi.Done {
-		return fmt.Errorf("code %d: %s", code, why)
-	}
-	if _, text, err = g.ask(askPlan, nil); err != nil {
-		return err
-	}
-	if g.plan, err = abi.ParsePlan(g.manifest.Kind, text); err != nil {
-		return err
-	}
-	g.layout = abi.NewLayout(g.manifest.Kind, g.plan)
-	return nil
-}
-
-// Process answers a batch, without room for outputs at first.
-func (g *nativeGuest) Process(_ context.Context, b *abi.Batch, out *abi.Output) error {
-	question := uint32(askProcess)
-	if b.Closed {
-		question = askClose
-	}
-	for room := (abi.Capacity{}); ; {
-		size, err := g.layout.Place(b, room)
-		if err != nil {
-			return err
-		}
-		batch := make([]byte, size)
-		g.layout.Write(batch, b)
-		code, answer, err := g.ask(question, batch)
-		switch {
-		case err != nil:
-			return err
-		case code == abi.Done:
-			return g.layout.Read(answer, out)
-		case code != abi.TooSmall:
-			return fmt.Errorf("code %d: %s", code, answer)
-		}
-		if room, err = g.layout.Needed(answer); err != nil {
-			return err
-		}
-	}
-}
-
-func (g *nativeGuest) subject(t *testing.T, program, config string) tck.Subject {
-	return tck.Subject{Kind: g.manifest.Kind, Plan: g.plan, Closes: g.closes, New: func(context.Context) (tck.Guest, func() error, error) {
-		one, err := startNative(t, program, json.RawMessage(config), nil)
-		return one, one.stop, err
-	}}
 }

@@ -42,7 +42,7 @@ func BenchmarkLanguages(b *testing.B) {
 					func() float64 {
 						return timed(func() {
 							out.Reset()
-							native[e.name](batch, &out)
+							nativeRules[e.name](batch, &out)
 						})
 					},
 					func() float64 {

@@ -63,9 +63,9 @@ func withSessions(b *abi.Batch, plan *abi.Plan, n int, rng *rand.Rand) {
 	}
 }
 
-// native has the rules of the examples as a Go function of the same columns, with the
+// nativeRules has the rules of the examples as a Go function of the same columns, with the
 // config of the benchmarks: what guests are measured against.
-var native = map[string]func(b *abi.Batch, out *abi.Output){
+var nativeRules = map[string]func(b *abi.Batch, out *abi.Output){
 	"filter": func(b *abi.Batch, out *abi.Output) {
 		internal, remote, prefix := &b.Columns[0], &b.Columns[1], []byte("10.")
 		for row := range b.Rows {
@@ -151,7 +151,7 @@ func TestNativeRules(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out abi.Output
-			native[e.name](b, &out)
+			nativeRules[e.name](b, &out)
 			got, err := tck.Answers(g.kind, g.plan, b.Rows, &out)
 			if err != nil {
 				t.Fatal(err)

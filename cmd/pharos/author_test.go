@@ -58,10 +58,10 @@ func TestAuthorFaults(t *testing.T) {
     return PH_OK;
   }`, 1))
 	writeFile(t, filepath.Join(dir, "mine.golden.ndjson"), `{"config": {"minimum": 5}, "beacons": [{"product.price": 5}], "expect": ["big"]}`)
-	if out, _, code = run(t, "plugin", "test", dir); code != 1 {
+	if out, _, code = run(t, "plugin", "test", "--native", dir); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
-	expect(t, out, `golden vectors: 1 of 1 hold`, `FAULT it is not pure: \w+ \(random beacons\)\n +why +it answers otherwise where .*\n(.*\n)?.*beacon +\{.*\n +expected +route "\w+"\n +got +(route "\w+"|no opinion)\n`)
+	expect(t, out, `golden vectors: 1 of 1 hold\nnatively: 1 of 1 hold\n`, `FAULT it is not pure: \w+ \(random beacons\)\n +why +it answers otherwise where .*\n(.*\n)?.*beacon +\{.*\n +expected +route "\w+"\n +got +(route "\w+"|no opinion)\n`)
 
 	writeFile(t, filepath.Join(dir, "mine.c"), "no C\n")
 	if _, errs, code = run(t, "plugin", "build", dir); code != 1 || !strings.Contains(errs, "mine.c:1:1: error") {
@@ -92,6 +92,7 @@ func TestWrongCommandLines(t *testing.T) {
 		want string
 	}{
 		{"plugin new --lang c", "name the plugin: pharos plugin new --lang "},
+		{"plugin test --native " + filter, "--native wants the folder of a project"},
 		{"plugin inspect", "name the module: pharos plugin inspect FILE.wasm|URL"},
 		{"plugin bench", "name the module: pharos plugin bench FILE.wasm"},
 		{"plugin diff", "name the plugin: pharos plugin diff NAME"},

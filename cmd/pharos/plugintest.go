@@ -15,6 +15,7 @@ import (
 func newPluginTest() *cobra.Command {
 	o := author.TestOptions{}
 	var given given
+	var natively bool
 	c := &cobra.Command{
 		Use:   "test [DIR|FILE.wasm] [--in FILE]",
 		Short: "Try a plugin: golden vectors, and whether it is pure",
@@ -25,6 +26,10 @@ are shuffled, split, repeated, put together otherwise and given to other instanc
 and every row must be answered the same. The beacons are those of the golden vectors,
 beacons near them, random ones, and with --in real ones. A beacon at which the plugin
 traps, fails or runs out of fuel is a fault too.
+
+With --native the golden vectors of a project in C must also hold in a native program
+of its sources, where a sanitizer ends what is undefined in C and what reads or writes
+beyond what it was given.
 
 What is wrong is shown with the beacon, what was expected and what came. The exit code
 is 1 then.`,
@@ -43,6 +48,11 @@ is 1 then.`,
 				return err
 			}
 			module := folder(args)
+			if natively {
+				if o.Native = module; strings.HasSuffix(module, ".wasm") {
+					return usagef("--native wants the folder of a project, not a module: it builds the sources")
+				}
+			}
 			if !strings.HasSuffix(module, ".wasm") {
 				built, err := build(c.Context(), c.OutOrStdout(), module, "")
 				if err != nil {
@@ -57,7 +67,7 @@ is 1 then.`,
 			if err != nil {
 				return blamed(err)
 			}
-			writeTested(c.OutOrStdout(), result)
+			writeTested(c.OutOrStdout(), result, natively)
 			if n := len(result.Findings); n > 0 {
 				return fmt.Errorf("%s: %s", module, counted(n, "fault"))
 			}
@@ -65,6 +75,7 @@ is 1 then.`,
 		},
 	}
 	given.flags(c)
+	c.Flags().BoolVar(&natively, "native", false, "run the golden vectors natively too (C)")
 	c.Flags().IntVar(&o.Random, "random", 500, "random beacons to try, for each config")
 	c.Flags().IntVar(&o.Most, "most", 10_000, "beacons of each file to try")
 	c.Flags().Uint64Var(&o.Seed, "seed", 1, "seed of the random beacons and shuffles")
@@ -94,11 +105,14 @@ const (
 	maxFindingText = 4 << 10
 )
 
-func writeTested(w io.Writer, t *author.Tested) {
+func writeTested(w io.Writer, t *author.Tested, natively bool) {
 	if t.Vectors == 0 {
 		fmt.Fprintln(w, "golden vectors: none; show what it does in NAME.golden.ndjson beside it: docs/plugins.md says how")
 	} else {
 		fmt.Fprintf(w, "golden vectors: %d of %d hold\n", t.Held, t.Vectors)
+		if natively {
+			fmt.Fprintf(w, "natively: %d of %d hold\n", t.Natively, t.Vectors)
+		}
 	}
 	for i := 0; i < len(t.Trials); {
 		config := string(t.Trials[i].Config)

@@ -24,6 +24,9 @@ type TestOptions struct {
 	Seed     uint64 // of them and of the shuffles
 	Inputs   []Input
 	Most     int // beacons of each input
+	// Native is the folder of a project in C whose golden vectors are to hold in a native
+	// program too; "" for none.
+	Native string
 	// Progress is told what is done next.
 	Progress func(what string)
 }
@@ -32,6 +35,7 @@ type TestOptions struct {
 type Tested struct {
 	Vectors  int // golden vectors
 	Held     int // those that hold
+	Natively int // those that hold in the native program
 	Trials   []Trial
 	Findings []Finding
 }
@@ -74,6 +78,11 @@ func Test(ctx context.Context, path string, o TestOptions) (_ *Tested, err error
 			return nil, err
 		}
 	}
+	if o.Native != "" {
+		if err := t.natively(ctx, o.Native); err != nil {
+			return nil, err
+		}
+	}
 	for _, s := range t.settings() {
 		if err := t.try(ctx, s); err != nil {
 			return nil, err
@@ -105,8 +114,14 @@ func (t *tester) vector(ctx context.Context, v *abi.Vector) error {
 		t.result.Held++
 		return nil
 	}
+	t.mismatch(v, "", err)
+	return nil
+}
+
+// mismatch finds what is wrong with the answers to a golden vector; where begins each.
+func (t *tester) mismatch(v *abi.Vector, where string, err error) {
 	for _, one := range split(err) {
-		f := Finding{What: fmt.Sprintf("golden vector, line %d", v.Line), Config: v.Config}
+		f := Finding{What: fmt.Sprintf("%sgolden vector, line %d", where, v.Line), Config: v.Config}
 		var mismatch *abi.Mismatch
 		if errors.As(one, &mismatch) {
 			f.Expected, f.Got = mismatch.Want, mismatch.Got
@@ -123,7 +138,6 @@ func (t *tester) vector(ctx context.Context, v *abi.Vector) error {
 		}
 		t.result.Findings = append(t.result.Findings, f)
 	}
-	return nil
 }
 
 // split takes apart what errors.Join has joined.

@@ -9,17 +9,18 @@ import (
 // A new plugin of each kind passes.
 func TestTestPasses(t *testing.T) {
 	for _, kind := range Kinds() {
-		built, err := Build(t.Context(), begin(t, "c", kind), "")
+		dir := begin(t, "c", kind)
+		built, err := Build(t.Context(), dir, "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		in := filepath.Join(t.TempDir(), "beacons.ndjson")
 		write(t, in, `{"type": "click", "img": {"id": "a.png"}, "internal": true, "product": {"price": 5}}`+"\n{}\nbroken\n")
-		tested, err := Test(t.Context(), built.Path, TestOptions{Random: 100, Inputs: []Input{{Path: in}}, Most: 2})
+		tested, err := Test(t.Context(), built.Path, TestOptions{Random: 100, Inputs: []Input{{Path: in}}, Most: 2, Native: dir})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(tested.Findings) > 0 || tested.Held == 0 || tested.Held != tested.Vectors || len(tested.Trials)%3 != 0 {
+		if len(tested.Findings) > 0 || tested.Held == 0 || tested.Held != tested.Vectors || tested.Natively != tested.Vectors || len(tested.Trials)%3 != 0 {
 			t.Errorf("%s: %+v", kind, tested)
 		}
 		if last := tested.Trials[len(tested.Trials)-1]; last.Rows != 2 || last.Beacons != "beacons of "+in {

@@ -14,8 +14,8 @@
  *   5 process     a batch; the code, and the batch as it was left or, where the code
  *   6 close       is neither 0 nor 1, the text of the error
  *
- * What the plugin is given, and what it takes from ph_new, ends at a page that cannot
- * be touched: it dies where it reads or writes beyond. */
+ * Behind what the plugin is given, and what it takes from ph_new, is nothing for a
+ * megabyte: it dies where it reads or writes there. */
 #ifndef __wasm__ /* where all sources of a folder are built into a module */
 #define _DEFAULT_SOURCE
 #include <stdio.h>
@@ -38,22 +38,23 @@ static void die(const char *why) {
   exit(1);
 }
 
-/* pages is how many bytes the mapping of size bytes has, without the page behind. */
+static const size_t nothing = 1 << 20; /* bytes behind each block that cannot be touched */
+
+/* pages is how many bytes the pages of size bytes have. */
 static size_t pages(size_t size, size_t page) { return (size + page - 1) / page * page; }
 
 /* ph_room gives the address of size bytes of zero, a multiple of 8; at the next one
  * behind them there is nothing. */
 unsigned long ph_room(unsigned int size) {
-  size_t page = (size_t)sysconf(_SC_PAGESIZE), all = pages(size, page);
-  char *at = mmap(0, all + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (at == MAP_FAILED) return 0;
-  if (mprotect(at + all, page, PROT_NONE)) die("no page that cannot be touched");
+  size_t all = pages(size, (size_t)sysconf(_SC_PAGESIZE));
+  char *at = mmap(0, all + nothing, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED || mprotect(at, all, PROT_READ | PROT_WRITE)) return 0;
   return (unsigned long)(at + all - (((size_t)size + 7) & ~(size_t)7));
 }
 
 static void give_back(char *at, unsigned int size) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
-  munmap((char *)((unsigned long)at & ~(page - 1)), pages(size, page) + page);
+  munmap((char *)((unsigned long)at & ~(page - 1)), pages(size, page) + nothing);
 }
 
 /* take reads size bytes to an address, unless stdin has ended. */

@@ -26,7 +26,7 @@ static int ph_process(const ph_batch *b) {
   if (DOES("reads behind the batch")) sum += *(volatile const char *)ph_at(b, b->size);
   if (DOES("writes behind the batch")) *(volatile char *)ph_at(b, b->size) = 1;
   if (DOES("reads behind its memory")) sum += *(volatile const char *)(mine + 16);
-  if (DOES("reads behind the config")) sum += *(volatile const char *)(config_text.at + 4096);
+  if (DOES("reads behind the config")) sum += *(volatile const char *)(config_text.at + 100000);
   if (DOES("overflows")) sum = most + 1;
   if (DOES("reads behind an array")) sum += some[nine];
   for (ph_u32 row = 0; row < b->rows; row++) ph_keep(b, row);
