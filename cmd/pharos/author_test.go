@@ -108,7 +108,7 @@ func TestWrongCommandLines(t *testing.T) {
 		{"plugin run " + filter + " --in " + in + " --limit -1", "--limit -1: it is a number of rows, or 0 for all"},
 		{"plugin run " + filter + " --in " + in + ` --config {"prefix":1}`, "at '/prefix'"},
 		{"plugin bench " + filter + ` --config {"prefix":1}`, "at '/prefix'"},
-		{"plugin run " + folder + " --in " + in, "name the module, or build it first: pharos plugin build " + folder},
+		{"plugin run " + folder, "name the module, or build it first: pharos plugin build " + folder},
 		{"plugin inspect " + folder, "name the module, or build it first: pharos plugin build " + folder},
 		{"plugin bench " + folder, "name the module, or build it first: pharos plugin build " + folder},
 		{"plugin sign --key x " + folder, "--key: "},

@@ -186,6 +186,15 @@ func TestTwoUpsInEachOthersWay(t *testing.T) {
 	_, errs, code = run(t, "up", "-c", other, "--listen", listen)
 	said(t, errs, code, 1, "http.listen: ", listen, "address already in use", "another host may run there: set http.listen, or give --listen")
 
+	// A running host is found by its config, too.
+	where := writeConfig(t, small, replaced(t, "data: data\n", "data: data\nhttp: {listen: '"+listen+"'}\n"))
+	if out := mustRun(t, "plugin", "ls", "-c", where); !strings.Contains(out, "assets") {
+		t.Errorf("plugin ls -c:\n%s", out)
+	}
+	if out := mustRun(t, "status", "-c", where); !strings.Contains(out, "pharos.") {
+		t.Errorf("status -c:\n%s", out)
+	}
+
 	// The broker's port, if it is taken, is only a wish.
 	h.terminate(t)
 	if l, err := net.Listen("tcp", h.broker); err == nil {

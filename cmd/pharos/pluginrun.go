@@ -33,6 +33,9 @@ golden vector.`,
   pharos plugin run bots.wasm --in beacons.ndjson --field agent=headers.ua -o json > decisions.ndjson`,
 		Args: takes("the module"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := moduleArgument(args[0]); err != nil {
+				return err
+			}
 			if len(given.in) == 0 {
 				return usagef("--in is missing: name a file of beacons")
 			}
@@ -41,9 +44,6 @@ golden vector.`,
 			}
 			if limit < 0 {
 				return usagef("--limit %d: it is a number of rows, or 0 for all", limit)
-			}
-			if err := moduleArgument(args[0]); err != nil {
-				return err
 			}
 			settings, err := given.settings()
 			if err != nil {
