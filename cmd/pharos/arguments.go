@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/seed-6a2d649b/pharos/host/author"
 	"github.com/seed-6a2d649b/pharos/host/fetch"
 	"github.com/seed-6a2d649b/pharos/host/plugin"
 	"github.com/spf13/cobra"
@@ -46,12 +47,13 @@ func moduleArgument(path string) error {
 }
 
 // blamed makes an error that the command line is to blame for one of usage: a file
-// that is not there, an address that is none, a config that the module's schema
-// refuses.
+// that is not there, an address that is none, a folder without a project, a config
+// that the module's schema refuses.
 func blamed(err error) error {
 	var address *fetch.AddressError
 	var config *plugin.SchemaError
-	if errors.Is(err, fs.ErrNotExist) || errors.As(err, &address) || errors.As(err, &config) {
+	var project *author.NoProjectError
+	if errors.Is(err, fs.ErrNotExist) || errors.As(err, &address) || errors.As(err, &project) || errors.As(err, &config) {
 		return usageError{err}
 	}
 	return err

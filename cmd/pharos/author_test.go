@@ -113,6 +113,8 @@ func TestWrongCommandLines(t *testing.T) {
 		{"plugin bench " + folder, "name the module, or build it first: pharos plugin build " + folder},
 		{"plugin sign --key x " + folder, "--key: "},
 		{"plugin push " + folder + " oci://registry.example/x:1", "name the module, or build it first: pharos plugin build " + folder},
+		{"plugin build " + folder, folder + " is no project of a plugin"},
+		{"plugin test " + folder, folder + " is no project of a plugin"},
 		{"plugin build " + filter, "is no folder: name that of the plugin's source"},
 		{"plugin pull http://plugins.example/x.wasm", "plain HTTP is for this machine only: take https://"},
 		{"plugin pull ftp://plugins.example/x.wasm", "the scheme ftp:// is unknown"},

@@ -75,7 +75,18 @@ func detect(dir string) (*language, error) {
 		}
 		known = append(known, l.title+" ("+strings.Join(l.marks, ", ")+")")
 	}
-	return nil, fmt.Errorf("%s is no project of a plugin, it has no files of %s: begin one with 'pharos plugin new'", dir, strings.Join(known, ", "))
+	return nil, &NoProjectError{dir, known}
+}
+
+// NoProjectError is of a folder that has no project of a plugin.
+type NoProjectError struct {
+	dir   string
+	known []string // languages, and by what they are known
+}
+
+// Error says what would make the folder one.
+func (e *NoProjectError) Error() string {
+	return fmt.Sprintf("%s is no project of a plugin, it has no files of %s: begin one with 'pharos plugin new'", e.dir, strings.Join(e.known, ", "))
 }
 
 // files are the names of the files of a folder that fit a pattern, in order.
