@@ -128,6 +128,10 @@ func (h *host) adopt(ctx context.Context) error {
 
 func (h *host) take(ctx context.Context, r *generationRecord) error {
 	next, err := h.gens.load(ctx, r)
+	if err != nil { // this host may have by now what is not to be had from the bucket
+		h.compareFile(ctx)
+		next, err = h.gens.load(ctx, r)
+	}
 	if err != nil {
 		return err
 	}
