@@ -2,12 +2,14 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/seed-6a2d649b/pharos/host/config"
 	"github.com/seed-6a2d649b/pharos/host/kafka"
 )
 
@@ -74,8 +76,9 @@ func (h *host) keepUp(ctx context.Context) error {
 	return g.Wait()
 }
 
-// reloadAsTold is a reload whose outcome nobody waits for.
-func (h *host) reloadAsTold(ctx context.Context) {
+// reloadAsTold is a reload whose outcome nobody waits for. It tells whether it may
+// go well another time, with the file as it is.
+func (h *host) reloadAsTold(ctx context.Context) (again bool) {
 	answer, err := h.reload(ctx, false)
 	switch {
 	case err != nil:
@@ -85,6 +88,8 @@ func (h *host) reloadAsTold(ctx context.Context) {
 	case !answer.Published:
 		h.log.Info("the config file says what the group runs already", "generation", answer.Generation)
 	}
+	var faults config.Faults
+	return err != nil && !errors.As(err, &faults)
 }
 
 // runLoop runs a role's loop, which reads what topics says.

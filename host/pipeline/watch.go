@@ -23,7 +23,8 @@ const (
 	// watchSettle is how long nothing may have changed before a change is taken:
 	// files are written in parts, and several at a time.
 	watchSettle = 500 * time.Millisecond
-	// watchAgain is when a folder is looked for again that is not there.
+	// watchAgain is when a folder is looked for again that is not there, and a change
+	// tried again that could not be published.
 	watchAgain = 5 * time.Second
 )
 
@@ -39,6 +40,7 @@ func (h *host) watchFiles(ctx context.Context) error {
 	w := h.watched
 	settled := time.NewTimer(0)
 	defer settled.Stop()
+	retry := false // a change could not be published, which is no fault of the file
 	for {
 		select {
 		case <-ctx.Done():
@@ -49,10 +51,13 @@ func (h *host) watchFiles(ctx context.Context) error {
 			h.log.Warn("watching the config file", "error", err)
 			settled.Reset(watchSettle)
 		case <-settled.C:
-			if w.changed() {
-				h.reloadAsTold(ctx)
+			if w.changed() || retry {
+				retry = h.reloadAsTold(ctx)
 			}
 			again, err := w.follow(events, h.read.Load())
+			if retry && again == 0 {
+				again = watchAgain
+			}
 			if err != nil {
 				h.log.Warn("a folder of the config can not be watched: changes there are not seen", "error", err)
 			}
@@ -83,8 +88,8 @@ func newWatched(cfg *config.Config) *watched {
 	return w
 }
 
-// follow watches what a config names. It says when to look again: soon where that is
-// not what was named before, for it may have changed before it was watched.
+// follow watches what a config names. It says when to look again: soon where that, or
+// its folder, was not watched before, for it may have changed meanwhile.
 func (w *watched) follow(events *fsnotify.Watcher, cfg *config.Config) (again time.Duration, err error) {
 	files, patterns := filesOf(cfg)
 	if !slices.Equal(files, w.files) || !slices.Equal(patterns, w.patterns) {
@@ -92,8 +97,11 @@ func (w *watched) follow(events *fsnotify.Watcher, cfg *config.Config) (again ti
 		again = watchSettle
 	}
 	var errs []error
+	before := events.WatchList()
 	for _, dir := range w.folders() {
 		switch err := events.Add(dir); {
+		case err == nil && !slices.Contains(before, dir):
+			again = watchSettle
 		case errors.Is(err, fs.ErrNotExist):
 			if again == 0 {
 				again = watchAgain
