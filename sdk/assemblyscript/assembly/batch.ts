@@ -119,8 +119,8 @@ export class Batch {
   @inline
   tuple(): u32 {
     if (this.tuples < this.tuplesCap) {
-      const size = this.tupleWidth << 3;
-      memory.fill(this.at(this.tuplesAt) + this.tuples * size, 0, size);
+      const at = this.at(this.tuplesAt) + this.tuples * (this.tupleWidth << 3);
+      for (let i: u32 = 0; i < this.tupleWidth; i++) store<u64>(at + (i << 3), 0); // few: quicker than memory.fill
     }
     return ++this.tuples;
   }

@@ -49,7 +49,7 @@ impl Plugin for Orders {
         let (kind, price) = (batch.column(TYPE), batch.column(PRICE));
         let (orders, spent) = (batch.cell::<i64>(ORDERS), batch.cell::<f64>(SPENT));
         for row in 0..batch.rows() {
-            if !equal(kind.text(row), b"order") || !price.valid(row) {
+            if !equal(kind.entry(row), b"order") || !price.valid(row) {
                 continue;
             }
             batch.measure(row, ORDER, price.f64(row), &[]);
