@@ -129,8 +129,10 @@ func (s *Stage) marks(core *Core, tx *kafka.Tx, records []*kgo.Record) {
 		}
 		// A topic can have grown since the partition was assigned.
 		p.partitions = max(p.partitions, tx.Partitions(p.Topic))
-		p.idle = !p.busy && now.Sub(p.active) >= s.cfg.Idle && tx.Lag(p.Topic, p.Partition) == 0
-		p.busy = false
+		// How far it is counts only where it is not idle: that is said first, also by a
+		// host that has stood still for longer than it takes to be idle.
+		p.idle = !p.busy && !p.unsaid && now.Sub(p.active) >= s.cfg.Idle && tx.Lag(p.Topic, p.Partition) == 0
+		p.busy, p.unsaid = false, false
 		mark.Entries = append(mark.Entries, beacon.MarkEntry{
 			Topic: p.Topic, Partition: p.Partition, Partitions: p.partitions, Watermark: p.Watermark,
 			Idle: p.idle,

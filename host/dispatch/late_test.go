@@ -155,6 +155,26 @@ func TestNothingIsLate(t *testing.T) {
 	}
 }
 
+// How far a source partition is, is said before it is said to be idle, also by a host
+// that has stood still for longer than that takes.
+func TestSaidBeforeIdle(t *testing.T) {
+	s := newScene(t, 1)
+	a := s.start(1)
+	s.own([]*actor{a})
+	s.send(0, 0)
+	at := s.clock
+	a.poll(0, -1)
+	s.clock += 10 * minute
+	a.tick()
+	a.tick()
+	all, _ := s.readings()
+	for i, r := range all {
+		if r.value != at {
+			t.Errorf("route partition %d has %d, want %d", i, r.value, at)
+		}
+	}
+}
+
 // TestWatermarkOfARoute: what a reader of a route's log knows: no more than what
 // all source partitions that are not idle have said, and no less.
 func TestWatermarkOfARoute(t *testing.T) {

@@ -24,6 +24,7 @@ type part struct {
 	given      bool      // its offset to a transaction
 	idle       bool      // as the last mark said
 	busy       bool      // it has records in hand
+	unsaid     bool      // it has routed beacons since the last mark
 }
 
 // metadata is what is committed with an offset, as JSON.

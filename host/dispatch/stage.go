@@ -148,7 +148,7 @@ func (s *Stage) Batch(ctx context.Context, records []*kgo.Record, tx *kafka.Tx) 
 			return err
 		}
 		if s.out.routed > routed {
-			p.active = now
+			p.active, p.unsaid = now, true
 		}
 		p.next = records[n-1].Offset + 1
 		records = records[n:]
