@@ -121,7 +121,7 @@ func (o *oracle) stored() {
 
 // due is the minute before which all are to be final at the end.
 func (s *simulation) due() int64 {
-	return metric.MinuteOf(s.world.lastSent - s.world.lateness.Milliseconds())
+	return metric.MinuteOf(s.world.lastSent.Load() - s.world.lateness.Milliseconds())
 }
 
 func sampleText(s metric.Sample) string {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/beacon"
@@ -25,8 +26,8 @@ type plugin struct {
 	factor        float64
 	fewer         bool // has no click
 	cells, closes bool
-	broken        func() error // now and then; nil: never
-	last          *int64       // time of the last beacons of all, whose sessions never end; 0: not sent yet
+	broken        func() error  // now and then; nil: never
+	last          *atomic.Int64 // time of the last beacons of all, whose sessions never end; 0: not sent yet
 }
 
 var _ session.SessionExtractor = (*plugin)(nil)
@@ -127,7 +128,7 @@ func (p *plugin) CloseSessions(_ context.Context, c *abi.Closed, emit func(metri
 
 // ends is what is measured of a session.
 func (p *plugin) ends(first, last, views int64, k kept) (all []definition.Measurement) {
-	if *p.last != 0 && first >= *p.last {
+	if last := p.last.Load(); last != 0 && first >= last {
 		return nil
 	}
 	all = []definition.Measurement{{Point: "length", Value: float64(last-first)/1000 + float64(views)}}

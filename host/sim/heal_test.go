@@ -31,9 +31,10 @@ func (s *simulation) heal() {
 // sendLast writes a beacon of the present to each source partition, which makes
 // all before it final.
 func (s *simulation) sendLast() {
-	s.world.lastSent = s.now().UnixMilli()
+	now := s.now().UnixMilli()
+	s.world.lastSent.Store(now)
 	for _, tp := range s.cluster.partitions(s.world.topics()...) {
-		s.raw(tp, fmt.Sprintf(`{"tenant":"shop","sid":"last","ts":%d}`, s.world.lastSent))
+		s.raw(tp, fmt.Sprintf(`{"tenant":"shop","sid":"last","ts":%d}`, now))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-6a2d649b/pharos/host/beacon"
@@ -31,7 +32,7 @@ type world struct {
 	metricsPartitions, deadPartitions int32
 	generations                       []*generation                      // by number, from 1
 	pools                             map[string][]definition.Experiment // by tenant: all that a generation may have
-	lastSent                          int64                              // time of the last beacons of all; 0: not sent yet
+	lastSent                          atomic.Int64                       // time of the last beacons of all; 0: not sent yet
 	broken                            func() error                       // plugins' failures, which are no fault of a beacon
 }
 
