@@ -61,21 +61,7 @@ func (h *host) serveByHand(w http.ResponseWriter, r *http.Request, to func(rollo
 	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 	defer cancel()
 	answer, err := h.byHand(ctx, r.PathValue("plugin"), to)
-	var refused refusal
-	var overtaken *overtakenError
-	switch {
-	case errors.As(err, &refused):
-		http.Error(w, err.Error(), refused.status)
-	case errors.As(err, &overtaken):
-		http.Error(w, err.Error(), http.StatusConflict)
-	case err != nil:
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-	default:
-		w.Header().Set("Content-Type", "application/json")
-		if err := json.NewEncoder(w).Encode(answer); err != nil {
-			h.log.Debug("the answer was not taken", "error", err)
-		}
-	}
+	h.serveAnswer(w, answer, err)
 }
 
 // pluginDiff says how the versions of a plugin differ.

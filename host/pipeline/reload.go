@@ -227,9 +227,17 @@ func (h *host) serveReload(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Minute)
 	defer cancel()
 	answer, err := h.reload(ctx, r.URL.Query().Has("dry_run"))
+	h.serveAnswer(w, answer, err)
+}
+
+// serveAnswer says what became of what was to be published.
+func (h *host) serveAnswer(w http.ResponseWriter, answer any, err error) {
+	var refused refusal
 	var faults config.Faults
 	var overtaken *overtakenError
 	switch {
+	case errors.As(err, &refused):
+		http.Error(w, err.Error(), refused.status)
 	case errors.As(err, &faults):
 		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 	case errors.As(err, &overtaken):
@@ -239,7 +247,7 @@ func (h *host) serveReload(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.Header().Set("Content-Type", "application/json")
 		if err := json.NewEncoder(w).Encode(answer); err != nil {
-			h.log.Debug("the answer to a reload was not taken", "error", err)
+			h.log.Debug("an answer was not taken", "error", err)
 		}
 	}
 }
