@@ -33,7 +33,7 @@ func (c *Change) rollouts(number uint64) map[string]rolling {
 	all := map[string]rolling{}
 	for name, p := range c.Config.Plugins.All() {
 		old := pluginSpec(c.Before, name, c.Before.Plugins.Get(name))
-		one := rolling{state: rollout.First(pluginSpec(c.Config, name, p), rollout.Moment{Generation: number}), old: old}
+		one := rolling{state: rollout.First(pluginSpec(c.Config, name, p), "", rollout.Moment{Generation: number}), old: old}
 		one.state.Phase, one.state.Old = c.Phase, &old
 		one.watch = rollout.NewWatch(name, nil, hclog.NewNullLogger())
 		one.watch.Activate(true)

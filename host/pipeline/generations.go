@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/config"
 	"github.com/seed-6a2d649b/pharos/host/dispatch"
 	"github.com/seed-6a2d649b/pharos/host/plugin"
@@ -207,7 +208,7 @@ func (g *generations) propose(ctx context.Context, file *config.Config, host str
 			return nil, withFaults(err, more)
 		}
 	}
-	versions, err := g.try(ctx, file, routes, parent+1)
+	tried, err := g.try(ctx, file, routes, parent+1)
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +217,7 @@ func (g *generations) propose(ctx context.Context, file *config.Config, host str
 		if now := g.inForce(); now != nil && now.Number == current.Number {
 			was = now.versions()
 		}
-		if p.summary, err = summarize(current.Config, p.packed.Shared(), was, versions); err != nil {
+		if p.summary, err = summarize(current.Config, p.packed.Shared(), was, tried.versions); err != nil {
 			return nil, err
 		}
 	}
@@ -227,33 +228,42 @@ func (g *generations) propose(ctx context.Context, file *config.Config, host str
 	if current != nil {
 		p.record.Bucket = current.Bucket
 	}
-	rollouts, err := p.record.follow(current)
+	rollouts, err := p.record.follow(current, tried.kinds)
 	p.changes = append(p.changes, rollouts...)
 	return p, err
 }
 
+// tried is what is known of the plugins of a generation that was built, by name.
+type tried struct {
+	versions map[string]string
+	kinds    map[string]abi.Kind
+}
+
 // try builds the generation of that number from the host's own files, golden
 // vectors and all, and lets it go.
-func (g *generations) try(ctx context.Context, file *config.Config, routes []route, number uint64) (versions map[string]string, err error) {
+func (g *generations) try(ctx context.Context, file *config.Config, routes []route, number uint64) (found tried, err error) {
 	s, err := newShelf(file)
 	if err != nil {
-		return nil, err
+		return found, err
 	}
 	s.past, s.trial = g.shelf.past, true
 	next, err := buildAlone(ctx, file, s)
 	if err != nil {
-		return nil, err
+		return found, err
 	}
 	next.routes, next.Number = routes, number
 	_, err = next.sessionConfig(false)
 	if err == nil {
 		_, err = dispatch.NewCore(next.dispatchConfig(func(string) bool { return false }))
 	}
-	versions = next.versions()
+	found = tried{next.versions(), map[string]abi.Kind{}}
+	for name, p := range next.plugins {
+		found.kinds[name] = p.Kind()
+	}
 	if closed := next.Close(ctx); err == nil {
 		err = closed
 	}
-	return versions, err
+	return found, err
 }
 
 // versions are those of the plugins, by name.

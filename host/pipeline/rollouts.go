@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/config"
 	"github.com/seed-6a2d649b/pharos/host/plugin"
 	"github.com/seed-6a2d649b/pharos/host/rollout"
@@ -38,8 +39,8 @@ func canaryField(by string) string {
 }
 
 // follow fills in the rollouts of a record that follows another, nil: none, and
-// says what changes.
-func (r *generationRecord) follow(before *generationRecord) ([]change, error) {
+// says what changes. kinds are those of its plugins.
+func (r *generationRecord) follow(before *generationRecord, kinds map[string]abi.Kind) ([]change, error) {
 	cfg, err := r.parse("")
 	if err != nil {
 		return nil, err
@@ -56,16 +57,19 @@ func (r *generationRecord) follow(before *generationRecord) ([]change, error) {
 	for name, p := range cfg.Plugins.All() {
 		spec := pluginSpec(cfg, name, p)
 		if was == nil || was.Plugins.Get(name) == nil {
-			r.Rollouts[name] = rollout.First(spec, at)
+			r.Rollouts[name] = rollout.First(spec, kinds[name], at)
 			continue
 		}
 		had := pluginSpec(was, name, was.Plugins.Get(name))
 		state, known := before.Rollouts[name]
 		if !known {
-			state = rollout.First(had, rollout.Moment{Generation: before.Number, Time: time.UnixMilli(before.Time), By: before.Host})
+			state = rollout.First(had, "", rollout.Moment{Generation: before.Number, Time: time.UnixMilli(before.Time), By: before.Host})
 		}
-		next := state.Follow(had, spec, rolloutSettings(p), at)
+		next := state.Follow(had, spec, kinds[name], rolloutSettings(p), at)
 		r.Rollouts[name] = next
+		if next.Kind != state.Kind && state.Kind != "" {
+			changes = append(changes, change{Path: "kind of " + name, Before: string(state.Kind), After: string(next.Kind)})
+		}
 		if next.Generation == r.Number && (next.Phase != rollout.Live || state.Phase != rollout.Live) {
 			changes = append(changes, change{Path: "rollout of " + name, Before: string(state.Phase), After: string(next.Phase)})
 		}

@@ -190,6 +190,53 @@ func TestRollouts(t *testing.T) {
 	until("points", rollout.Live, "yes", "no")
 }
 
+// A plugin that becomes one of another kind is a new one: live at once, whatever trial
+// is asked for, and the generation says so. What it was before drains.
+func TestPluginOfAnotherKind(t *testing.T) {
+	k := testBroker(t)
+	h := startHost(t, k, hostOptions{id: "a", roles: AllRoles, embedded: true}, rolledConfig)
+	s := newVisitors(t, k)
+	s.send(t, "yes", "order", "")
+	h.drain(t, s)
+	before := h.gens.inForce().plugins["filter"].New()
+
+	text := edited(t, rolledConfig, `{drop: [{reason: 'yes', when: 'do == "yes"'}]}`, `{extract: [{point: agreed, when: 'do == "yes"'}]}`,
+		"filters: [filter], ", "", "extract: points", "extract: filter")
+	writeFileT(t, h.file, text)
+	answer, err := h.reload(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	for _, c := range answer.Changes {
+		said = append(said, c.String())
+	}
+	if !slices.Contains(said, "~ kind of filter: filter -> extract") || slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, "rollout of filter") }) {
+		t.Errorf("%q", said)
+	}
+	r, err := h.gens.journal.fetch(t.Context(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := h.gens.inForce().plugins["filter"].State()
+	if s := r.Rollouts["filter"]; s != state || s.Phase != rollout.Live || s.Generation != 2 || s.Old != nil || s.Reason != "it was of the kind filter, and is of the kind extract now: a new plugin" {
+		t.Errorf("the record says %+v, in force is %+v", s, state)
+	}
+	if _, err := AskPhase(t.Context(), h.server.url(), "filter", "rollback"); err == nil || !strings.Contains(err.Error(), "there is no version before") {
+		t.Error(err)
+	}
+	s.send(t, "yes", "yes", "order")
+	h.drain(t, s)
+	if rows := h.gens.inForce().plugins["filter"].Report().New.Rows; rows != 3 {
+		t.Errorf("it was asked about %d beacons", rows)
+	}
+	if !slices.ContainsFunc(before.Life().Steps(), func(s plugin.Step) bool {
+		return s.Name == plugin.Draining && strings.HasPrefix(s.Detail, "generation 2 has version ")
+	}) {
+		t.Errorf("%+v", before.Life().Steps())
+	}
+}
+
 // ask gives what the host answers, in JSON.
 func (h *hosting) ask(t *testing.T, path string) any {
 	t.Helper()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -31,12 +30,11 @@ type Plugin struct {
 	byFields bool   // the canary's sessions are known by fields: beacons are looked at again, of which there is nothing else
 }
 
-// New makes a plugin of its versions; old is nil where it NeedsOld not. A version of
-// another kind can not stand in: then new is live.
+// New makes a plugin of its versions, which are of one kind; old is nil where it
+// NeedsOld not.
 func New(s State, settings Settings, new, old *plugin.Plugin, watch *Watch) (*Plugin, error) {
 	if old != nil && old.Kind() != new.Kind() {
-		s = s.to(Live, fmt.Sprintf("the version before was a %s", old.Kind()), Moment{s.Generation, time.UnixMilli(s.Since), s.By})
-		s.Old, old = nil, nil
+		return nil, fmt.Errorf("the version before is of the kind %s, and this one of the kind %s: give it another name", old.Kind(), new.Kind())
 	}
 	if old == nil && s.Phase.oldDecides() {
 		return nil, fmt.Errorf("the version before is to decide (%s), and there is none", s.Phase)

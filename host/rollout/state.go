@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/plugin"
 )
 
@@ -31,11 +32,12 @@ const (
 // State is what a generation says of a plugin.
 type State struct {
 	Phase      Phase        `json:"phase"`
-	New        string       `json:"new"`           // id of the version that the config names: see IDOf
-	Old        *plugin.Spec `json:"old,omitempty"` // the version before it; nil: there is none
-	Since      int64        `json:"since"`         // when the phase began, epoch ms
-	Generation uint64       `json:"generation"`    // that began it
-	By         string       `json:"by"`            // who did
+	New        string       `json:"new"`            // id of the version that the config names: see IDOf
+	Kind       abi.Kind     `json:"kind,omitempty"` // of both; empty in a record of a build that did not say it
+	Old        *plugin.Spec `json:"old,omitempty"`  // the version before it; nil: there is none
+	Since      int64        `json:"since"`          // when the phase began, epoch ms
+	Generation uint64       `json:"generation"`     // that began it
+	By         string       `json:"by"`             // who did
 	Reason     string       `json:"reason,omitempty"`
 	Broken     Phase        `json:"broken,omitempty"` // of fallback and out: the phase to try again
 	Trips      int          `json:"trips,omitempty"`  // how often in a row it was taken out
@@ -83,14 +85,15 @@ func IDOf(spec plugin.Spec) string {
 }
 
 // First is the state of a plugin that no generation has had.
-func First(spec plugin.Spec, at Moment) State {
-	return State{New: IDOf(spec)}.to(Live, "", at)
+func First(spec plugin.Spec, kind abi.Kind, at Moment) State {
+	return State{New: IDOf(spec), Kind: kind}.to(Live, "", at)
 }
 
-// Follow is the state of a plugin in a config that follows another one, in which it
-// was spec was in state s. A version that is wanted already goes on as it is: one
-// that was rolled back is not tried again.
-func (s State) Follow(was, is plugin.Spec, settings Settings, at Moment) State {
+// Follow is the state of a plugin, of a kind, in a config that follows another one, in
+// which it was spec was in state s. A version that is wanted already goes on as it is:
+// one that was rolled back is not tried again. One of another kind is another plugin:
+// there is nothing that it could be compared with, or go back to.
+func (s State) Follow(was, is plugin.Spec, kind abi.Kind, settings Settings, at Moment) State {
 	trial := Live
 	switch {
 	case settings.Shadow != nil:
@@ -103,6 +106,8 @@ func (s State) Follow(was, is plugin.Spec, settings Settings, at Moment) State {
 		decides = *s.Old
 	}
 	switch {
+	case s.Kind != kind && s.Kind != "":
+		return First(is, kind, at).to(Live, fmt.Sprintf("it was of the kind %s, and is of the kind %s now: a new plugin", s.Kind, kind), at)
 	case id == s.New && (s.Phase == Shadow || s.Phase == Canary) && trial == Live:
 		return s.to(Live, "the config asks for no trial any more", at)
 	case id == s.New && s.Phase == Shadow && settings.Shadow == nil:
@@ -112,9 +117,9 @@ func (s State) Follow(was, is plugin.Spec, settings Settings, at Moment) State {
 	case id == s.New:
 		return s
 	case id == IDOf(decides): // the config has gone back to it
-		return First(is, at)
+		return First(is, kind, at)
 	case s.Phase == Out: // nothing that a new version could be compared with
-		return First(is, at)
+		return First(is, kind, at)
 	}
-	return State{New: id, Old: &decides}.to(trial, "", at)
+	return State{New: id, Kind: kind, Old: &decides}.to(trial, "", at)
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/plugin"
 	"github.com/seed-6a2d649b/pharos/host/rules"
 )
@@ -25,11 +26,11 @@ var (
 func TestFollow(t *testing.T) {
 	one, two, three := spec("one"), spec("two"), spec("three")
 	at := moment(7, 1000)
-	first := First(one, moment(1, 0))
+	first := First(one, abi.Filter, moment(1, 0))
 	on := func(phase Phase) State { // a version two of which that is to become
-		return State{New: IDOf(two), Old: &one}.to(phase, "so", moment(2, 10))
+		return State{New: IDOf(two), Kind: abi.Filter, Old: &one}.to(phase, "so", moment(2, 10))
 	}
-	out := State{New: IDOf(two)}.to(Out, "so", moment(2, 10))
+	out := State{New: IDOf(two), Kind: abi.Filter}.to(Out, "so", moment(2, 10))
 	limited := two
 	limited.Fuel, limited.OnError = 5, plugin.Pass
 	for _, c := range []struct {
@@ -63,7 +64,7 @@ func TestFollow(t *testing.T) {
 		{"out, and a newer one", out, two, three, both, Live, nil, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := c.before.Follow(c.was, c.is, c.settings, at)
+			got := c.before.Follow(c.was, c.is, abi.Filter, c.settings, at)
 			if got.Phase != c.phase || got.New != IDOf(c.is) || (got.Generation == c.before.Generation) != c.stays {
 				t.Errorf("%+v", got)
 			}
@@ -74,16 +75,38 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// A version of another kind is a new plugin, whatever the phase and the trial: it has
+// nothing to be compared with, or to go back to.
+func TestFollowOfAnotherKind(t *testing.T) {
+	one, two, three := spec("one"), spec("two"), spec("three")
+	at := moment(7, 1000)
+	for _, phase := range []Phase{Live, Shadow, Canary, RolledBack, Fallback, Out} {
+		s := State{New: IDOf(two), Kind: abi.Filter, Old: &one}.to(phase, "so", moment(2, 10))
+		got := s.Follow(two, three, abi.Extract, both, at)
+		if got.Phase != Live || got.Kind != abi.Extract || got.Old != nil || got.Generation != 7 ||
+			got.Reason != "it was of the kind filter, and is of the kind extract now: a new plugin" {
+			t.Errorf("%s: %+v", phase, got)
+		}
+		if _, err := got.RollBack(moment(8, 0)); err == nil {
+			t.Errorf("%s: it is rolled back to a version of another kind", phase)
+		}
+	}
+	s := First(one, "", moment(1, 0)) // of a build that did not say it
+	if got := s.Follow(one, two, abi.Filter, both, at); got.Phase != Shadow || got.Kind != abi.Filter {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestByHand(t *testing.T) {
 	one, two := spec("one"), spec("two")
-	s := First(one, moment(1, 0))
+	s := First(one, abi.Filter, moment(1, 0))
 	if _, err := s.RollBack(moment(2, 0)); err == nil {
 		t.Error("a version without another is rolled back")
 	}
 	if _, ok := s.Promote(moment(2, 0)); ok {
 		t.Error("a version that is live is promoted")
 	}
-	s = s.Follow(one, two, both, moment(2, 0))
+	s = s.Follow(one, two, abi.Filter, both, moment(2, 0))
 	s, err := s.RollBack(moment(3, 0))
 	if err != nil || s.Phase != RolledBack || s.Generation != 3 {
 		t.Errorf("%v %+v", err, s)
