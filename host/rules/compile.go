@@ -8,18 +8,20 @@ import (
 	"unicode/utf8"
 
 	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/rules/expr"
 )
 
 // Compile checks the rules of a plugin of this kind and makes them a program.
 // The error, if any, is of type Errors and holds every fault of the list.
 func Compile(kind abi.Kind, rules Rules) (*Program, error) {
-	c := &compiler{program: &Program{kind: kind}, fields: map[string]int{}}
+	c := &compiler{program: &Program{kind: kind}, scope: &expr.Scope{}}
 	if got, err := rules.Kind(); err != nil {
 		c.fail(-1, "rules", err.Error())
 	} else if got != kind {
 		c.fail(-1, "rules", fmt.Sprintf("these are rules of a %s, and a %s is wanted", got, kind))
 	} else {
 		c.compile(rules)
+		c.bind()
 	}
 	if len(c.errors) == 0 {
 		if err := c.program.plan.Validate(kind); err != nil {
@@ -35,7 +37,7 @@ func Compile(kind abi.Kind, rules Rules) (*Program, error) {
 // compiler gathers the program and the faults of a list.
 type compiler struct {
 	program *Program
-	fields  map[string]int // path to index in the plan
+	scope   *expr.Scope
 	errors  Errors
 }
 
@@ -54,11 +56,11 @@ func (c *compiler) compile(rules Rules) {
 	}
 	for i, r := range rules.Drop {
 		c.name(i, "reason", abi.Plan{Reasons: []string{r.Reason}})
-		c.add(rule{when: c.when(i, r.When), answer: indexOf(&c.program.plan.Reasons, r.Reason)})
+		c.add(Checked{When: c.when(i, r.When), Answer: indexOf(&c.program.plan.Reasons, r.Reason)})
 	}
 	for i, r := range rules.Split {
 		c.name(i, "route", abi.Plan{Routes: []string{r.Route}})
-		c.add(rule{when: c.when(i, r.When), answer: indexOf(&c.program.plan.Routes, r.Route)})
+		c.add(Checked{When: c.when(i, r.When), Answer: indexOf(&c.program.plan.Routes, r.Route)})
 	}
 	c.points(rules.Extract)
 	for i, r := range rules.Extract {
@@ -66,7 +68,7 @@ func (c *compiler) compile(rules Rules) {
 	}
 }
 
-func (c *compiler) add(r rule) { c.program.rules = append(c.program.rules, r) }
+func (c *compiler) add(r Checked) { c.program.rules = append(c.program.rules, r) }
 
 // points plans each point once, with the attributes of all rules that name it:
 // one that a rule does not give has no value in that rule's measurements.
@@ -86,9 +88,9 @@ func (c *compiler) points(rules []Extract) {
 func (c *compiler) extract(i int, r Extract) {
 	c.name(i, "point", abi.Plan{Points: []abi.Point{{Name: r.Point}}})
 	point := slices.IndexFunc(c.program.plan.Points, func(p abi.Point) bool { return p.Name == r.Point })
-	out := rule{when: c.when(i, r.When), answer: point}
+	out := Checked{When: c.when(i, r.When), Answer: point}
 	if r.Value != "" {
-		out.value = c.expression(i, "value", r.Value)
+		out.Value = c.expression(i, "value", r.Value)
 	}
 	for slot, name := range c.program.plan.Points[point].Attributes {
 		path, ok := r.Attributes[name]
@@ -101,13 +103,13 @@ func (c *compiler) extract(i int, r Extract) {
 			c.fail(i, part, message)
 			continue
 		}
-		out.attrs = append(out.attrs, attribute{slot: slot, field: c.field(path)})
+		out.Attributes = append(out.Attributes, Attribute{Slot: slot, Path: path})
 	}
 	c.add(out)
 }
 
 // when compiles a rule's condition, which it must have.
-func (c *compiler) when(i int, source string) *node {
+func (c *compiler) when(i int, source string) *expr.Node {
 	if strings.TrimSpace(source) == "" {
 		c.fail(i, "when", "a condition is wanted; one that always holds is `true`")
 		return nil
@@ -115,15 +117,35 @@ func (c *compiler) when(i int, source string) *node {
 	return c.expression(i, "when", source)
 }
 
-// field is the index of the path's column, planned if it is new.
-func (c *compiler) field(path string) int {
-	i, ok := c.fields[path]
-	if !ok {
-		i = len(c.program.plan.Fields)
-		c.fields[path] = i
+// expression is the tree of one expression of a rule, nil where it is at fault.
+func (c *compiler) expression(rule int, part, source string) *expr.Node {
+	n, errs := c.scope.Parse(source)
+	for _, e := range errs {
+		c.errors = append(c.errors, &Error{rule, part, e.Line, e.Column, e.Message})
+	}
+	return n
+}
+
+// bind plans the columns that the rules read, in the order in which they name
+// them first.
+func (c *compiler) bind() {
+	if len(c.errors) > 0 {
+		return
+	}
+	var fields expr.Fields
+	for i := range c.program.rules {
+		r := &c.program.rules[i]
+		fields.Bind(r.When)
+		if r.Value != nil {
+			fields.Bind(r.Value)
+		}
+		for j := range r.Attributes {
+			r.Attributes[j].Field = fields.Add(r.Attributes[j].Path)
+		}
+	}
+	for _, path := range fields.Paths {
 		c.program.plan.Fields = append(c.program.plan.Fields, abi.Field{Name: path, Type: abi.Any})
 	}
-	return i
 }
 
 // name refuses a name that no plan may have: the plan has nothing else.

@@ -1,4 +1,4 @@
-package rules
+package rules_test
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/rules"
+	"github.com/seed-6a2d649b/pharos/host/rules/expr"
 )
 
 func TestRefused(t *testing.T) {
@@ -51,7 +53,7 @@ func TestRefused(t *testing.T) {
 		{`a.matches(b)`, `column 11: the regular expression of matches is a string, written out`},
 		{`a.matches("(")`, "column 11: missing closing ): `(`"},
 		{`a.matches("(?=x)")`, "column 11: invalid or unsupported Perl syntax: `(?=`"},
-		{`a.matches("` + strings.Repeat("a", MaxRegexp+1) + `")`, `column 11: a regular expression of 1001 bytes, and 1000 are allowed`},
+		{`a.matches("` + strings.Repeat("a", expr.MaxRegexp+1) + `")`, `column 11: a regular expression of 1001 bytes, and 1000 are allowed`},
 		{`a.matches("` + strings.Repeat("x{900}", 12) + `")`, `column 11: the regular expression compiles to 10802 instructions, and 10000 are allowed`},
 		{long + `.a`, `a path of 302 bytes, and 256 are allowed`},
 		{`a != null`, `column 3: null can only be compared by ==; that there is a value is has(path)`},
@@ -63,10 +65,10 @@ func TestRefused(t *testing.T) {
 		{`"!!" == r'\' && ! !a`, `column 19: !! is no double negation here`},
 		{`1 - --a > 0`, `column 6: -- is no double negation here: leave both out`},
 		{strings.Repeat("(", 200) + "a" + strings.Repeat(")", 200), `the expression is more than 100 levels deep`},
-		{`a == "` + strings.Repeat("x", MaxExpression) + `"`, `when: an expression of 32775 bytes, and 32768 are allowed`},
+		{`a == "` + strings.Repeat("x", expr.MaxExpression) + `"`, `when: an expression of 32775 bytes, and 32768 are allowed`},
 		{"a == '\xff'", `when: the expression is not UTF-8`},
 	} {
-		_, err := Compile(abi.Filter, Rules{Drop: []Drop{{Reason: "r", When: test.source}}})
+		_, err := rules.Compile(abi.Filter, rules.Rules{Drop: []rules.Drop{{Reason: "r", When: test.source}}})
 		if err == nil {
 			t.Errorf("%.40q is not refused", test.source)
 			continue
@@ -84,53 +86,53 @@ func TestNotRefused(t *testing.T) {
 		"'''--''' == a.`b-c` ? !b : -c > 0", `has(a) && has(a.b[0]["c"])`, `a in [1, -2, "x", b, null, true, c + 1]`, `1u == a`,
 		strings.Repeat("a == 1 || ", 2000) + "b",
 	} {
-		if _, err := Compile(abi.Filter, Rules{Drop: []Drop{{Reason: "r", When: source}}}); err != nil {
+		if _, err := rules.Compile(abi.Filter, rules.Rules{Drop: []rules.Drop{{Reason: "r", When: source}}}); err != nil {
 			t.Errorf("%.40q: %v", source, err)
 		}
 	}
 }
 
 func TestNames(t *testing.T) {
-	extract := func(e Extract) Rules { return Rules{Extract: []Extract{e}} }
+	extract := func(e rules.Extract) rules.Rules { return rules.Rules{Extract: []rules.Extract{e}} }
 	for _, test := range []struct {
-		rules Rules
+		rules rules.Rules
 		want  string
 	}{
-		{Rules{}, `rules: no rules: give one of drop, split, extract`},
-		{Rules{Drop: []Drop{{"a", "b"}}, Split: []Split{{"a", "b"}}}, `rules of several kinds ([filter split])`},
-		{Rules{Drop: []Drop{{"", "a"}}}, `rule 1, reason: reason "" is not 1 to 128 bytes`},
-		{Rules{Split: []Split{{"a\n", "a"}}}, `rule 1, route: route "a\n" is not`},
-		{Rules{Drop: make([]Drop, MaxRules+1)}, `rules: 1001 rules, and 1000 are allowed in one list`},
-		{Rules{Extract: make([]Extract, MaxMeasures+1)}, `rules: 257 rules, and 256 are allowed in one list`},
-		{extract(Extract{Point: "visit", When: "a"}), `rule 1, point: point "visit" is reserved`},
-		{extract(Extract{Point: "crossover", When: "a"}), `rule 1, point: point "crossover" is reserved`},
-		{extract(Extract{Point: "a*b", When: "a"}), `rule 1, point: point "a*b" must not contain *`},
-		{extract(Extract{Point: "p", When: "a", Value: "1 +"}), `rule 1, value, line 1, column 4: `},
-		{extract(Extract{Point: "p", When: "a", Attributes: map[string]string{"x-y": "a"}}), `rule 1, attributes.x-y: point "point": attribute "x-y" is not`},
-		{extract(Extract{Point: "p", When: "a", Attributes: map[string]string{"x": ""}}), `rule 1, attributes.x: a path is wanted`},
-		{extract(Extract{Point: "p", When: "a", Attributes: map[string]string{"x": "$session"}}), `rule 1, attributes.x: "$session": names that begin with $`},
-		{extract(Extract{Point: "p", When: "a", Attributes: map[string]string{"x": "a..b"}}), `rule 1, attributes.x: "a..b" is no path`},
+		{rules.Rules{}, `rules: no rules: give one of drop, split, extract`},
+		{rules.Rules{Drop: []rules.Drop{{"a", "b"}}, Split: []rules.Split{{"a", "b"}}}, `rules of several kinds ([filter split])`},
+		{rules.Rules{Drop: []rules.Drop{{"", "a"}}}, `rule 1, reason: reason "" is not 1 to 128 bytes`},
+		{rules.Rules{Split: []rules.Split{{"a\n", "a"}}}, `rule 1, route: route "a\n" is not`},
+		{rules.Rules{Drop: make([]rules.Drop, rules.MaxRules+1)}, `rules: 1001 rules, and 1000 are allowed in one list`},
+		{rules.Rules{Extract: make([]rules.Extract, rules.MaxMeasures+1)}, `rules: 257 rules, and 256 are allowed in one list`},
+		{extract(rules.Extract{Point: "visit", When: "a"}), `rule 1, point: point "visit" is reserved`},
+		{extract(rules.Extract{Point: "crossover", When: "a"}), `rule 1, point: point "crossover" is reserved`},
+		{extract(rules.Extract{Point: "a*b", When: "a"}), `rule 1, point: point "a*b" must not contain *`},
+		{extract(rules.Extract{Point: "p", When: "a", Value: "1 +"}), `rule 1, value, line 1, column 4: `},
+		{extract(rules.Extract{Point: "p", When: "a", Attributes: map[string]string{"x-y": "a"}}), `rule 1, attributes.x-y: point "point": attribute "x-y" is not`},
+		{extract(rules.Extract{Point: "p", When: "a", Attributes: map[string]string{"x": ""}}), `rule 1, attributes.x: a path is wanted`},
+		{extract(rules.Extract{Point: "p", When: "a", Attributes: map[string]string{"x": "$session"}}), `rule 1, attributes.x: "$session": names that begin with $`},
+		{extract(rules.Extract{Point: "p", When: "a", Attributes: map[string]string{"x": "a..b"}}), `rule 1, attributes.x: "a..b" is no path`},
 	} {
 		kind, err := test.rules.Kind()
 		if err != nil {
 			kind = abi.Filter
 		}
-		if _, err := Compile(kind, test.rules); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := rules.Compile(kind, test.rules); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("got %v\nwant %s", err, test.want)
 		}
 	}
-	if _, err := Compile(abi.Split, Rules{Drop: []Drop{{"a", "b"}}}); err == nil || !strings.Contains(err.Error(), "these are rules of a filter, and a split is wanted") {
+	if _, err := rules.Compile(abi.Split, rules.Rules{Drop: []rules.Drop{{"a", "b"}}}); err == nil || !strings.Contains(err.Error(), "these are rules of a filter, and a split is wanted") {
 		t.Errorf("rules of another kind: %v", err)
 	}
 }
 
 func TestAllErrorsAtOnce(t *testing.T) {
-	_, err := Compile(abi.Extract, Rules{Extract: []Extract{
+	_, err := rules.Compile(abi.Extract, rules.Rules{Extract: []rules.Extract{
 		{Point: "good", When: "a == 1"},
 		{Point: "", When: "a ==", Value: `"x" + foo(1)`},
 		{Point: "p", When: "[1]", Attributes: map[string]string{"i": ""}},
 	}})
-	var errs Errors
+	var errs rules.Errors
 	if !errors.As(err, &errs) {
 		t.Fatalf("%T: %v", err, err)
 	}
@@ -147,7 +149,7 @@ func TestAllErrorsAtOnce(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s\n%v", diff, err)
 	}
-	var one *Error
+	var one *rules.Error
 	if !errors.As(err, &one) || one != errs[0] {
 		t.Errorf("the errors are not wrapped")
 	}
@@ -157,13 +159,13 @@ func TestPlan(t *testing.T) {
 	field := func(name string) abi.Field { return abi.Field{Name: name, Type: abi.Any} }
 	for _, test := range []struct {
 		kind  abi.Kind
-		rules Rules
+		rules rules.Rules
 		want  abi.Plan
 	}{
-		{abi.Filter, Rules{Drop: []Drop{{"x", `b.c[0] == a`}, {"y", `has(a)`}, {"x", `b["c"].d in [e]`}}},
+		{abi.Filter, rules.Rules{Drop: []rules.Drop{{"x", `b.c[0] == a`}, {"y", `has(a)`}, {"x", `b["c"].d in [e]`}}},
 			abi.Plan{Fields: []abi.Field{field("b.c.0"), field("a"), field("b.c.d"), field("e")}, Reasons: []string{"x", "y"}}},
-		{abi.Split, Rules{Split: []Split{{"x", `true`}, {"x", `false`}}}, abi.Plan{Routes: []string{"x"}}},
-		{abi.Extract, Rules{Extract: []Extract{
+		{abi.Split, rules.Rules{Split: []rules.Split{{"x", `true`}, {"x", `false`}}}, abi.Plan{Routes: []string{"x"}}},
+		{abi.Extract, rules.Rules{Extract: []rules.Extract{
 			{Point: "p", When: "a", Attributes: map[string]string{"y": "c", "x": "a"}},
 			{Point: "q", When: "b"},
 			{Point: "p", When: "a", Value: "d", Attributes: map[string]string{"x": "e", "a": "f"}},
@@ -172,7 +174,7 @@ func TestPlan(t *testing.T) {
 			Points: []abi.Point{{Name: "p", Attributes: []string{"a", "x", "y"}}, {Name: "q"}},
 		}},
 	} {
-		p, err := Compile(test.kind, test.rules)
+		p, err := rules.Compile(test.kind, test.rules)
 		if err != nil {
 			t.Fatal(err)
 		}

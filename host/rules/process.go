@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/rules/expr"
 )
 
 // Process answers a batch into out, whose memory it reuses: a filter sets Keep
@@ -45,10 +46,10 @@ func (p *Program) check(b *abi.Batch) error {
 }
 
 // first is the answer of the first rule that holds, or -1.
-func (p *Program) first(r row) int {
+func (p *Program) first(r expr.Row) int {
 	for i := range p.rules {
-		if p.rules[i].when.eval(r).isTrue() {
-			return p.rules[i].answer
+		if p.rules[i].When.Eval(r).Holds() {
+			return p.rules[i].Answer
 		}
 	}
 	return -1
@@ -60,7 +61,7 @@ func (p *Program) filter(b *abi.Batch, out *abi.Output) {
 	clear(out.Keep)
 	clear(out.Reasons)
 	for i := range b.Rows {
-		if reason := p.first(row{b.Columns, i}); reason >= 0 {
+		if reason := p.first(expr.Row{Columns: b.Columns, Index: i}); reason >= 0 {
 			out.Reasons[i] = uint8(reason)
 		} else {
 			abi.SetBit(out.Keep, i)
@@ -72,7 +73,7 @@ func (p *Program) split(b *abi.Batch, out *abi.Output) {
 	out.Routes = resize(out.Routes, b.Rows)
 	for i := range b.Rows {
 		out.Routes[i] = abi.NoRoute
-		if route := p.first(row{b.Columns, i}); route >= 0 {
+		if route := p.first(expr.Row{Columns: b.Columns, Index: i}); route >= 0 {
 			out.Routes[i] = uint16(route)
 		}
 	}
@@ -83,27 +84,27 @@ func (p *Program) extract(b *abi.Batch, out *abi.Output) {
 	out.Attributes = out.Attributes[:0]
 	out.BadValues = out.BadValues[:0]
 	for i := range b.Rows {
-		r := row{b.Columns, i}
+		r := expr.Row{Columns: b.Columns, Index: i}
 		for j := range p.rules {
-			if p.rules[j].when.eval(r).isTrue() {
+			if p.rules[j].When.Eval(r).Holds() {
 				p.measure(&p.rules[j], r, out)
 			}
 		}
 	}
 }
 
-func (p *Program) measure(rule *rule, r row, out *abi.Output) {
+func (p *Program) measure(rule *Checked, r expr.Row, out *abi.Output) {
 	x := 1.0
-	if rule.value != nil {
+	if rule.Value != nil {
 		var ok bool
-		if x, ok = rule.value.eval(r).number(); !ok {
-			out.BadValues = append(out.BadValues, uint32(r.index))
+		if x, ok = rule.Value.Eval(r).Number(); !ok {
+			out.BadValues = append(out.BadValues, uint32(r.Index))
 			return
 		}
 	}
 	out.Measurements = append(out.Measurements, abi.Measurement{
-		Row:        uint32(r.index),
-		Point:      uint32(rule.answer),
+		Row:        uint32(r.Index),
+		Point:      uint32(rule.Answer),
 		Attributes: p.tuple(rule, r, out),
 		Value:      x,
 	})
@@ -111,39 +112,22 @@ func (p *Program) measure(rule *rule, r row, out *abi.Output) {
 
 // tuple adds the texts of a measurement's attributes to the output and is
 // what refers to them: 0 where none has a value.
-func (p *Program) tuple(rule *rule, r row, out *abi.Output) uint32 {
+func (p *Program) tuple(rule *Checked, r expr.Row, out *abi.Output) uint32 {
 	var tuple [][]byte
-	for _, a := range rule.attrs {
-		text := r.attribute(a.field)
+	for _, a := range rule.Attributes {
+		text := r.Attribute(a.Field)
 		if text == nil {
 			continue
 		}
 		if tuple == nil {
-			tuple = appendTuple(out, len(p.plan.Points[rule.answer].Attributes))
+			tuple = appendTuple(out, len(p.plan.Points[rule.Answer].Attributes))
 		}
-		tuple[a.slot] = text
+		tuple[a.Slot] = text
 	}
 	if tuple == nil {
 		return 0
 	}
 	return uint32(len(out.Attributes))
-}
-
-var falseText, trueText = []byte("false"), []byte("true")
-
-// attribute is the text of a field as an attribute, nil where it has none.
-func (r row) attribute(field int) []byte {
-	switch r.kind(field) {
-	case abi.False:
-		return falseText
-	case abi.True:
-		return trueText
-	case abi.Number, abi.String, abi.Untyped:
-		if text := r.text(field); len(text) > 0 {
-			return text
-		}
-	}
-	return nil
 }
 
 // appendTuple adds a tuple of n nils, in memory of an earlier batch if it can.

@@ -1,4 +1,4 @@
-package rules
+package rules_test
 
 import (
 	"context"
@@ -10,30 +10,32 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/rules"
+	"github.com/seed-6a2d649b/pharos/host/rules/rulestest"
 )
 
-func compile(t testing.TB, rules Rules) *Program {
+func compile(t testing.TB, list rules.Rules) *rules.Program {
 	t.Helper()
-	kind, err := rules.Kind()
+	kind, err := list.Kind()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := Compile(kind, rules)
+	p, err := rules.Compile(kind, list)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-func process(t testing.TB, p *Program, out *abi.Output, beacons ...string) {
+func process(t testing.TB, p *rules.Program, out *abi.Output, beacons ...string) {
 	t.Helper()
-	if err := p.Process(context.Background(), batch(t, p.Plan(), beacons...), out); err != nil {
+	if err := p.Process(context.Background(), rulestest.Batch(t, p.Plan().Fields, beacons...), out); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestFilter(t *testing.T) {
-	p := compile(t, Rules{Drop: []Drop{
+	p := compile(t, rules.Rules{Drop: []rules.Drop{
 		{"asset", `path.endsWith(".css")`},
 		{"bot", `agent.matches("(?i)bot")`},
 		{"asset", `path == "/x.js"`},
@@ -51,7 +53,7 @@ func TestFilter(t *testing.T) {
 }
 
 func TestSplit(t *testing.T) {
-	p := compile(t, Rules{Split: []Split{{"mobile", `os in ["ios", "android"]`}, {"tv", `os == "tvos"`}, {"tv", `tv`}, {"mobile", `tv`}}})
+	p := compile(t, rules.Rules{Split: []rules.Split{{"mobile", `os in ["ios", "android"]`}, {"tv", `os == "tvos"`}, {"tv", `tv`}, {"mobile", `tv`}}})
 	out := &abi.Output{}
 	process(t, p, out, `{"os": "tvos"}`, `{"os": "android"}`, `{"os": 1}`, `{}`, `{"tv": true}`)
 	if diff := cmp.Diff([]uint16{1, 0, abi.NoRoute, abi.NoRoute, 1}, out.Routes); diff != "" {
@@ -60,7 +62,7 @@ func TestSplit(t *testing.T) {
 }
 
 func TestExtract(t *testing.T) {
-	p := compile(t, Rules{Extract: []Extract{
+	p := compile(t, rules.Rules{Extract: []rules.Extract{
 		{Point: "view", When: `true`, Attributes: map[string]string{"image": "img.id", "slot": "slot"}},
 		{Point: "order", When: `type == "purchase"`, Value: `qty * price`},
 		{Point: "view", When: `has(other)`, Attributes: map[string]string{"slot": "other"}},
@@ -103,8 +105,8 @@ func TestExtract(t *testing.T) {
 }
 
 func TestProcessErrors(t *testing.T) {
-	p := compile(t, Rules{Drop: []Drop{{"r", `a == 1 && b`}}})
-	good := batch(t, p.Plan(), `{}`, `{}`)
+	p := compile(t, rules.Rules{Drop: []rules.Drop{{"r", `a == 1 && b`}}})
+	good := rulestest.Batch(t, p.Plan().Fields, `{}`, `{}`)
 	cancelled, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := p.Process(cancelled, good, &abi.Output{}); err != context.Canceled {
@@ -119,7 +121,7 @@ func TestProcessErrors(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	if err := p.Process(context.Background(), batch(t, p.Plan()), &abi.Output{}); err != nil {
+	if err := p.Process(context.Background(), rulestest.Batch(t, p.Plan().Fields), &abi.Output{}); err != nil {
 		t.Errorf("no rows: %v", err)
 	}
 }
@@ -132,31 +134,31 @@ func TestNoGarbage(t *testing.T) {
 	for i := range 200 {
 		beacons = append(beacons, fmt.Sprintf(`{"a": %d.25, "s": "text %d", "b": {"c": "%d"}, "n": null}`, i, i%7, i%3))
 	}
-	for _, rules := range []Rules{
-		{Drop: []Drop{{"r", `s.endsWith("3") || b.c in ["2", "x", 7, n] || a % 2 == 0.25 && size(s) > 3`}}},
-		{Split: []Split{{"r", `a * 2 + 1 > 100 ? s.contains("5") : !has(n)`}}},
-		{Extract: []Extract{{Point: "p", When: `a > 3`, Value: `-a / 2`, Attributes: map[string]string{"x": "b.c", "y": "s"}}, {Point: "q", When: `has(s)`, Value: `s`}}},
+	for _, list := range []rules.Rules{
+		{Drop: []rules.Drop{{"r", `s.endsWith("3") || b.c in ["2", "x", 7, n] || a % 2 == 0.25 && size(s) > 3`}}},
+		{Split: []rules.Split{{"r", `a * 2 + 1 > 100 ? s.contains("5") : !has(n)`}}},
+		{Extract: []rules.Extract{{Point: "p", When: `a > 3`, Value: `-a / 2`, Attributes: map[string]string{"x": "b.c", "y": "s"}}, {Point: "q", When: `has(s)`, Value: `s`}}},
 	} {
-		p := compile(t, rules)
-		b, out := batch(t, p.Plan(), beacons...), &abi.Output{}
+		p := compile(t, list)
+		b, out := rulestest.Batch(t, p.Plan().Fields, beacons...), &abi.Output{}
 		ctx := context.Background()
 		if n := testing.AllocsPerRun(20, func() {
 			if err := p.Process(ctx, b, out); err != nil {
 				t.Fatal(err)
 			}
 		}); n != 0 {
-			t.Errorf("%v: %v allocations a batch", rules, n)
+			t.Errorf("%v: %v allocations a batch", list, n)
 		}
 	}
 }
 
 func BenchmarkFilter(b *testing.B) {
-	p := compile(b, Rules{Drop: []Drop{{"asset", `path.endsWith(".css") || path.endsWith(".js")`}, {"bot", `status == 404 && agent.contains("bot")`}}})
+	p := compile(b, rules.Rules{Drop: []rules.Drop{{"asset", `path.endsWith(".css") || path.endsWith(".js")`}, {"bot", `status == 404 && agent.contains("bot")`}}})
 	var beacons []string
 	for i := range 1000 {
 		beacons = append(beacons, fmt.Sprintf(`path=/a/%d&status=200&agent=Mozilla`, i))
 	}
-	in, out := batch(b, p.Plan(), beacons...), &abi.Output{}
+	in, out := rulestest.Batch(b, p.Plan().Fields, beacons...), &abi.Output{}
 	for b.Loop() {
 		if err := p.Process(context.Background(), in, out); err != nil {
 			b.Fatal(err)

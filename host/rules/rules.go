@@ -1,27 +1,25 @@
 // Package rules is a plugin that needs no module: lists of conditions in CEL's
 // syntax over a beacon's fields, that drop beacons, choose their route, or
-// measure them. cel-go parses them; a plain tree walk evaluates them, with the
-// meaning that docs/rules.md gives: beacons have no schema, so rules differ
-// from CEL in what they make of missing and differently typed values.
+// measure them. Package expr is the language of one expression; this package
+// makes the lists a Program.
 //
-// A program answers batches through the same types as a WebAssembly plugin,
-// and is the reference of what a rule means.
+// A program answers batches through the same types as a WebAssembly plugin. It
+// is the reference of what rules mean, a plain tree walk: the stream runs the
+// module that is made of it, which must answer the same.
 package rules
 
 import (
 	"fmt"
 
 	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/rules/expr"
 )
 
-// Bounds of a list of rules, beside those of every plan (package abi).
+// Bounds of a list of rules, beside those of every plan (package abi) and of an
+// expression (package expr).
 const (
-	MaxRules       = 1000                      // of a drop or split list
-	MaxMeasures    = abi.MaxMeasurementsPerRow // rules of an extract list
-	MaxExpression  = 32 << 10                  // bytes of one expression
-	MaxDepth       = 100                       // nesting of one expression
-	MaxRegexp      = 1000                      // bytes of a regular expression
-	MaxRegexpSteps = 10_000                    // instructions of a compiled regular expression
+	MaxRules    = 1000                      // of a drop or split list
+	MaxMeasures = abi.MaxMeasurementsPerRow // rules of an extract list
 )
 
 // Drop is a rule of a filter: the first whose When holds drops the beacon.
@@ -74,26 +72,42 @@ func (r Rules) Kind() (abi.Kind, error) {
 	return "", fmt.Errorf("rules of several kinds (%v): give one of drop, split, extract, and the others to another plugin", kinds)
 }
 
-// rule is one compiled rule.
-type rule struct {
-	when   *node
-	answer int // index of the reason, route or point in the plan
-	value  *node
-	attrs  []attribute
+// Checked is one rule of a program. Where When holds it answers: a filter and a
+// splitter by the first rule that holds, an extractor by every one, in order.
+type Checked struct {
+	When   *expr.Node
+	Answer int // index of the reason, route or point in the plan; -1 of an extractor that measures nothing
+
+	// Of an extractor's rule:
+	Value      *expr.Node // the measurement's value, which is a bad one where it comes to no number; nil is 1
+	Attributes []Attribute
+	Sets       []Set // take effect after the rule's measurement, all at once
 }
 
-// attribute is where the text of one attribute of a measurement is found.
-type attribute struct {
-	slot  int // index in the point's attributes
-	field int // index in the plan's fields
+// Attribute is one attribute of a measurement: its text is that of the field,
+// as Row.Attribute has it.
+type Attribute struct {
+	Slot  int    // index in the point's attributes
+	Path  string // of the field
+	Field int    // index of the path in the plan's fields
 }
+
+// Set gives a cell of the row's session another value. One that is no number, NaN
+// or infinite leaves the cell as it is, and is counted by the counter BadSet.
+type Set struct {
+	Cell  int // index in the plan's cells
+	Value *expr.Node
+}
+
+// BadSet is the name of the counter, the plan's only one where a rule has Sets.
+const BadSet = "bad_set"
 
 // Program is a compiled list of rules. It does not change, and may be used by
 // any number of goroutines at once, each with an Output of its own.
 type Program struct {
 	kind  abi.Kind
 	plan  abi.Plan
-	rules []rule
+	rules []Checked
 }
 
 // Kind is what the program does with a batch.
@@ -104,3 +118,6 @@ func (p *Program) Kind() abi.Kind { return p.kind }
 // the rules that name them first; a point's attributes are those of all its
 // rules, sorted by name. The caller must not change it.
 func (p *Program) Plan() *abi.Plan { return &p.plan }
+
+// Checked are the rules, in order. The caller must not change them.
+func (p *Program) Checked() []Checked { return p.rules }

@@ -1,4 +1,4 @@
-package rules
+package expr
 
 import (
 	"regexp"
@@ -16,31 +16,31 @@ import (
 )
 
 // binary are the operators of two operands, by cel-go's names for them.
-var binary = map[string]op{
-	operators.LogicalAnd:    opAnd,
-	operators.LogicalOr:     opOr,
-	operators.Equals:        opEqual,
-	operators.NotEquals:     opNotEqual,
-	operators.Less:          opLess,
-	operators.LessEquals:    opLessEqual,
-	operators.Greater:       opGreater,
-	operators.GreaterEquals: opGreaterEqual,
-	operators.Add:           opAdd,
-	operators.Subtract:      opSubtract,
-	operators.Multiply:      opMultiply,
-	operators.Divide:        opDivide,
-	operators.Modulo:        opModulo,
+var binary = map[string]Op{
+	operators.LogicalAnd:    OpAnd,
+	operators.LogicalOr:     OpOr,
+	operators.Equals:        OpEqual,
+	operators.NotEquals:     OpNotEqual,
+	operators.Less:          OpLess,
+	operators.LessEquals:    OpLessEqual,
+	operators.Greater:       OpGreater,
+	operators.GreaterEquals: OpGreaterEqual,
+	operators.Add:           OpAdd,
+	operators.Subtract:      OpSubtract,
+	operators.Multiply:      OpMultiply,
+	operators.Divide:        OpDivide,
+	operators.Modulo:        OpModulo,
 }
 
 // methods are the functions of a text, called as text.name(argument).
-var methods = map[string]op{
-	"startsWith": opStartsWith,
-	"endsWith":   opEndsWith,
-	"contains":   opContains,
+var methods = map[string]Op{
+	"startsWith": OpStartsWith,
+	"endsWith":   OpEndsWith,
+	"contains":   OpContains,
 }
 
 // check turns an expression into a node, or notes why it can not be one.
-func (k *checker) check(e ast.Expr) *node {
+func (k *checker) check(e ast.Expr) *Node {
 	switch e.Kind() {
 	case ast.LiteralKind:
 		return k.literal(e)
@@ -58,26 +58,26 @@ func (k *checker) check(e ast.Expr) *node {
 	return k.refuse(k.offset(e), "rules have no comprehensions")
 }
 
-func (k *checker) literal(e ast.Expr) *node {
+func (k *checker) literal(e ast.Expr) *Node {
 	switch v := e.AsLiteral().(type) {
 	case types.Bool:
-		return &node{val: boolean(bool(v))}
+		return &Node{Value: boolean(bool(v))}
 	case types.Int:
-		return &node{val: number(float64(v))}
+		return &Node{Value: number(float64(v))}
 	case types.Uint:
-		return &node{val: number(float64(v))}
+		return &Node{Value: number(float64(v))}
 	case types.Double:
-		return &node{val: number(float64(v))}
+		return &Node{Value: number(float64(v))}
 	case types.String:
-		return &node{val: value{kind: abi.String, text: []byte(v)}}
+		return &Node{Value: Value{Kind: abi.String, Text: []byte(v)}}
 	case types.Null:
-		return &node{val: value{kind: abi.Null}}
+		return &Node{Value: Value{Kind: abi.Null}}
 	}
 	return k.refuse(k.offset(e), "rules have no %s", e.AsLiteral().Type().TypeName())
 }
 
 // path is the field that a chain of dots and constant indexes names.
-func (k *checker) path(e ast.Expr) *node {
+func (k *checker) path(e ast.Expr) *Node {
 	path, ok := k.pathOf(e)
 	if !ok {
 		return nil
@@ -85,7 +85,7 @@ func (k *checker) path(e ast.Expr) *node {
 	if len(path) > abi.MaxFieldBytes {
 		return k.refuse(k.offset(e), "a path of %d bytes, and %d are allowed", len(path), abi.MaxFieldBytes)
 	}
-	return &node{op: opField, field: k.field(path)}
+	return &Node{Op: OpField, Path: path}
 }
 
 // pathOf is the dotted path that an expression names.
@@ -151,7 +151,7 @@ func (k *checker) segment(e ast.Expr, name string) bool {
 	return true
 }
 
-func (k *checker) call(e ast.Expr) *node {
+func (k *checker) call(e ast.Expr) *Node {
 	call := e.AsCall()
 	name, args := call.FunctionName(), call.Args()
 	if call.IsMemberFunction() {
@@ -162,12 +162,12 @@ func (k *checker) call(e ast.Expr) *node {
 	}
 	switch {
 	case name == operators.LogicalNot:
-		return k.node(opNot, args)
+		return k.node(OpNot, args)
 	case name == operators.Negate:
 		k.arithmetic(args)
-		return k.node(opNegate, args)
+		return k.node(OpNegate, args)
 	case name == operators.Conditional:
-		return k.node(opCond, args)
+		return k.node(OpCond, args)
 	case name == operators.Index:
 		return k.path(e)
 	case name == operators.In:
@@ -175,19 +175,19 @@ func (k *checker) call(e ast.Expr) *node {
 	case name == "has" && len(args) == 1:
 		return k.has(args[0])
 	case name == "size" && len(args) == 1:
-		return k.node(opSize, args)
+		return k.node(OpSize, args)
 	case name == "matches" && len(args) == 2:
 		return k.matches(args[0], args[1])
 	}
 	return k.unknown(e, name, len(args), "has(path), size(x), matches(x, \"re\")")
 }
 
-func (k *checker) memberCall(e ast.Expr, name string, target ast.Expr, args []ast.Expr) *node {
+func (k *checker) memberCall(e ast.Expr, name string, target ast.Expr, args []ast.Expr) *Node {
 	switch o, ok := methods[name]; {
 	case ok && len(args) == 1:
 		return k.node(o, []ast.Expr{target, args[0]})
 	case name == "size" && len(args) == 0:
-		return k.node(opSizeMethod, []ast.Expr{target})
+		return k.node(OpSizeMethod, []ast.Expr{target})
 	case name == "matches" && len(args) == 1:
 		return k.matches(target, args[0])
 	}
@@ -195,7 +195,7 @@ func (k *checker) memberCall(e ast.Expr, name string, target ast.Expr, args []as
 }
 
 // unknown refuses a call, at its name: the call itself stands at its bracket.
-func (k *checker) unknown(e ast.Expr, name string, args int, known string) *node {
+func (k *checker) unknown(e ast.Expr, name string, args int, known string) *Node {
 	offset := k.offset(e)
 	before := string([]rune(k.source)[:offset])
 	if strings.HasSuffix(before, name) {
@@ -205,14 +205,14 @@ func (k *checker) unknown(e ast.Expr, name string, args int, known string) *node
 }
 
 // node checks the operands of an operation.
-func (k *checker) node(o op, args []ast.Expr) *node {
-	n := &node{op: o}
+func (k *checker) node(o Op, args []ast.Expr) *Node {
+	n := &Node{Op: o}
 	for _, arg := range args {
 		if a := k.check(arg); a != nil {
-			n.args = append(n.args, a)
+			n.Args = append(n.Args, a)
 		}
 	}
-	if len(n.args) < len(args) {
+	if len(n.Args) < len(args) {
 		return nil
 	}
 	return n
@@ -220,11 +220,11 @@ func (k *checker) node(o op, args []ast.Expr) *node {
 
 // binary checks an operation of two operands, and refuses what CEL gives a
 // meaning that rules do not have.
-func (k *checker) binary(e ast.Expr, o op, args []ast.Expr) *node {
+func (k *checker) binary(e ast.Expr, o Op, args []ast.Expr) *Node {
 	switch {
-	case o >= opNotEqual && o <= opGreaterEqual && (isNull(args[0]) || isNull(args[1])):
+	case o >= OpNotEqual && o <= OpGreaterEqual && (isNull(args[0]) || isNull(args[1])):
 		return k.refuse(k.offset(e), "null can only be compared by ==; that there is a value is has(path)")
-	case o >= opAdd && o <= opModulo:
+	case o >= OpAdd && o <= OpModulo:
 		k.arithmetic(args)
 	}
 	return k.node(o, args)
@@ -248,12 +248,12 @@ func (k *checker) arithmetic(args []ast.Expr) {
 	}
 }
 
-func (k *checker) has(arg ast.Expr) *node {
+func (k *checker) has(arg ast.Expr) *Node {
 	switch {
 	case arg.Kind() == ast.IdentKind, arg.Kind() == ast.SelectKind,
 		arg.Kind() == ast.CallKind && arg.AsCall().FunctionName() == operators.Index:
 		if n := k.path(arg); n != nil {
-			return &node{op: opHas, field: n.field}
+			return &Node{Op: OpHas, Path: n.Path}
 		}
 		return nil
 	}
@@ -261,7 +261,7 @@ func (k *checker) has(arg ast.Expr) *node {
 }
 
 // in compares with each element of a list, its literal strings through a set.
-func (k *checker) in(args []ast.Expr) *node {
+func (k *checker) in(args []ast.Expr) *Node {
 	if args[1].Kind() != ast.ListKind {
 		k.refuse(k.offset(args[1]), "the right side of in is a list, written out")
 		return nil
@@ -270,36 +270,37 @@ func (k *checker) in(args []ast.Expr) *node {
 	if len(list.OptionalIndices()) > 0 {
 		return k.refuse(k.offset(args[1]), "rules have no optional elements")
 	}
-	all := k.node(opIn, append([]ast.Expr{args[0]}, list.Elements()...))
+	all := k.node(OpIn, append([]ast.Expr{args[0]}, list.Elements()...))
 	if all == nil {
 		return nil
 	}
-	n := &node{op: opIn, args: all.args[:1]}
-	for _, element := range all.args[1:] {
-		if element.op != opConst || element.val.kind != abi.String {
-			n.args = append(n.args, element)
+	n := &Node{Op: OpIn, Args: all.Args[:1]}
+	var texts []string
+	for _, element := range all.Args[1:] {
+		if element.Op != OpConst || element.Value.Kind != abi.String {
+			n.Args = append(n.Args, element)
 			continue
 		}
-		if n.set == nil {
-			n.set = map[string]struct{}{}
-		}
-		n.set[string(element.val.text)] = struct{}{}
+		texts = append(texts, string(element.Value.Text))
+	}
+	if texts != nil {
+		n.Set = NewSet("", texts)
 	}
 	return n
 }
 
-func (k *checker) matches(text, pattern ast.Expr) *node {
+func (k *checker) matches(text, pattern ast.Expr) *Node {
 	var re *regexp.Regexp
 	if s, ok := pattern.AsLiteral().(types.String); pattern.Kind() != ast.LiteralKind || !ok {
 		k.refuse(k.offset(pattern), "the regular expression of matches is a string, written out")
 	} else {
 		re = k.regexp(k.offset(pattern), string(s))
 	}
-	n := k.node(opMatches, []ast.Expr{text})
+	n := k.node(OpMatches, []ast.Expr{text})
 	if n == nil || re == nil {
 		return nil
 	}
-	n.re = re
+	n.Regexp = re
 	return n
 }
 

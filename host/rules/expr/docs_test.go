@@ -1,15 +1,19 @@
-package rules
+package expr_test
 
 import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/rules/expr"
+	"github.com/seed-6a2d649b/pharos/host/rules/rulestest"
 )
 
 // TestDocs runs the examples of docs/rules.md: every row of three cells whose
 // first two are code.
 func TestDocs(t *testing.T) {
-	page, err := os.ReadFile("../../docs/rules.md")
+	page, err := os.ReadFile("../../../docs/rules.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,13 +28,13 @@ func TestDocs(t *testing.T) {
 			continue
 		}
 		examples++
-		c, n := compileExpression(source)
+		n, errs := (&expr.Scope{}).Parse(source)
 		if n == nil {
-			t.Errorf("line %d: %s: %v", i+1, source, c.errors)
+			t.Errorf("line %d: %s: %v", i+1, source, errs)
 			continue
 		}
-		b := batch(t, &c.program.plan, beacon)
-		if got := show(n.eval(row{b.Columns, 0})); got != want {
+		lookup := func(path string) abi.Value { return rulestest.Lookup(t, beacon, path) }
+		if got := rulestest.Show(eval(n, lookup)); got != want {
 			t.Errorf("line %d: %s of %s is %s, and the page says %s", i+1, source, beacon, got, want)
 		}
 	}

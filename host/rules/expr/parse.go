@@ -1,4 +1,4 @@
-package rules
+package expr
 
 import (
 	"fmt"
@@ -38,32 +38,24 @@ func parseBy(source string, choice parser.Option) (*ast.AST, []*common.Error) {
 	return tree, errs.GetErrors()
 }
 
-// expression parses and checks one expression of a rule. Where it is at fault
-// the fault is noted and the result is nil.
-func (c *compiler) expression(rule int, part, source string) *node {
-	if len(source) > MaxExpression {
-		c.fail(rule, part, fmt.Sprintf("an expression of %d bytes, and %d are allowed", len(source), MaxExpression))
-		return nil
+// parse parses and checks the source.
+func (k *checker) parse() *Node {
+	if len(k.source) > MaxExpression {
+		return k.fail(0, 0, fmt.Sprintf("an expression of %d bytes, and %d are allowed", len(k.source), MaxExpression))
 	}
-	if !utf8.ValidString(source) {
-		c.fail(rule, part, "the expression is not UTF-8")
-		return nil
+	if !utf8.ValidString(k.source) {
+		return k.fail(0, 0, "the expression is not UTF-8")
 	}
-	tree, found := parse(source)
+	tree, found := parse(k.source)
+	for _, e := range found[:min(len(found), maxSyntaxErrors)] {
+		k.fail(max(e.Location.Line(), 1), max(e.Location.Column(), 0)+1, parseMessage(e.Message))
+	}
 	if len(found) > 0 {
-		for _, e := range found[:min(len(found), maxSyntaxErrors)] {
-			line, column := e.Location.Line(), e.Location.Column()
-			c.errors = append(c.errors, &Error{rule, part, max(line, 1), max(column, 0) + 1, parseMessage(e.Message)})
-		}
 		return nil
 	}
-	k := &checker{compiler: c, rule: rule, part: part, source: source, info: tree.SourceInfo()}
-	k.doubled(source)
-	n := k.check(tree.Expr())
-	if k.failed {
-		return nil
-	}
-	return n
+	k.info = tree.SourceInfo()
+	k.doubled(k.source)
+	return k.check(tree.Expr())
 }
 
 // parseMessage is what the parser says, in the tone of our own messages.
@@ -80,20 +72,21 @@ func parseMessage(message string) string {
 
 // checker turns the tree of one expression into nodes.
 type checker struct {
-	*compiler
-	rule   int
-	part   string
+	scope  *Scope
 	source string
 	info   *ast.SourceInfo
-	failed bool
+	errors Errors
+}
+
+func (k *checker) fail(line, column int, message string) *Node {
+	k.errors = append(k.errors, &Error{line, column, message})
+	return nil
 }
 
 // refuse notes a fault at a character offset.
-func (k *checker) refuse(offset int32, format string, args ...any) *node {
+func (k *checker) refuse(offset int32, format string, args ...any) *Node {
 	l := k.info.GetLocationByOffset(offset)
-	k.errors = append(k.errors, &Error{k.rule, k.part, l.Line(), l.Column() + 1, fmt.Sprintf(format, args...)})
-	k.failed = true
-	return nil
+	return k.fail(l.Line(), l.Column()+1, fmt.Sprintf(format, args...))
 }
 
 // offset is where an expression's own token stands: an operator, a dot, a name.

@@ -1,4 +1,4 @@
-package rules
+package expr_test
 
 import (
 	"fmt"
@@ -15,6 +15,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/rules/expr"
+	"github.com/seed-6a2d649b/pharos/host/rules/rulestest"
 )
 
 // TestAgreesWithCEL compares the tree walk with cel-go's interpreter wherever
@@ -56,22 +58,19 @@ func TestAgreesWithCEL(t *testing.T) {
 			t.Fatalf("%s: %v", source, err)
 		}
 
-		c, node := compileExpression(source)
+		node, errs := (&expr.Scope{}).Parse(source)
 		if node == nil {
-			t.Fatalf("%s: %v", source, c.errors)
+			t.Fatalf("%s: %v", source, errs)
 		}
-		fields := map[string]field{
+		beacon := map[string]abi.Value{
 			"n": numberField(n), "m": numberField(m), "o.n": numberField(on),
-			"s": {abi.String, s}, "u": {abi.String, u}, "o.s": {abi.String, os},
-			"b": {map[bool]abi.ValueKind{true: abi.True, false: abi.False}[b], ""},
-			"z": {abi.Null, ""},
+			"s": textField(s), "u": textField(u), "o.s": textField(os),
+			"b": {Kind: map[bool]abi.ValueKind{true: abi.True, false: abi.False}[b]},
+			"z": {Kind: abi.Null},
 		}
-		var columns []abi.Column
-		for _, f := range c.program.plan.Fields {
-			columns = append(columns, column([]field{fields[f.Name]}))
-		}
-		if got, want := node.eval(row{columns, 0}), showCEL(t, out); show(got) != want {
-			t.Fatalf("%s\nrules: %s\nCEL:   %s", source, show(got), want)
+		got := rulestest.Show(eval(node, func(path string) abi.Value { return beacon[path] }))
+		if want := showCEL(t, out); got != want {
+			t.Fatalf("%s\nrules: %s\nCEL:   %s", source, got, want)
 		}
 	})
 }
@@ -81,8 +80,23 @@ var (
 	texts   = []string{"", "a", "b", "ab", "aB", "naïve", "日本", "z", "\x00", "5"}
 )
 
-func numberField(f float64) field {
-	return field{abi.Number, strconv.FormatFloat(f, 'g', -1, 64)}
+func numberField(f float64) abi.Value {
+	return abi.Value{Kind: abi.Number, Text: strconv.AppendFloat(nil, f, 'g', -1, 64)}
+}
+
+func textField(s string) abi.Value { return abi.Value{Kind: abi.String, Text: []byte(s)} }
+
+// eval is the value of an expression for a beacon.
+func eval(n *expr.Node, lookup func(path string) abi.Value) expr.Value {
+	var fields expr.Fields
+	fields.Bind(n)
+	row := make([]abi.Value, len(fields.Paths))
+	for i, path := range fields.Paths {
+		row[i] = lookup(path)
+	}
+	var b abi.Batch
+	abi.Build(rulestest.AnyFields(fields.Paths), [][]abi.Value{row}, &b)
+	return n.Eval(expr.Row{Columns: b.Columns})
 }
 
 func showCEL(t *rapid.T, v ref.Val) string {
@@ -167,11 +181,11 @@ func FuzzCompile(f *testing.F) {
 		f.Add(source)
 	}
 	f.Fuzz(func(t *testing.T, source string) {
-		c, n := compileExpression(source)
-		if (n == nil) != (len(c.errors) > 0) {
-			t.Fatalf("%q: node %v, errors %v", source, n, c.errors)
+		n, errs := (&expr.Scope{}).Parse(source)
+		if (n == nil) != (len(errs) > 0) {
+			t.Fatalf("%q: node %v, errors %v", source, n, errs)
 		}
-		for _, e := range c.errors {
+		for _, e := range errs {
 			if e.Message == "" || (e.Line > 0) != (e.Column > 0) {
 				t.Fatalf("%q: %#v", source, e)
 			}
@@ -179,16 +193,8 @@ func FuzzCompile(f *testing.F) {
 		if n == nil {
 			return
 		}
-		rows := make([]field, abi.Object+1)
-		for kind := range rows {
-			rows[kind] = field{abi.ValueKind(kind), "1"}
-		}
-		var columns []abi.Column
-		for range c.program.plan.Fields {
-			columns = append(columns, column(rows))
-		}
-		for i := range rows {
-			n.eval(row{columns, i})
+		for kind := abi.Missing; kind <= abi.Object; kind++ {
+			eval(n, func(string) abi.Value { return abi.Value{Kind: kind, Text: []byte("1")} })
 		}
 		if ours, theirs := unparse(t, source, false), unparse(t, source, true); ours != theirs {
 			t.Fatalf("%q is %q, and %q to the other parser", source, ours, theirs)
@@ -198,7 +204,7 @@ func FuzzCompile(f *testing.F) {
 
 // unparse parses a source by one of cel-go's parsers, and writes it out again.
 func unparse(t *testing.T, source string, pratt bool) string {
-	p, err := parser.NewParser(parser.EnablePrattParser(pratt), parser.MaxRecursionDepth(10*MaxDepth))
+	p, err := parser.NewParser(parser.EnablePrattParser(pratt), parser.MaxRecursionDepth(10*expr.MaxDepth))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,97 @@
+package expr
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+	_ "time/tzdata" // so that a zone is known on any machine
+)
+
+// Zone is a time zone as a table: from Starts[i] on, Offsets[i] holds. What the
+// last one says holds for ever.
+type Zone struct {
+	Name    string
+	Starts  []int64 // ms since 1970, ascending; the first is before every event time
+	Offsets []int32 // seconds east of UTC
+}
+
+// zoneEnd is where a zone's table ends: rules of summer time are not known to
+// hold so far ahead.
+var zoneEnd = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+
+var fixedZone = regexp.MustCompile(`^([+-]?)([01][0-9]|2[0-3]):([0-5][0-9])$`)
+
+// LoadZone is the zone of a name: UTC, an offset such as +02:00, or one of the
+// IANA database, such as Europe/Berlin.
+func LoadZone(name string) (*Zone, error) {
+	if m := fixedZone.FindStringSubmatch(name); m != nil {
+		hours, _ := strconv.Atoi(m[2]) // the expression has digits there
+		minutes, _ := strconv.Atoi(m[3])
+		offset := int32(hours*3600 + minutes*60)
+		if m[1] == "-" {
+			offset = -offset
+		}
+		return &Zone{Name: name, Starts: []int64{0}, Offsets: []int32{offset}}, nil
+	}
+	if name == "" || name == "Local" {
+		return nil, fmt.Errorf("%q is no time zone: give UTC, an offset as +02:00, or a name as Europe/Berlin", name)
+	}
+	location, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no time zone: give UTC, an offset as +02:00, or a name as Europe/Berlin", name)
+	}
+	z := &Zone{Name: name}
+	for t := time.UnixMilli(0).In(location); t.Before(zoneEnd); {
+		_, offset := t.Zone()
+		start, end := t.ZoneBounds()
+		if len(z.Starts) == 0 {
+			start = time.UnixMilli(0)
+		}
+		if n := len(z.Offsets); n == 0 || z.Offsets[n-1] != int32(offset) {
+			z.Starts = append(z.Starts, start.UnixMilli())
+			z.Offsets = append(z.Offsets, int32(offset))
+		}
+		if end.IsZero() {
+			break
+		}
+		t = end
+	}
+	return z, nil
+}
+
+// Offset is how many seconds the zone is east of UTC at a time.
+func (z *Zone) Offset(ms int64) int32 {
+	i, found := slices.BinarySearch(z.Starts, ms)
+	if !found {
+		i--
+	}
+	return z.Offsets[max(i, 0)]
+}
+
+// Of is the part of a time, in ms since 1970, in a zone.
+func (p TimePart) Of(ms int64, z *Zone) int {
+	t := time.UnixMilli(ms + 1000*int64(z.Offset(ms))).UTC()
+	switch p {
+	case Milliseconds:
+		return t.Nanosecond() / 1e6
+	case Seconds:
+		return t.Second()
+	case Minutes:
+		return t.Minute()
+	case Hours:
+		return t.Hour()
+	case DayOfWeek:
+		return int(t.Weekday())
+	case DayOfMonth:
+		return t.Day() - 1
+	case Date:
+		return t.Day()
+	case DayOfYear:
+		return t.YearDay() - 1
+	case Month:
+		return int(t.Month()) - 1
+	}
+	return t.Year()
+}
