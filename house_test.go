@@ -38,6 +38,8 @@ var house = map[string]rule{
 	"host/fetch":      {[]string{"abi", "host/trim"}, []string{"oras.land/oras-go", "github.com/opencontainers/image-spec", "github.com/cenkalti/backoff"}, "it brings bytes; what they are worth is for others to say"},
 	"host/trim":       {nil, nil, "files by age: it knows nothing of what is in them"},
 	"host/signature":  {nil, []string{"aead.dev/minisign"}, "who has signed some bytes, whatever they are"},
+	"host/rules/automaton": {nil, nil,
+		"tables by which texts are looked at: it knows neither rules nor modules"},
 	"host/plugin": {[]string{"abi", "host/fetch", "host/signature", "host/wasm", "host/rules", "host/beacon", "host/metric"}, []string{"github.com/santhosh-tekuri/jsonschema", "github.com/hashicorp/go-hclog"},
 		"plugins turn rows into verdicts; where rows come from and go to is the stages' business"},
 	"host/rollout": {[]string{"abi", "host/plugin", "host/beacon", "host/metric"}, []string{"github.com/cespare/xxhash", "github.com/hashicorp/go-hclog"},
