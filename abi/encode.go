@@ -100,7 +100,7 @@ func (l *Layout) Place(b *Batch, caps Capacity) (int, error) {
 			p.data = area(8 * b.Rows)
 		case Bool:
 			p.data = area(bitmap)
-		case Any:
+		case Any, Kinds:
 			p.data = area(b.Rows)
 		case Str:
 			if c.Dict {
@@ -168,7 +168,7 @@ func (c *Column) check(f *Field, rows int) error {
 		ok = ok && len(c.F64) == rows
 	case Bool:
 		ok = ok && len(c.Bits) >= BitmapBytes(rows)
-	case Any:
+	case Any, Kinds:
 		ok = ok && len(c.Kinds) == rows
 	}
 	switch {
@@ -273,7 +273,7 @@ func (l *Layout) column(dst []byte, i int, c *Column) {
 		writeNumbers(dst[p.data:], c.F64)
 	case Bool:
 		writeBitmap(dst[p.data:], c.Bits, l.rows)
-	case Any:
+	case Any, Kinds:
 		data := dst[p.data : p.data+align(l.rows)]
 		for j, k := range c.Kinds {
 			data[j] = byte(k)

@@ -55,7 +55,7 @@ const (
 	CType      = 0  // a Type
 	CFlags     = 4  // CDict or 0
 	CValidAt   = 8  // bitmap of rows
-	CDataAt    = 12 // I64, F64: 8 bytes a row; Bool: bitmap; dictionary: u32 code a row; Any: u8 ValueKind a row
+	CDataAt    = 12 // I64, F64: 8 bytes a row; Bool: bitmap; dictionary: u32 code a row; Any, Kinds: u8 ValueKind a row
 	CEntries   = 16 // texts: number of them (rows, or entries of the dictionary)
 	COffsetsAt = 20 // texts: u32 each and one more, into the bytes
 	CBytesAt   = 24 // texts: the bytes

@@ -27,7 +27,7 @@ func (v view) column(i int) Column {
 			c.I64 = append(c.I64, int64(binary.LittleEndian.Uint64(v[data+8*r:])))
 		case c.Type == F64:
 			c.F64 = append(c.F64, math.Float64frombits(binary.LittleEndian.Uint64(v[data+8*r:])))
-		case c.Type == Any:
+		case c.Type == Any, c.Type == Kinds:
 			c.Kinds = append(c.Kinds, ValueKind(v[data+r]))
 		case c.Dict:
 			c.Codes = append(c.Codes, v.u32(data+4*r))
@@ -75,7 +75,7 @@ func randomRows(rng *rand.Rand, fields []Field, n int) [][]Value {
 // What a guest reads is what was built, everything is aligned and inside, and
 // padding is zero whatever was there before.
 func TestBatchRoundTrip(t *testing.T) {
-	fields := []Field{{"a", Str, false}, {"b", Str, true}, {"c", I64, false}, {"d", F64, false}, {"e", Bool, false}, {"f", JSON, false}, {"g", Any, false}}
+	fields := []Field{{"a", Str, false}, {"b", Str, true}, {"c", I64, false}, {"d", F64, false}, {"e", Bool, false}, {"f", JSON, false}, {"g", Any, false}, {"g", Kinds, false}}
 	rng := rand.New(rand.NewPCG(1, 2))
 	for n := range 300 {
 		rows := 1 + n%70
@@ -117,7 +117,7 @@ func TestBatchRoundTrip(t *testing.T) {
 					same = got.F64[r] == want.F64[r]
 				case Bool:
 					same = Bit(got.Bits, r) == Bit(want.Bits, r)
-				case Any:
+				case Any, Kinds:
 					same = got.Kinds[r] == want.Kinds[r]
 				}
 				if same && want.hasTexts() && Bit(want.Valid, r) {

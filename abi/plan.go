@@ -36,23 +36,25 @@ func (t Type) String() string {
 		return "json"
 	case Any:
 		return "any"
+	case Kinds:
+		return "kind"
 	}
 	return fmt.Sprintf("type %d", uint8(t))
 }
 
 // ParseType returns the type of that name.
 func ParseType(name string) (Type, error) {
-	for t := Str; t <= Any; t++ {
+	for t := Str; t <= Kinds; t++ {
 		if t.String() == name {
 			return t, nil
 		}
 	}
-	return 0, fmt.Errorf("type %q is none of str, i64, f64, bool, json, any", name)
+	return 0, fmt.Errorf("type %q is none of str, i64, f64, bool, json, any, kind", name)
 }
 
 // MarshalText gives the type's name.
 func (t Type) MarshalText() ([]byte, error) {
-	if t < Str || t > Any {
+	if t < Str || t > Kinds {
 		return nil, fmt.Errorf("%s is no type of a column", t)
 	}
 	return []byte(t.String()), nil
@@ -167,7 +169,7 @@ func (p *Plan) checkFields() error {
 		switch {
 		case f.Name == "" || len(f.Name) > MaxFieldBytes || !printable(f.Name):
 			errs = append(errs, fmt.Errorf("field %d: the name %.40q is not 1 to %d bytes of printable UTF-8", i, f.Name, MaxFieldBytes))
-		case f.Type < Str || f.Type > Any:
+		case f.Type < Str || f.Type > Kinds:
 			errs = append(errs, fmt.Errorf("field %q: type is missing", f.Name))
 		case f.Dict && f.Type != Str:
 			errs = append(errs, fmt.Errorf("field %q: dict is for type str, not %s", f.Name, f.Type))

@@ -64,7 +64,7 @@ func TestParsePlanRefuses(t *testing.T) {
 }
 
 func TestParsePlan(t *testing.T) {
-	text := `{"fields":[{"name":"headers.ua","type":"str","dict":true},{"name":"headers.ua","type":"str"},{"name":"$time","type":"i64"}],` +
+	text := `{"fields":[{"name":"headers.ua","type":"str","dict":true},{"name":"headers.ua","type":"str"},{"name":"$time","type":"i64"},{"name":"headers.ua","type":"kind"}],` +
 		`"points":[{"name":"Bestellung ü","attributes":["img"]}],"cells":[{"name":"c","type":"f64"}],"counters":["n"]}`
 	p, err := ParsePlan(Extract, []byte(text))
 	if err != nil {

@@ -30,9 +30,11 @@ const (
 	Bool Type = 4 // bitmap
 	JSON Type = 5 // the raw bytes of an array or object, laid out as Str
 	Any  Type = 6 // text laid out as Str, and a ValueKind a row
+
+	Kinds Type = 7 // a ValueKind a row, without the text
 )
 
-// ValueKind says what a beacon holds at a path; the Kinds of an Any column.
+// ValueKind says what a beacon holds at a path; the Kinds of an Any or Kinds column.
 type ValueKind uint8
 
 // The kinds of value. Untyped is a value of a query or clf beacon: text that
@@ -53,7 +55,7 @@ const (
 // source, or one of $time, $tenant, $session, $source.
 type Field struct {
 	Name string `json:"name"`
-	Type Type   `json:"type"` // in JSON its name: str, i64, f64, bool, json, any
+	Type Type   `json:"type"` // in JSON its name: str, i64, f64, bool, json, any, kind
 	Dict bool   `json:"dict,omitempty"`
 }
 
@@ -92,7 +94,7 @@ type Column struct {
 	I64     []int64
 	F64     []float64
 	Bits    []byte      // Bool: bitmap of values
-	Kinds   []ValueKind // Any: a row
+	Kinds   []ValueKind // Any, Kinds: a row
 }
 
 // Batch is what one call sees: the planned columns, in the plan's order, and the

@@ -50,7 +50,7 @@ func (c *Column) reset(f Field, rows int) {
 		c.F64 = zeroed(c.F64, rows)
 	case Bool:
 		c.Bits = zeroed(c.Bits, bitmap)
-	case Any:
+	case Any, Kinds:
 		c.Kinds = zeroed(c.Kinds, rows)
 	}
 	if f.Dict {
@@ -85,6 +85,9 @@ func (c *Column) put(r int, v Value, codes map[string]uint32) {
 		if v.Kind > Null {
 			text = v.Text
 		}
+	case Kinds:
+		c.Kinds[r] = v.Kind
+		valid = v.Kind != Missing
 	case Bool:
 		valid = v.Kind == False || v.Kind == True
 		if v.Kind == True {

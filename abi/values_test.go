@@ -68,17 +68,17 @@ func FuzzNumbers(f *testing.F) {
 }
 
 func TestBuild(t *testing.T) {
-	fields := []Field{{"v", Str, false}, {"v", Str, true}, {"v", I64, false}, {"v", F64, false}, {"v", Bool, false}, {"v", JSON, false}, {"v", Any, false}}
+	fields := []Field{{"v", Str, false}, {"v", Str, true}, {"v", I64, false}, {"v", F64, false}, {"v", Bool, false}, {"v", JSON, false}, {"v", Any, false}, {"v", Kinds, false}}
 	kinds := []Value{
 		{}, {Null, nil}, {False, []byte("false")}, {True, []byte("true")}, {Number, []byte("1.50")}, {Number, []byte("7")},
 		{String, []byte("7")}, {String, []byte("")}, {Untyped, []byte("7")}, {Untyped, []byte("x")}, {Array, []byte("[1]")}, {Object, []byte("{}")},
 	}
 	rows := make([][]Value, len(kinds))
 	for i, v := range kinds {
-		rows[i] = []Value{v, v, v, v, v, v, v}
+		rows[i] = []Value{v, v, v, v, v, v, v, v}
 	}
 	// Which rows are valid in each column.
-	want := []string{"001111111100", "001111111100", "000001001000", "000011001000", "001100000000", "000000000011", "011111111111"}
+	want := []string{"001111111100", "001111111100", "000001001000", "000011001000", "001100000000", "000000000011", "011111111111", "011111111111"}
 	var b Batch
 	for range 2 { // again with reused memory
 		Build(fields, rows, &b)

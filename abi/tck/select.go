@@ -55,7 +55,7 @@ func selectColumn(src *abi.Column, rows []int, dst *abi.Column) {
 			if abi.Bit(src.Bits, row) {
 				abi.SetBit(dst.Bits, to)
 			}
-		case abi.Any:
+		case abi.Any, abi.Kinds:
 			dst.Kinds = append(dst.Kinds, src.Kinds[row])
 		}
 		switch {

@@ -14,7 +14,7 @@ import (
 var plan = &abi.Plan{
 	Fields: []abi.Field{
 		{Name: "n", Type: abi.I64}, {Name: "s", Type: abi.Str}, {Name: "s", Type: abi.Str, Dict: true},
-		{Name: "f", Type: abi.F64}, {Name: "b", Type: abi.Bool}, {Name: "a", Type: abi.Any}, {Name: "j", Type: abi.JSON},
+		{Name: "f", Type: abi.F64}, {Name: "b", Type: abi.Bool}, {Name: "a", Type: abi.Any}, {Name: "j", Type: abi.JSON}, {Name: "a", Type: abi.Kinds},
 	},
 	Reasons:  []string{"odd", "other"},
 	Counters: []string{"rows"},

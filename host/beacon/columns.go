@@ -29,10 +29,12 @@ func (b *Batch) column(f *abi.Field, sel []int, c *abi.Column) {
 		c.F64 = zeroed(c.F64, n)
 	case abi.Bool:
 		c.Bits = zeroed(c.Bits, (n+7)/8)
-	case abi.Any:
+	case abi.Kinds:
 		c.Kinds = zeroed(c.Kinds, n)
-		fallthrough
 	default:
+		if f.Type == abi.Any {
+			c.Kinds = zeroed(c.Kinds, n)
+		}
 		if c.Dict {
 			c.Codes = zeroed(c.Codes, n)
 			b.dict.reset(n)
@@ -72,6 +74,12 @@ func (b *Batch) column(f *abi.Field, sel []int, c *abi.Column) {
 				set(c.Bits, i)
 				fallthrough
 			case abi.False:
+				set(c.Valid, i)
+			}
+		}
+	case abi.Kinds:
+		for i, row := range sel {
+			if c.Kinds[i] = b.Row(row).Values[field].Kind; c.Kinds[i] != abi.Missing {
 				set(c.Valid, i)
 			}
 		}

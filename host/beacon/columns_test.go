@@ -9,7 +9,7 @@ import (
 	"github.com/seed-6a2d649b/pharos/abi"
 )
 
-var allTypes = []abi.Type{abi.Str, abi.I64, abi.F64, abi.Bool, abi.JSON, abi.Any}
+var allTypes = []abi.Type{abi.Str, abi.I64, abi.F64, abi.Bool, abi.JSON, abi.Any, abi.Kinds}
 
 // cell is what a column says of a row, in comparable form.
 type cell struct {
@@ -30,6 +30,8 @@ func read(c *abi.Column, i int) cell {
 		x.f = c.F64[i]
 	case abi.Bool:
 		x.b = bit(c.Bits, i)
+	case abi.Kinds:
+		x.kind = c.Kinds[i]
 	case abi.Any:
 		x.kind = c.Kinds[i]
 		fallthrough
@@ -64,6 +66,8 @@ func plain(v refValue, t abi.Type) (x cell) {
 		}
 	case abi.Any:
 		x = cell{valid: v.Kind != abi.Missing, kind: v.Kind, text: v.Text}
+	case abi.Kinds:
+		x = cell{valid: v.Kind != abi.Missing, kind: v.Kind}
 	case abi.Bool:
 		x = cell{valid: v.Kind == abi.True || v.Kind == abi.False, b: v.Kind == abi.True}
 	case abi.F64:
@@ -137,7 +141,7 @@ func checkForm(t *testing.T, f abi.Field, c *abi.Column, rows int) {
 	dict := f.Type == abi.Str && f.Dict
 	if c.Type != f.Type || c.Dict != dict || len(c.Valid) != bitmap || len(c.I64) != has(f.Type == abi.I64, rows) ||
 		len(c.F64) != has(f.Type == abi.F64, rows) || len(c.Bits) != has(f.Type == abi.Bool, bitmap) ||
-		len(c.Kinds) != has(f.Type == abi.Any, rows) || len(c.Codes) != has(dict, rows) || !dict && len(c.Offsets) != has(text, rows+1) {
+		len(c.Kinds) != has(f.Type == abi.Any || f.Type == abi.Kinds, rows) || len(c.Codes) != has(dict, rows) || !dict && len(c.Offsets) != has(text, rows+1) {
 		t.Fatalf("%+v of %d rows has the form %+v", f, rows, c)
 	}
 	if rows%8 != 0 && bitmap > 0 && c.Valid[bitmap-1]>>(rows%8) != 0 {
@@ -180,6 +184,9 @@ func TestTypes(t *testing.T) {
 		{JSON, `{"a":9223372036854775808}`, abi.I64, cell{}},
 		{JSON, `{"a":1e999}`, abi.F64, cell{valid: true, f: math.Inf(1)}},
 		{JSON, `{"a":null}`, abi.Any, cell{valid: true, kind: abi.Null}},
+		{JSON, `{"a":null}`, abi.Kinds, cell{valid: true, kind: abi.Null}},
+		{Query, `a=5`, abi.Kinds, cell{valid: true, kind: abi.Untyped}},
+		{JSON, `{"b":5}`, abi.Kinds, cell{}},
 		{JSON, `{"a":null}`, abi.Str, cell{}},
 		{JSON, `{"a":""}`, abi.Str, cell{valid: true}},
 		{JSON, `{"a":true}`, abi.Str, cell{valid: true, text: "true"}},

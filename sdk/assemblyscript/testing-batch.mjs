@@ -22,7 +22,7 @@ export function write(v) {
 }
 
 const KINDS = { filter: 1, split: 2, extract: 3 };
-const TYPES = { str: 1, i64: 2, f64: 3, bool: 4, json: 5, any: 6 };
+const TYPES = { str: 1, i64: 2, f64: 3, bool: 4, json: 5, any: 6, kind: 7 };
 const MISSING = 0, NULL = 1, FALSE = 2, TRUE = 3, NUMBER = 4, STRING = 5, UNTYPED = 6, ARRAY = 7, OBJECT = 8;
 const DEFAULTS = { $time: [NUMBER, "0"], $tenant: [STRING, "tenant"], $session: [STRING, "session"], $source: [STRING, "source"] };
 
@@ -120,7 +120,7 @@ function column(out, i, field, vector) {
   if (field.type === "i64") data = bytesOf(BigInt64Array.from(texts, (t) => (/[.eE]/.test(t) ? BigInt(Number(t)) : BigInt(t || 0))));
   if (field.type === "f64") data = bytesOf(Float64Array.from(numbers));
   if (field.type === "bool") data = bits(values.map(([kind]) => kind === TRUE));
-  if (field.type === "any") data = Uint8Array.from(values, ([kind]) => kind);
+  if (field.type === "any" || field.type === "kind") data = Uint8Array.from(values, ([kind]) => kind);
   if (field.dict) data = bytesOf(Uint32Array.from(texts, (t, row) => (ok[row] ? dictionary.indexOf(t) : 0)));
   const descriptor = [TYPES[field.type], field.dict ? 1 : 0, out.area(bits(ok)), out.area(data), 0, 0, 0, 0];
   if (["str", "json", "any"].includes(field.type)) {

@@ -37,8 +37,8 @@ typedef struct ph_header ph_batch;
 
 enum { PH_OK = 0, PH_TOO_SMALL = 1, PH_ERROR = 2 };
 enum { PH_NO_ROUTE = 0xFFFF };
-enum { PH_STR = 1, PH_I64 = 2, PH_F64 = 3, PH_BOOL = 4, PH_JSON = 5, PH_ANY = 6 };
-/* Kinds of values in an any column. */
+enum { PH_STR = 1, PH_I64 = 2, PH_F64 = 3, PH_BOOL = 4, PH_JSON = 5, PH_ANY = 6, PH_KIND = 7 };
+/* Kinds of values in an any or kind column. */
 enum { PH_MISSING, PH_NULL, PH_FALSE, PH_TRUE, PH_NUMBER, PH_STRING, PH_UNTYPED, PH_ARRAY, PH_OBJECT };
 
 /* Header of a batch; positions are relative to it. */

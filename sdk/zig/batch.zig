@@ -4,7 +4,7 @@
 const std = @import("std");
 const Json = @import("json.zig").Json;
 
-/// What an `any` column holds at a row.
+/// What an `any` or `kind` column holds at a row.
 pub const ValueKind = enum(u8) {
     missing,
     null,
@@ -88,7 +88,7 @@ pub const Column = struct {
         return null;
     }
 
-    /// The kind of a row's value in an any column.
+    /// The kind of a row's value in an any or kind column.
     pub fn kind(self: *const Column, row: usize) ValueKind {
         return @enumFromInt(self.kinds[row]);
     }
@@ -167,7 +167,7 @@ pub const Batch = extern struct {
             2 => c.ints = self.area(i64, d.data_at, self.rows),
             3 => c.floats = self.area(f64, d.data_at, self.rows),
             4 => c.bools = self.area(u8, d.data_at, bitmap),
-            6 => c.kinds = self.area(u8, d.data_at, self.rows),
+            6, 7 => c.kinds = self.area(u8, d.data_at, self.rows),
             else => if (d.flags & 1 != 0) {
                 c.codes = self.area(u32, d.data_at, self.rows);
             },

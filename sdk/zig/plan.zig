@@ -6,7 +6,7 @@ const std = @import("std");
 pub const Kind = enum { filter, split, extract };
 
 /// The type of a column, or (i64 and f64) of a session cell.
-pub const Type = enum { str, i64, f64, bool, json, any };
+pub const Type = enum { str, i64, f64, bool, json, any, kind };
 
 /// Says what a plugin is.
 pub const Manifest = struct {

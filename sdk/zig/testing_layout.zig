@@ -140,7 +140,7 @@ pub const Layout = struct {
             switch (field.type) {
                 .i64 => try data.appendSlice(a, std.mem.asBytes(&@as(i64, if (ok) Json.of(text).integer().? else 0))),
                 .f64 => try data.appendSlice(a, std.mem.asBytes(&@as(f64, if (ok) Json.of(text).number().? else 0))),
-                .any => try data.append(a, @intFromEnum(v.kind)),
+                .any, .kind => try data.append(a, @intFromEnum(v.kind)),
                 else => {},
             }
             if (!field.dict) {
@@ -289,7 +289,7 @@ fn has(t: pharos.Type, v: Value) bool {
         .f64 => is_number,
         .bool => v.kind == .false or v.kind == .true,
         .json => v.kind == .array or v.kind == .object,
-        .any => v.kind != .missing,
+        .any, .kind => v.kind != .missing,
     };
 }
 

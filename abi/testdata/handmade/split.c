@@ -13,7 +13,7 @@ static const char manifest[] =
     "{\"kind\": \"split\", \"name\": \"handmade-split\", \"version\": \"1.0.0\"}";
 static const char plan[] =
     "{\"fields\": [{\"name\": \"cart.price\", \"type\": \"f64\"}, {\"name\": \"cart\", \"type\": \"any\"},"
-    " {\"name\": \"$source\", \"type\": \"str\"}],"
+    " {\"name\": \"$source\", \"type\": \"str\"}, {\"name\": \"cart\", \"type\": \"kind\"}],"
     " \"routes\": [\"expensive\", \"structured\", \"null\", \"yes\", \"mobile\"]}";
 enum { EXPENSIVE, STRUCTURED, NIL, YES, MOBILE, NO_OPINION = 0xffff };
 
@@ -43,9 +43,9 @@ EXPORT(pharos_alloc) u32 pharos_alloc(u32 size, u32 align) {
 EXPORT(pharos_process) u32 pharos_process(u8 *batch) {
   const u32 *head = (const u32 *)batch;
   const u32 rows = head[2];
-  const u32 *price = (const u32 *)(batch + head[4]), *cart = price + 8, *source = price + 16;
+  const u32 *price = (const u32 *)(batch + head[4]), *cart = price + 8, *source = price + 16, *same = price + 24;
   const double *prices = (const double *)(batch + price[3]);
-  const u8 *kinds = batch + cart[3];
+  const u8 *kinds = batch + cart[3], *alone = batch + same[3];
   const u32 *offsets = (const u32 *)(batch + source[5]);
   const u8 *bytes = batch + source[6];
   u16 *routes = (u16 *)(batch + head[13]);
@@ -56,9 +56,9 @@ EXPORT(pharos_process) u32 pharos_process(u8 *batch) {
       route = EXPENSIVE;
     } else if (kinds[i] == 7 || kinds[i] == 8) {
       route = STRUCTURED;
-    } else if (kinds[i] == 1) {
+    } else if (alone[i] == 1) {
       route = NIL;
-    } else if (kinds[i] == 3) {
+    } else if (alone[i] == 3) {
       route = YES;
     } else if (offsets[i + 1] - offsets[i] == 3 && s[0] == 'a' && s[1] == 'p' && s[2] == 'p') {
       route = MOBILE;

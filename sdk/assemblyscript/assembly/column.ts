@@ -1,7 +1,7 @@
 import { Json } from "./json";
 import { Slice, equal, length, slice } from "./slice";
 
-/** What an `any` column holds at a row. */
+/** What an `any` or `kind` column holds at a row. */
 export enum ValueKind {
   Missing,
   Null,
@@ -118,7 +118,7 @@ export class Column {
     return -1;
   }
 
-  /** The kind of a row's value in an any column. */
+  /** The kind of a row's value in an any or kind column. */
   // @ts-ignore: decorator
   @inline
   kind(row: u32): ValueKind {

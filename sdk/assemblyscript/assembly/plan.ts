@@ -12,9 +12,11 @@ export enum Type {
   Json,
   /** Anything; Column.kind says what. */
   Any,
+  /** The kind of anything, without its text. */
+  Kind,
 }
 
-const types: string[] = ["str", "i64", "f64", "bool", "json", "any"];
+const types: string[] = ["str", "i64", "f64", "bool", "json", "any", "kind"];
 
 /** The fields that a plugin wants, and what it may answer. Indexes in a batch are those of the order here. */
 export class Plan {

@@ -18,7 +18,7 @@ import (
 
 var fields = []abi.Field{
 	{Name: "s", Type: abi.Str}, {Name: "d", Type: abi.Str, Dict: true}, {Name: "i", Type: abi.I64},
-	{Name: "f", Type: abi.F64}, {Name: "b", Type: abi.Bool}, {Name: "a", Type: abi.Any}, {Name: "j", Type: abi.JSON},
+	{Name: "f", Type: abi.F64}, {Name: "b", Type: abi.Bool}, {Name: "a", Type: abi.Any}, {Name: "j", Type: abi.JSON}, {Name: "a", Type: abi.Kinds},
 }
 
 // plugin makes a plugin of a plan and what it does with a batch.
@@ -81,7 +81,7 @@ func checkValue(t *rapid.T, want *abi.Column, got *pharos.Column, row int) {
 		same = same && math.Float64bits(got.F64(row)) == math.Float64bits(want.F64[row])
 	case abi.Bool:
 		same = same && got.Bool(row) == abi.Bit(want.Bits, row)
-	case abi.Any:
+	case abi.Any, abi.Kinds:
 		same = same && got.Kind(row) == want.Kinds[row]
 	}
 	if want.Type == abi.Str || want.Type == abi.JSON || want.Type == abi.Any {
@@ -205,7 +205,7 @@ func TestMisuse(t *testing.T) {
 		{"route by a filter", abi.Filter, filter, func(b *pharos.Batch) { b.Route(0, 0) }},
 		{"keep by an extractor", abi.Extract, extract, func(b *pharos.Batch) { b.Keep(0) }},
 		{"counter that is not planned", abi.Filter, filter, func(b *pharos.Batch) { b.Count(0, 1) }},
-		{"column that is not planned", abi.Filter, filter, func(b *pharos.Batch) { b.Column(7) }},
+		{"column that is not planned", abi.Filter, filter, func(b *pharos.Batch) { b.Column(8) }},
 		{"text of a number", abi.Filter, filter, func(b *pharos.Batch) { b.Column(2).Text(0) }},
 		{"number of a text", abi.Filter, filter, func(b *pharos.Batch) { b.Column(0).F64(0) }},
 		{"attributes beyond", abi.Extract, extract, func(b *pharos.Batch) { b.Measure(0, 0, 1, []byte("a"), []byte("b")) }},

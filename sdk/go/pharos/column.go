@@ -32,7 +32,7 @@ func (b *Batch) column(at int) Column {
 		c.floats = numbers[float64](b, data, b.rows)
 	case abi.Bool:
 		c.bits = b.area(data, abi.BitmapBytes(b.rows))
-	case abi.Any:
+	case abi.Any, abi.Kinds:
 		c.kinds = b.area(data, b.rows)
 	case abi.Str:
 		if c.dict {
@@ -90,5 +90,5 @@ func (c *Column) I64(row int) int64 { return c.ints[row] }
 // Bool is the value of a row of a bool column; false if the row has none.
 func (c *Column) Bool(row int) bool { return abi.Bit(c.bits, row) }
 
-// Kind is the kind of a row's value in an any column.
+// Kind is the kind of a row's value in an any or kind column.
 func (c *Column) Kind(row int) abi.ValueKind { return abi.ValueKind(c.kinds[row]) }

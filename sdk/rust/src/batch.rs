@@ -116,7 +116,7 @@ impl<'a> Batch<'a> {
                 rows,
                 valid: base.add(valid_at as usize),
                 bits: area(base, data_at, if_of(kind == 4, bitmap)),
-                kinds: area(base, data_at, if_of(kind == 6, rows)),
+                kinds: area(base, data_at, if_of(kind == 6 || kind == 7, rows)),
                 codes: area(base, data_at, if_of(flags & 1 != 0, rows)),
                 ints: area(base, data_at, if_of(kind == 2, rows)),
                 floats: area(base, data_at, if_of(kind == 3, rows)),

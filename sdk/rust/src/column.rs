@@ -1,7 +1,7 @@
 use crate::Json;
 use core::marker::PhantomData;
 
-/// What an `any` column holds at a row.
+/// What an `any` or `kind` column holds at a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum ValueKind {
@@ -120,7 +120,7 @@ impl<'a> Column<'a> {
         (0..self.entries()).find(|&i| self.entry(i) == text)
     }
 
-    /// The kind of a row's value in an `any` column.
+    /// The kind of a row's value in an `any` or `kind` column.
     #[inline(always)]
     pub fn kind(&self, row: usize) -> ValueKind {
         KINDS[self.kinds[row] as usize]

@@ -26,6 +26,8 @@ pub enum Type {
     Json,
     /// Anything; [`Column::kind`](crate::Column::kind) says what.
     Any,
+    /// The kind of anything, without its text.
+    Kind,
 }
 
 impl Type {
@@ -37,6 +39,7 @@ impl Type {
             Type::Bool => "bool",
             Type::Json => "json",
             Type::Any => "any",
+            Type::Kind => "kind",
         }
     }
 }

@@ -118,16 +118,17 @@ mod tests {
         }
 
         fn plan(&self) -> Plan {
-            let fields = Plan::new().field("n", Type::I64).field("price", Type::F64).field("q", Type::Any).field("j", Type::Json).dict("$session");
+            let fields = Plan::new().field("n", Type::I64).field("price", Type::F64).field("q", Type::Any).field("j", Type::Json).dict("$session").field("q", Type::Kind);
             fields.point("row", &["kind", "session", "name"]).point("sum", &[]).cell("rows", Type::I64).cell("sum", Type::F64).counter("n")
         }
 
         fn process(&mut self, batch: &Batch) -> Result<(), Error> {
-            let [n, price, q, j, session] = [0, 1, 2, 3, 4].map(|i| batch.column(i));
+            let [n, price, q, j, session, kinds] = [0, 1, 2, 3, 4, 5].map(|i| batch.column(i));
             let (rows, sum) = (batch.cell::<i64>(0), batch.cell::<f64>(1));
             for row in 0..batch.rows() {
                 rows.set(row, rows.get(row) + 1);
                 sum.set(row, sum.get(row) + price.f64(row));
+                assert!(q.kind(row) == kinds.kind(row));
                 let kind = [b'0' + q.kind(row) as u8];
                 let name = j.json(row).and_then(|j| j.get("name")?.copy_str(self.buffer)).unwrap_or("");
                 batch.measure(row, 0, rows.get(row) as f64, &[&kind, session.text(row), name.as_bytes()]);

@@ -45,7 +45,7 @@ fn elements<'a>(of: Json<'a>, key: &str) -> Vec<Json<'a>> {
 /// The number of the type of a field or cell.
 fn kind(of: &Json) -> u32 {
     let name = of.get("type").and_then(|t| t.as_str());
-    ["str", "i64", "f64", "bool", "json", "any"].iter().position(|n| Some(*n) == name).map_or(0, |i| i as u32 + 1)
+    ["str", "i64", "f64", "bool", "json", "any", "kind"].iter().position(|n| Some(*n) == name).map_or(0, |i| i as u32 + 1)
 }
 
 /// What the outputs of an extractor have room for.
@@ -217,7 +217,7 @@ impl<'a> Layout<'a> {
             match field.kind {
                 2 => data.extend_from_slice(&Json::new(text.as_bytes()).as_i64().filter(|_| ok).unwrap_or(0).to_le_bytes()),
                 3 => data.extend_from_slice(&parsed.unwrap_or(0.0).to_le_bytes()),
-                6 => data.push(*kind as u8),
+                6 | 7 => data.push(*kind as u8),
                 _ => {}
             }
             if !field.dict {
