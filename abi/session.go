@@ -15,6 +15,7 @@ type Sessions struct {
 // Closed are sessions that have ended, for the close function: a row each.
 type Closed struct {
 	Tenant      []byte    // whose they are; no guest sees it
+	Again       bool      // they were measured before: nobody counts it; no guest sees it
 	First, Last []int64   // epoch ms of the first and last beacon
 	Counts      [][]int64 // by point of the plan, by row: measurements of that point that are not bad values
 	Sessions

@@ -18,6 +18,7 @@ type Batch struct {
 	fields *Fields
 	chunks []*[chunkRows]Row
 	rows   int
+	again  int // rows that were looked at before
 
 	values      []Value // of the rows, behind them always zero
 	used        int
@@ -47,7 +48,7 @@ func (b *Batch) Reset() {
 	}
 	clear(b.values[:b.used])
 	clear(b.assignments)
-	b.rows, b.used = 0, 0
+	b.rows, b.used, b.again = 0, 0, 0
 	b.assignments = b.assignments[:0]
 	if cap(b.text) > keepText {
 		b.text = nil

@@ -90,6 +90,7 @@ type Row struct {
 	ID          []byte
 	Assignments []Assignment
 	Values      []Value // in the order of the batch's fields
+	again       bool    // see Batch.SetAgain
 }
 
 // Drop is why a row does not go on: filtered with a Reason, or a dead letter

@@ -71,6 +71,7 @@ type Source struct {
 type Raw struct {
 	Offset int64
 	Value  []byte
+	Again  bool // it was decided of before, and that does not hold
 }
 
 // Output takes what Process decides. Values are those of the raw records; key
@@ -217,6 +218,9 @@ func (c *Core) chunk(ctx context.Context, p *beacon.Projection, now int64) error
 	for i := range c.records {
 		row := row{route: c.byDefault}
 		_, cause := c.batch.Add(p, c.records[i].Value)
+		if c.records[i].Again {
+			c.batch.SetAgain(i)
+		}
 		row.tenant, row.dropped = c.check(i, cause, latest)
 		c.rows = append(c.rows, row)
 		if !row.dropped {

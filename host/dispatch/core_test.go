@@ -24,10 +24,15 @@ type plugin struct {
 	name string
 	seen []string // sessions of the rows that it saw
 	err  error
+
+	asked *int // how many rows were new; nil: nobody counts
 }
 
 func (p *plugin) each(b *beacon.Batch, sel []int, do func(row int, verb, arg string)) error {
 	at := b.Fields().Index("do")
+	if p.asked != nil {
+		*p.asked += b.New(sel)
+	}
 	for _, i := range sel {
 		r := b.Row(i)
 		p.seen = append(p.seen, string(r.Session))
@@ -242,7 +247,7 @@ func TestPluginsSeeWhatIsLeft(t *testing.T) {
 		`"tenant":"shop","sid":"a"`, `"tenant":"shop","sid":"b","do":"f:drop:x"`, `"tenant":"news","sid":"c"`,
 		`"tenant":"news","sid":"d","do":"g:trap:x"`, `"tenant":"news","sid":"e","do":"own:drop:x"`, `"tenant":"else","sid":"f"`,
 	} {
-		records = append(records, Raw{int64(i), []byte(`{"ts":1,` + line + `}`)})
+		records = append(records, Raw{Offset: int64(i), Value: []byte(`{"ts":1,` + line + `}`)})
 	}
 	var out recorder
 	if err := core.Process(context.Background(), &Source{Topic: "beacons"}, records, now, &out); err != nil {
@@ -274,7 +279,7 @@ func TestWatermark(t *testing.T) {
 	} {
 		out.routed = nil
 		value := fmt.Appendf(nil, `{"ts":%d,"tenant":"shop","sid":"s"%s}`, b.ts, b.more)
-		if err := core.Process(context.Background(), src, []Raw{{int64(i), value}}, now, &out); err != nil {
+		if err := core.Process(context.Background(), src, []Raw{{Offset: int64(i), Value: value}}, now, &out); err != nil {
 			t.Fatal(err)
 		}
 		switch {
@@ -295,7 +300,7 @@ func TestCoreErrors(t *testing.T) {
 	src := &Source{Topic: "beacons"}
 	one := func(core *Core, do string) error {
 		var out recorder
-		err := core.Process(context.Background(), src, []Raw{{0, []byte(`{"ts":1,"tenant":"news","sid":"s","do":"` + do + `"}`)}}, now, &out)
+		err := core.Process(context.Background(), src, []Raw{{Value: []byte(`{"ts":1,"tenant":"news","sid":"s","do":"` + do + `"}`)}}, now, &out)
 		if err != nil && len(out.counts.All()) != 0 {
 			t.Errorf("a failed batch counts %v", out.counts.All())
 		}
@@ -361,7 +366,7 @@ func TestConservation(t *testing.T) {
 				n := min(cuts(), len(lines)-at)
 				var records []Raw
 				for i := range n {
-					records = append(records, Raw{int64(at + i), []byte(lines[at+i])})
+					records = append(records, Raw{Offset: int64(at + i), Value: []byte(lines[at+i])})
 				}
 				if err := core.Process(context.Background(), src, records, now, &out); err != nil {
 					t.Fatal(err)
@@ -436,7 +441,7 @@ func benchCore(t testing.TB) (*Core, []Raw) {
 	cfg.Filters, cfg.Splitter = []Filter{even{}}, mobile{}
 	var records []Raw
 	for i := range 4096 {
-		records = append(records, Raw{int64(i), fmt.Appendf(nil,
+		records = append(records, Raw{Offset: int64(i), Value: fmt.Appendf(nil,
 			`{"ts":%d,"tenant":"shop","sid":"session-%d","type":"view","url":"https://shop.example/item/%d?ref=mail","headers":{"ua":"Mozilla/5.0 (X11; Linux x86_64)"},"product":{"id":"p%d","price":12.5},"do":"none"}`,
 			now+i, i%500, i, i)})
 	}

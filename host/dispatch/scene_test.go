@@ -26,6 +26,7 @@ type scene struct {
 	generation uint64   // published
 	web        []Route  // of the route web, by generation - 1
 	logs       map[string][]said
+	asked      int // how many beacons were new to the first filter
 }
 
 // sent is a raw record: a beacon's time, and the key that places it.
@@ -75,7 +76,8 @@ func (s *scene) grow(n int) {
 }
 
 func (s *scene) core(generation uint64) *Core {
-	cfg, _ := testConfig()
+	cfg, plugins := testConfig()
+	plugins.f.asked = &s.asked
 	cfg.Sources, cfg.Generation = cfg.Sources[:1], generation
 	cfg.Routes = []Route{s.web[generation-1], cfg.Routes[1]}
 	c, err := NewCore(cfg)

@@ -49,6 +49,7 @@ type Stage struct {
 	counts metric.Counts // of the transaction in hand
 	out    output
 	raw    []Raw
+	taken  kafka.Taken
 	fresh  bool // a partition is new here, or has changed its generation, and no mark has said so yet
 	memory memory
 	gate   gate
@@ -138,8 +139,9 @@ func (s *Stage) Batch(ctx context.Context, records []*kgo.Record, tx *kafka.Tx) 
 			return fmt.Errorf("dispatch: records of %s/%d, which is not assigned, or is held", tp.Topic, tp.Partition)
 		}
 		s.raw = s.raw[:0]
+		taken := s.taken.To(tp, p.topicID)
 		for _, r := range records[:n] {
-			s.raw = append(s.raw, Raw{Offset: r.Offset, Value: r.Value})
+			s.raw = append(s.raw, Raw{Offset: r.Offset, Value: r.Value, Again: r.Offset < taken})
 		}
 		routed := s.out.routed
 		err := core.Process(ctx, &p.Source, s.raw, now.UnixMilli(), &s.out)
@@ -151,6 +153,7 @@ func (s *Stage) Batch(ctx context.Context, records []*kgo.Record, tx *kafka.Tx) 
 			p.active, p.unsaid = now, true
 		}
 		p.next = records[n-1].Offset + 1
+		s.taken.Note(tp, p.topicID, p.next)
 		records = records[n:]
 	}
 	s.out.produce(tx)

@@ -49,6 +49,7 @@ type Comparison struct {
 	mu        sync.Mutex
 	rows      int64
 	differing int64
+	before    int64 // rows before the one at which only new failed
 	changes   map[Change]*changed
 }
 
@@ -59,8 +60,8 @@ type changed struct {
 
 func newComparison() *Comparison { return &Comparison{changes: map[Change]*changed{}} }
 
-// add compares what was said of a batch.
-func (c *Comparison) add(p *Plugin, r *recording, b *beacon.Batch, sel []int) {
+// add compares what was said of rows, of each the first time.
+func (c *Comparison) add(p *Plugin, r *recording, l looks, sel []int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	inOrder(&r.old, sel)
@@ -68,6 +69,9 @@ func (c *Comparison) add(p *Plugin, r *recording, b *beacon.Batch, sel []int) {
 	var found []Change
 	for _, row := range sel {
 		old, new := r.old.next(row), r.new.next(row)
+		if l.isAgain(row) {
+			continue
+		}
 		found = changes(found[:0], p.Kind(), &r.old.verdicts[row], &r.new.verdicts[row], old, new)
 		c.rows++
 		if len(found) == 0 {
@@ -79,7 +83,7 @@ func (c *Comparison) add(p *Plugin, r *recording, b *beacon.Batch, sel []int) {
 		for _, change := range found {
 			c.note(change, func() Sample {
 				return Sample{
-					Beacon: textOf(b, row),
+					Beacon: textOf(l.batch, row),
 					Old:    p.describe(&r.old.verdicts[row], old), New: p.describe(&r.new.verdicts[row], new),
 				}
 			})
@@ -87,11 +91,13 @@ func (c *Comparison) add(p *Plugin, r *recording, b *beacon.Batch, sel []int) {
 	}
 }
 
-// fails notes a row at which only new fails.
-func (c *Comparison) fails(p *Plugin, r *recording, b *beacon.Batch, row int) {
+// fails notes the row at which only new fails, whenever it was looked at.
+func (c *Comparison) fails(p *Plugin, r *recording, l looks, row int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.rows++
+	if c.before = c.rows; !l.isAgain(row) {
+		c.rows++
+	}
 	c.differing++
 	c.note(NowFails, func() Sample {
 		var old []measured
@@ -100,7 +106,7 @@ func (c *Comparison) fails(p *Plugin, r *recording, b *beacon.Batch, row int) {
 				old = append(old, m)
 			}
 		}
-		return Sample{textOf(b, row), p.describe(&r.old.verdicts[row], old), p.describe(&r.new.verdicts[row], nil)}
+		return Sample{textOf(l.batch, row), p.describe(&r.old.verdicts[row], old), p.describe(&r.new.verdicts[row], nil)}
 	})
 }
 
@@ -117,14 +123,19 @@ func (c *Comparison) note(change Change, sample func() Sample) {
 	}
 }
 
-// counts are the rows compared, those that differ, and those at which only new fails.
-func (c *Comparison) counts() (rows, differing, fails int64) {
+// counts are the rows compared, and those that differ.
+func (c *Comparison) counts() (rows, differing int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if of := c.changes[NowFails]; of != nil {
-		fails = of.rows
-	}
-	return c.rows, c.differing, fails
+	return c.rows, c.differing
+}
+
+// failed tells whether there was a row at which only new fails, and how many were
+// compared before it.
+func (c *Comparison) failed() (before int64, yes bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.before, c.changes[NowFails] != nil
 }
 
 // inOrder sorts measurements by row as sel has them; those of a row stay in order.

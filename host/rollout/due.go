@@ -47,10 +47,11 @@ func (p *Plugin) broken() string {
 // shadowDue ends a shadow badly as soon as it can not end well any more.
 func (p *Plugin) shadowDue(now time.Time) (Phase, string, bool) {
 	s := p.settings.Shadow
-	rows, differing, fails := p.watch.comparison.counts()
+	if before, failed := p.watch.comparison.failed(); failed {
+		return RolledBack, fmt.Sprintf("in the shadow it failed at a beacon that the version before answers; %d were compared before", before), true
+	}
+	rows, differing := p.watch.comparison.counts()
 	switch {
-	case fails > 0:
-		return RolledBack, fmt.Sprintf("in the shadow it failed at a beacon that the version before answers; %d were compared before", rows-fails), true
 	case s.MaxDiff.exceeded(differing, max(rows, s.MinRows)):
 		return RolledBack, fmt.Sprintf("in the shadow %d of %d beacons differed (%s), and max_diff is %s", differing, rows, shareOf(differing, rows), s.MaxDiff), true
 	case now.Sub(p.began()) < s.For || rows < s.MinRows:

@@ -110,8 +110,8 @@ func (p *Plugin) Fields() (names []string) {
 
 // call is one call of a stage: of any kind of plugin.
 type call struct {
-	ctx    context.Context
-	batch  *beacon.Batch
+	ctx context.Context
+	looks
 	ask    func(ctx context.Context, v *plugin.Plugin, sel []int) error
 	refuse func(row int, d beacon.Drop)
 	failed func(row int) // nil: nobody is to hear of guilty rows
@@ -121,7 +121,7 @@ type call struct {
 func (p *Plugin) Filter(ctx context.Context, b *beacon.Batch, sel []int, drop func(row int, d beacon.Drop)) error {
 	r := p.record(b.Len())
 	if r == nil {
-		return p.answer(&call{ctx: ctx, batch: b, refuse: drop, ask: func(ctx context.Context, v *plugin.Plugin, sel []int) error {
+		return p.answer(&call{ctx: ctx, looks: looks{batch: b}, refuse: drop, ask: func(ctx context.Context, v *plugin.Plugin, sel []int) error {
 			return v.Filter(ctx, b, sel, drop)
 		}}, sel)
 	}
@@ -130,13 +130,13 @@ func (p *Plugin) Filter(ctx context.Context, b *beacon.Batch, sel []int, drop fu
 		r.old.drop(row, d)
 		drop(row, d)
 	}
-	err := p.answer(&call{ctx: ctx, batch: b, refuse: dropped, failed: r.old.fail, ask: func(ctx context.Context, v *plugin.Plugin, sel []int) error {
+	err := p.answer(&call{ctx: ctx, looks: looks{batch: b}, refuse: dropped, failed: r.old.fail, ask: func(ctx context.Context, v *plugin.Plugin, sel []int) error {
 		return v.Filter(ctx, b, sel, dropped)
 	}}, sel)
 	if err != nil {
 		return err
 	}
-	p.shadow(ctx, r, b, sel, func(ctx context.Context) error { return p.Plugin.Filter(ctx, b, sel, r.new.drop) })
+	p.shadow(ctx, r, looks{batch: b}, sel, func(ctx context.Context) error { return p.Plugin.Filter(ctx, b, sel, r.new.drop) })
 	return nil
 }
 
@@ -144,7 +144,7 @@ func (p *Plugin) Filter(ctx context.Context, b *beacon.Batch, sel []int, drop fu
 func (p *Plugin) Split(ctx context.Context, b *beacon.Batch, sel []int, route func(row int, name string), drop func(row int, d beacon.Drop)) error {
 	r := p.record(b.Len())
 	if r == nil {
-		return p.answer(&call{ctx: ctx, batch: b, refuse: drop, ask: func(ctx context.Context, v *plugin.Plugin, sel []int) error {
+		return p.answer(&call{ctx: ctx, looks: looks{batch: b}, refuse: drop, ask: func(ctx context.Context, v *plugin.Plugin, sel []int) error {
 			return v.Split(ctx, b, sel, route, drop)
 		}}, sel)
 	}
@@ -157,13 +157,13 @@ func (p *Plugin) Split(ctx context.Context, b *beacon.Batch, sel []int, route fu
 		r.old.drop(row, d)
 		drop(row, d)
 	}
-	err := p.answer(&call{ctx: ctx, batch: b, refuse: dropped, failed: r.old.fail, ask: func(ctx context.Context, v *plugin.Plugin, sel []int) error {
+	err := p.answer(&call{ctx: ctx, looks: looks{batch: b}, refuse: dropped, failed: r.old.fail, ask: func(ctx context.Context, v *plugin.Plugin, sel []int) error {
 		return v.Split(ctx, b, sel, routed, dropped)
 	}}, sel)
 	if err != nil {
 		return err
 	}
-	p.shadow(ctx, r, b, sel, func(ctx context.Context) error { return p.Plugin.Split(ctx, b, sel, r.new.route, r.new.drop) })
+	p.shadow(ctx, r, looks{batch: b}, sel, func(ctx context.Context) error { return p.Plugin.Split(ctx, b, sel, r.new.route, r.new.drop) })
 	return nil
 }
 
@@ -196,7 +196,7 @@ func (p *Plugin) ofOld(a asking) asking {
 // extract has an extractor's versions asked, as ask does.
 func (p *Plugin) extract(ctx context.Context, b *beacon.Batch, sel []int, a asking, ask func(ctx context.Context, v *plugin.Plugin, sel []int, a asking) error) error {
 	r := p.record(b.Len())
-	c := &call{ctx: ctx, batch: b, refuse: a.fail}
+	c := &call{ctx: ctx, looks: looks{batch: b}, refuse: a.fail}
 	a.cells = p.kept.new
 	if r != nil {
 		defer r.done()
@@ -212,7 +212,7 @@ func (p *Plugin) extract(ctx context.Context, b *beacon.Batch, sel []int, a aski
 		return err
 	}
 	shadow := asking{r.new.measure, r.new.bad, func(int, beacon.Drop) {}, p.kept.new}
-	p.shadow(ctx, r, b, sel, func(ctx context.Context) error { return ask(ctx, p.Plugin, sel, shadow) })
+	p.shadow(ctx, r, looks{batch: b}, sel, func(ctx context.Context) error { return ask(ctx, p.Plugin, sel, shadow) })
 	return nil
 }
 
@@ -279,23 +279,26 @@ func (p *Plugin) asked(c *call, v *plugin.Plugin, s side, sel []int) error {
 	}
 	ctx, stop := context.WithCancel(c.ctx)
 	defer stop()
-	rest := len(sel) // of the rows are not asked about
-	var t plugin.Tally
-	t.Failed = func(row int) {
+	rest, traps := len(sel), 0 // from rest on the rows are not asked about
+	t := plugin.Tally{Failed: func(row int) {
 		if c.failed != nil {
 			c.failed(row)
 		}
-		if s == decidingSide && p.watch.breaks(p, t.Guilty) && breaks {
+		if c.isAgain(row) {
+			return
+		}
+		traps++
+		if s == decidingSide && p.watch.breaks(p, traps) && breaks {
 			rest = slices.Index(sel, row) + 1 // rows are asked about in their order
 			stop()
 		}
-	}
+	}}
 	err := c.ask(plugin.WithTally(ctx, &t), v, sel)
 	if err != nil && (rest == len(sel) || c.ctx.Err() != nil) {
 		return err
 	}
 	p.Refuse(sel[rest:], takenOut, c.refuse)
-	p.watch.took(p, s, rest, &t)
+	p.watch.took(p, s, c.new(sel[:rest]), traps, &t)
 	return nil
 }
 

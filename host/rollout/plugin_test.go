@@ -363,7 +363,7 @@ func TestWithoutAVersion(t *testing.T) {
 
 // usage makes a plugin that has answered so many rows.
 func (p *Plugin) used(s side, rows, traps int) *Plugin {
-	p.watch.took(p, s, rows, &plugin.Tally{Guilty: traps})
+	p.watch.took(p, s, rows, traps, &plugin.Tally{})
 	return p
 }
 

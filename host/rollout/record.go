@@ -115,25 +115,29 @@ func (a *answers) listen(to asking) asking {
 // shadow has new answer too, and compares. Nothing of it comes out: where the host
 // breaks off, the batch is just not compared. Nor is it asked any more once it has
 // failed at a row that the version before answers: that ends the shadow, and looking
-// for more such rows would hold up the stream. b is nil of sessions that have ended.
-func (p *Plugin) shadow(ctx context.Context, r *recording, b *beacon.Batch, sel []int, ask func(context.Context) error) {
+// for more such rows would hold up the stream.
+func (p *Plugin) shadow(ctx context.Context, r *recording, l looks, sel []int, ask func(context.Context) error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	traps := 0
 	t := plugin.Tally{Failed: func(row int) {
 		r.new.fail(row)
+		if !l.isAgain(row) {
+			traps++
+		}
 		if !r.old.verdicts[row].failed && !p.watch.failed.Swap(true) {
-			p.watch.comparison.fails(p, r, b, row)
+			p.watch.comparison.fails(p, r, l, row)
 			stop()
 		}
 	}}
 	err := ask(plugin.WithTally(ctx, &t))
 	switch {
 	case p.watch.failed.Load():
-		p.watch.took(p, newSide, t.Guilty, &t)
+		p.watch.took(p, newSide, t.Guilty, t.Guilty, &t)
 	case err != nil:
 		p.watch.log.Debug("a batch was not compared", "plugin", p.watch.name, "error", err)
 	default:
-		p.watch.took(p, newSide, len(sel), &t)
-		p.watch.comparison.add(p, r, b, sel)
+		p.watch.took(p, newSide, l.new(sel), traps, &t)
+		p.watch.comparison.add(p, r, l, sel)
 	}
 }

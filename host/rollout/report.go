@@ -81,8 +81,7 @@ func (p *Plugin) Compared() (rows, differing int64) {
 	if p.watch == nil {
 		return 0, 0
 	}
-	rows, differing, _ = p.watch.comparison.counts()
-	return rows, differing
+	return p.watch.comparison.counts()
 }
 
 func reportOf(p *plugin.Plugin) *VersionReport {

@@ -28,12 +28,12 @@ func (p *Plugin) Closes() bool {
 
 // ExtractSessions is Extract with cells; see plugin.Plugin.
 func (p *Plugin) ExtractSessions(ctx context.Context, b *beacon.Batch, sel []int, sessions *abi.Sessions, emit func(m metric.Measurement), bad func(row int), fail func(row int, d beacon.Drop)) error {
-	if p.state.Phase == Live { // beacons come one by one here: nothing is made for each
+	if n := b.New(sel); p.state.Phase == Live && (n == 0 || n == len(sel)) { // beacons come one by one here: nothing is made for each
 		var t plugin.Tally
 		if err := p.Plugin.ExtractSessions(plugin.WithTally(ctx, &t), b, sel, sessions, emit, bad, fail); err != nil {
 			return err
 		}
-		p.watch.took(p, decidingSide, len(sel), &t)
+		p.watch.took(p, decidingSide, n, t.Guilty, &t)
 		return nil
 	}
 	slotsOf := func(some []int) (slots []uint32) {
@@ -82,7 +82,11 @@ func (p *Plugin) CloseSessions(ctx context.Context, closed *abi.Closed, emit fun
 		a = r.old.listen(a)
 		p.kept.seed(&closed.Sessions, p.Plugin.Cells(), p.state.Generation)
 	}
-	if err := p.close(ctx, closed, ours, p.Plugin, newSide, a, nil); err != nil {
+	side := decidingSide
+	if p.state.Phase == Canary {
+		side = newSide
+	}
+	if err := p.close(ctx, closed, ours, p.Plugin, side, a, nil); err != nil {
 		return err
 	}
 	if len(theirs) == 0 {
@@ -95,7 +99,7 @@ func (p *Plugin) CloseSessions(ctx context.Context, closed *abi.Closed, emit fun
 		return err
 	}
 	shadow := asking{r.new.measure, r.new.bad, func(int, beacon.Drop) {}, p.kept.new}
-	p.shadow(ctx, r, nil, theirs, func(ctx context.Context) error { return p.closeWith(ctx, closed, theirs, p.Plugin, shadow) })
+	p.shadow(ctx, r, looks{again: closed.Again}, theirs, func(ctx context.Context) error { return p.closeWith(ctx, closed, theirs, p.Plugin, shadow) })
 	return nil
 }
 
@@ -104,7 +108,7 @@ func (p *Plugin) close(ctx context.Context, closed *abi.Closed, rows []int, v *p
 	if len(rows) == 0 {
 		return nil
 	}
-	c := &call{ctx: ctx, refuse: a.fail, failed: failed, ask: func(ctx context.Context, v *plugin.Plugin, rows []int) error {
+	c := &call{ctx: ctx, looks: looks{again: closed.Again}, refuse: a.fail, failed: failed, ask: func(ctx context.Context, v *plugin.Plugin, rows []int) error {
 		return p.closeWith(ctx, closed, rows, v, a)
 	}}
 	return p.asked(c, v, s, rows)

@@ -22,15 +22,15 @@ const (
 
 // Usage is what a version has done in a phase, on this host.
 type Usage struct {
-	Rows  int64         // that it was asked about
-	Traps int64         // of them that it failed at alone
+	Rows  int64         // that it was asked about, each once, however often it was looked at again
+	Traps int64         // of them that it failed at alone, the first time
 	Fuel  uint64        // rules use none
 	Busy  time.Duration // in its code
 }
 
-func (u *Usage) add(rows int, t *plugin.Tally) {
+func (u *Usage) add(rows, traps int, t *plugin.Tally) {
 	u.Rows += int64(rows)
-	u.Traps += int64(t.Guilty)
+	u.Traps += int64(traps)
 	u.Fuel += t.Fuel
 	u.Busy += t.Busy
 }
@@ -74,15 +74,16 @@ func (w *Watch) Usage() (deciding, new Usage) {
 	return w.usage[decidingSide], w.usage[newSide]
 }
 
-// took takes note of rows that a version was asked about. Nobody may be watching.
-func (w *Watch) took(p *Plugin, s side, rows int, t *plugin.Tally) {
-	if w == nil || !w.active.Load() {
+// took takes note of rows that a version was asked about for the first time, and of
+// those of them that it failed at alone. Nobody may be watching.
+func (w *Watch) took(p *Plugin, s side, rows, traps int, t *plugin.Tally) {
+	if w == nil || !w.active.Load() || rows == 0 {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.usage[s].add(rows, t)
-	if s == decidingSide && w.window.add(int64(rows), int64(t.Guilty), &p.settings.Breaker, p.state.Trips > 0) {
+	w.usage[s].add(rows, traps, t)
+	if s == decidingSide && w.window.add(int64(rows), int64(traps), &p.settings.Breaker, p.state.Trips > 0) {
 		w.breakOff(p)
 	}
 }

@@ -128,7 +128,7 @@ func (p *Partition) closeTogether(ctx context.Context, due []*key) error {
 		s.since, s.last = k.head.since, k.head.last
 		(&unpacker{text: k.head.kept}).kept(k.tenant, &s.kept)
 	}
-	said, err := p.measureEnds(ctx, due[0].head.closer, sessions)
+	said, err := p.measureEnds(ctx, due[0].head.closer, sessions, p.again)
 	if err != nil {
 		return err
 	}
@@ -141,10 +141,10 @@ func (p *Partition) closeTogether(ctx context.Context, due []*key) error {
 	return nil
 }
 
-// measureEnds has sessions measured that have ended.
-func (p *Partition) measureEnds(ctx context.Context, w *view, sessions []endedSession) ([]closing, error) {
+// measureEnds has sessions measured that have ended, maybe again.
+func (p *Partition) measureEnds(ctx context.Context, w *view, sessions []endedSession, again bool) ([]closing, error) {
 	l := p.looker()
-	if err := l.close(ctx, w, sessions); err != nil {
+	if err := l.close(ctx, w, sessions, again); err != nil {
 		return nil, err
 	}
 	said := make([]closing, len(sessions))

@@ -23,13 +23,14 @@ type feeder struct {
 // its figures stay in its ledger. Records that dispatch did not write are passed
 // over. The first one that was written under a generation later than newest ends
 // it. It tells how many records it took; after an error the partition is of no
-// more use.
-func (f *feeder) feed(ctx context.Context, s *Stage, core *Partition, records []*kgo.Record, newest uint64, out *Output) (taken int, err error) {
+// more use. Those before an offset were taken before.
+func (f *feeder) feed(ctx context.Context, s *Stage, core *Partition, records []*kgo.Record, newest uint64, before int64, out *Output) (taken int, err error) {
 	f.messages = slices.Grow(f.messages[:0], len(records))[:0]
 	for _, r := range records {
 		f.messages = f.messages[:len(f.messages)+1]
 		m := &f.messages[len(f.messages)-1]
 		ours, err := m.read(r)
+		m.Again = r.Offset < before
 		if errors.Is(err, beacon.ErrVersion) {
 			return 0, fmt.Errorf("session: %w: %s/%d offset %d: %w", kafka.ErrStop, r.Topic, r.Partition, r.Offset, err)
 		}

@@ -101,15 +101,19 @@ func (l *looker) store(w *view, m *kept, slot int) {
 }
 
 // extract has beacons of one session and one view looked at, which counts behind
-// what is kept in l.kept. What is said is in l.saw, by row.
-func (l *looker) extract(ctx context.Context, w *view, rows []*entry) error {
+// what is kept in l.kept: all but new, if that is one of them, again. What is said is
+// in l.saw, by row.
+func (l *looker) extract(ctx context.Context, w *view, rows []*entry, new *entry) error {
 	l.reset(len(rows))
 	if w.again == nil {
 		w.again = beacon.NewBatch(w.fields)
 	}
 	w.again.Reset()
-	for _, b := range rows {
+	for i, b := range rows {
 		row := w.again.AddEmpty(b.time)
+		if b != new {
+			w.again.SetAgain(i)
+		}
 		row.Tenant = w.tenant
 		b.restore(w, row)
 	}
@@ -128,9 +132,9 @@ type endedSession struct {
 	kept        kept
 }
 
-// close has sessions measured by the close function of a view. What is said is in
-// l.saw, by row.
-func (l *looker) close(ctx context.Context, w *view, all []endedSession) error {
+// close has sessions measured by the close function of a view, maybe again. What is
+// said is in l.saw, by row.
+func (l *looker) close(ctx context.Context, w *view, all []endedSession, again bool) error {
 	n := len(all)
 	l.reset(n)
 	l.slots(len(w.cellOf), n)
@@ -152,7 +156,7 @@ func (l *looker) close(ctx context.Context, w *view, all []endedSession) error {
 		l.sessions.Slots[row] = uint32(row)
 		l.load(w, &s.kept, row)
 	}
-	c.Sessions, c.Tenant = l.sessions, w.tenant
+	c.Sessions, c.Tenant, c.Again = l.sessions, w.tenant, again
 	return w.sessions.CloseSessions(ctx, c, l.emit, l.bad, l.fail)
 }
 

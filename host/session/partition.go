@@ -44,6 +44,7 @@ type Partition struct {
 	looks         *looker // see looker
 	due           dueKeys
 	plugins       shared[string]
+	again         bool // what is done was done before on this host; see beacon.Batch.SetAgain
 	refused       bool // a value set has refused a value, or a session a beacon, being full
 }
 
@@ -89,6 +90,7 @@ type Record struct {
 	Mark   *beacon.Mark // nil of others
 	End    *beacon.End  // likewise
 	Value  []byte       // the beacon; kept by the dead letters of an Output
+	Again  bool         // this host has processed it before, and lost what came of it
 }
 
 // Output is what came of some records.
@@ -192,6 +194,9 @@ func (p *Partition) flush(out *Output) {
 	p.letGo()
 }
 
+// replays tells whether a record was processed before, on this host or another.
+func (p *Partition) replays(r *Record) bool { return r.Again || p.ledger.mute }
+
 // limit is the event time before which a beacon is late at a watermark.
 func (p *Partition) limit(watermark int64) int64 {
 	if watermark < math.MinInt64+p.lateness {
@@ -205,6 +210,7 @@ func (p *Partition) limit(watermark int64) int64 {
 func (p *Partition) step(ctx context.Context, s *scratch, i int, r *Record, out *Output) error {
 	v := &s.verdicts[i]
 	limit := p.limit(v.watermark)
+	p.again = p.replays(r)
 	if err := p.closeDue(ctx, limit); err != nil {
 		return err
 	}

@@ -122,6 +122,9 @@ func (s *scratch) decode(p *Partition, r *Record) error {
 	w.before(feed, &r.Header)
 	v := verdict{watermark: w.value, feed: of}
 	v.row, v.cause = s.batch.Add(of.source.projection, r.Value)
+	if p.replays(r) {
+		s.batch.SetAgain(v.row)
+	}
 	s.rows = append(s.rows, rowRead{})
 	row := s.batch.Row(v.row)
 	v.tenant = p.byName[string(row.Tenant)]

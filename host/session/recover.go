@@ -364,7 +364,7 @@ func (r *recovery) replay(ctx context.Context, core *Partition, from, to int64) 
 			if next, ok := r.left.Switches.next(records[0].Offset); ok {
 				n, _ = slices.BinarySearchFunc(records, next, func(rec *kgo.Record, next int64) int { return int(rec.Offset - next) })
 			}
-			if _, err := f.feed(ctx, r.stage, core, records[:n], math.MaxUint64, &muted); err != nil {
+			if _, err := f.feed(ctx, r.stage, core, records[:n], math.MaxUint64, 0, &muted); err != nil {
 				return err
 			}
 			core.flush(&muted) // nothing is booked, but what is not needed any more goes

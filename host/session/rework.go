@@ -47,7 +47,7 @@ func (p *Partition) rework(ctx context.Context, k *key, at, last int) error {
 	together := 1
 	defer func() { p.open.grown = p.open.grown || k.large() }()
 	for i := k.counted(from); i < len(k.tail); together = min(2*together, mostTogether) {
-		closing, err := p.cut(ctx, k, i, &c)
+		closing, err := p.cut(ctx, k, i, &c, p.again || i != at)
 		if err != nil {
 			return err
 		}
@@ -69,8 +69,8 @@ func (p *Partition) rework(ctx context.Context, k *key, at, last int) error {
 }
 
 // cut gives what is measured of the session that ends before tail[i], if one does,
-// and begins the next.
-func (p *Partition) cut(ctx context.Context, k *key, i int, c *course) (*closing, error) {
+// and begins the next. again tells whether it was measured before.
+func (p *Partition) cut(ctx context.Context, k *key, i int, c *course, again bool) (*closing, error) {
 	if !c.open || k.tail[i].time-c.last <= p.gap {
 		return nil, nil
 	}
@@ -80,7 +80,7 @@ func (p *Partition) cut(ctx context.Context, k *key, i int, c *course) (*closing
 		return nil, nil
 	}
 	c.view.latest = max(c.view.latest, k.tail[i].time) // it is needed as long as this beacon
-	all, err := p.measureEnds(ctx, c.view, []endedSession{{since: k.since(i, p.gap), last: c.last, kept: *m}})
+	all, err := p.measureEnds(ctx, c.view, []endedSession{{since: k.since(i, p.gap), last: c.last, kept: *m}}, again)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,11 @@ func (p *Partition) look(ctx context.Context, k *key, rows []int, at int, closin
 		for _, i := range rows {
 			l.entries = append(l.entries, &k.tail[i])
 		}
-		if err := l.extract(ctx, w, l.entries); err != nil {
+		new := &k.tail[at]
+		if p.again {
+			new = nil
+		}
+		if err := l.extract(ctx, w, l.entries, new); err != nil {
 			return err
 		}
 	}

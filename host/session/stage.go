@@ -57,6 +57,7 @@ type Stage struct {
 	writing *part          // whose snapshot is being written; nil: nobody's
 	deltas  []metric.Delta // memory
 	counts  []metric.Count
+	taken   kafka.Taken
 
 	pace pace
 
@@ -350,13 +351,14 @@ func (s *Stage) consume(ctx context.Context, p *part, records []*kgo.Record, tx 
 		s.sayClosed(p, records)
 		return nil
 	}
-	taken, err := p.feeder.feed(ctx, s, p.core, records, p.core.Generation(), &p.out)
+	taken, err := p.feeder.feed(ctx, s, p.core, records, p.core.Generation(), s.taken.To(p.tp(), p.TopicID), &p.out)
 	if err != nil {
 		p.broken = true
 		return err
 	}
 	if taken > 0 {
 		p.next = records[taken-1].Offset + 1
+		s.taken.Note(p.tp(), p.TopicID, p.next)
 	}
 	if taken < len(records) {
 		s.await(p, records[taken:], tx)
