@@ -13,6 +13,7 @@ import (
 // shipped plugin.
 //
 //go:embed bots/bots.wasm bots/bots.golden.ndjson bots/agents.txt
+//go:embed assets/assets.wasm assets/assets.golden.ndjson
 //go:embed platform/platform.wasm platform/platform.golden.ndjson
 //go:embed clicks/clicks.wasm clicks/clicks.golden.ndjson
 //go:embed basket/basket.wasm basket/basket.golden.ndjson

@@ -23,6 +23,7 @@ func TestPurity(t *testing.T) {
 		words          []string
 	}{
 		{"bots", `{"missing": true}`, map[string][]byte{"agents": agents}, []string{"Googlebot/2.1", "curl/8", "Mozilla/5.0", "x-bot "}},
+		{"assets", `{}`, nil, []string{"/a.css", "/b.JS?v=1", "/a.css/c", ".png", "#.js"}},
 		{"platform", `{"mobile": ["app", "tablet"]}`, nil, []string{"app", "web", "iPhone", "Android 15", "Mozilla"}},
 		{
 			"clicks", `{"points": [
