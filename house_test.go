@@ -40,6 +40,8 @@ var house = map[string]rule{
 	"host/signature":  {nil, []string{"aead.dev/minisign"}, "who has signed some bytes, whatever they are"},
 	"host/rules/automaton": {nil, nil,
 		"tables by which texts are looked at: it knows neither rules nor modules"},
+	"host/rules/written": {[]string{"host/config", "host/rules"}, nil,
+		"where rules stand in a file is no business of those who compile them"},
 	"host/plugin": {[]string{"abi", "host/fetch", "host/signature", "host/wasm", "host/rules", "host/beacon", "host/metric"}, []string{"github.com/santhosh-tekuri/jsonschema", "github.com/hashicorp/go-hclog"},
 		"plugins turn rows into verdicts; where rows come from and go to is the stages' business"},
 	"host/rollout": {[]string{"abi", "host/plugin", "host/beacon", "host/metric"}, []string{"github.com/cespare/xxhash", "github.com/hashicorp/go-hclog"},

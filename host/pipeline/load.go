@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed-6a2d649b/pharos/host/config"
 	"github.com/seed-6a2d649b/pharos/host/rules"
+	"github.com/seed-6a2d649b/pharos/host/rules/written"
 )
 
 // Load reads a config file. Where something is wrong with it, what is wrong with
@@ -45,7 +46,7 @@ func faultyPlugins(ctx context.Context, cfg *config.Config, known config.Faults)
 
 // faultyExpressions gives the faults within the expressions of rules.
 func faultyExpressions(cfg *config.Config, name string, p *config.Plugin) config.Faults {
-	list := ruleLists(p.Rules)
+	list := written.Lists(p.Rules)
 	kind, err := list.Kind()
 	if err != nil {
 		return nil // said already
