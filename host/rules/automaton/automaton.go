@@ -9,12 +9,19 @@
 // is the work to build them.
 package automaton
 
+import "fmt"
+
 // Bounds of what is built.
 const (
 	MaxPattern = 1000    // bytes of a regular expression
 	MaxSteps   = 10_000  // steps of a regular expression, its repetitions written out
 	MaxStates  = 10_000  // states of its automaton
 	MaxTable   = 1 << 20 // bytes of an automaton's table
+
+	MaxTexts     = 100_000   // of a list
+	MaxTextBytes = 4 << 20   // of all texts of a list
+	MaxNetworks  = 100_000   // of a list
+	MaxNodes     = 2_500_000 // of a list's trie, of 9 bytes each
 )
 
 // Bounds of the construction of a regular expression's automaton; what is
@@ -23,3 +30,18 @@ const (
 	maxCells = 1 << 20 // transitions, by class of bytes, before minimization
 	maxWork  = 1 << 23 // instructions and items looked at
 )
+
+// checkTexts says whether a list is too long.
+func checkTexts(texts []string) error {
+	if len(texts) > MaxTexts {
+		return fmt.Errorf("a list of %d texts, and %d are allowed", len(texts), MaxTexts)
+	}
+	size := 0
+	for _, text := range texts {
+		size += len(text)
+	}
+	if size > MaxTextBytes {
+		return fmt.Errorf("a list of texts of %d bytes, and %d are allowed", size, MaxTextBytes)
+	}
+	return nil
+}
