@@ -34,7 +34,7 @@ func (h *host) watchRollouts(ctx context.Context) error {
 // look again.
 func (h *host) decide(ctx context.Context) error {
 	g := h.gens.inForce()
-	at := rollout.Moment{Generation: g.Number + 1, Time: time.Now(), By: h.id}
+	at := rollout.Moment{Generation: g.Number + 1, Time: h.now(), By: h.id}
 	due := map[string]rollout.State{}
 	for name, p := range g.plugins {
 		if phase, reason, yes := p.Due(at.Time); yes {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -36,7 +37,7 @@ func (c *Change) rollouts(number uint64) map[string]rolling {
 		one := rolling{state: rollout.First(pluginSpec(c.Config, name, p), "", rollout.Moment{Generation: number}), old: old}
 		one.state.Phase, one.state.Old = c.Phase, &old
 		one.watch = rollout.NewWatch(name, nil, hclog.NewNullLogger())
-		one.watch.Activate(true)
+		one.watch.Activate(time.Now())
 		all[name] = one
 	}
 	return all

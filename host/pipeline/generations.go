@@ -221,7 +221,7 @@ func (g *generations) propose(ctx context.Context, file *config.Config, host str
 			return nil, err
 		}
 	}
-	if p.record, err = newRecord(p.packed.Config, parent, routes, host); err != nil {
+	if p.record, err = newRecord(p.packed.Config, parent, routes, host, g.watches.now()); err != nil {
 		return nil, err
 	}
 	p.record.Origins = p.packed.origins

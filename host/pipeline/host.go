@@ -35,6 +35,7 @@ type hostOptions struct {
 	roles    []Role
 	embedded bool // the broker is this process's own: raw topics are made if they are not there, and the file is the generation
 	log      hclog.Logger
+	now      func() time.Time            // the clock of rollouts; nil: the machine's
 	beside   func(context.Context) error // runs beside the roles; nil: nothing
 	HostOptions
 }
@@ -77,6 +78,9 @@ func newHost(ctx context.Context, file *config.Config, k kafka.Config, o hostOpt
 	h := &host{hostOptions: o, file: file, cfg: file, kafka: k, started: time.Now(), registry: prometheus.NewRegistry(), changed: map[Role]chan struct{}{}, adopted: make(chan struct{}, 1)}
 	if h.id == "" {
 		h.id = hostName()
+	}
+	if h.now == nil {
+		h.now = time.Now
 	}
 	h.read.Store(file)
 	if o.Watch {

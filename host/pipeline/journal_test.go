@@ -46,7 +46,7 @@ func testJournal(t *testing.T, k kafka.Config, cfg *config.Config) *journal {
 
 func recordOf(t *testing.T, cfg *config.Config, parent uint64, host string) *generationRecord {
 	t.Helper()
-	r, err := newRecord(cfg, parent, firstRoutes(cfg), host)
+	r, err := newRecord(cfg, parent, firstRoutes(cfg), host, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

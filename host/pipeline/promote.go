@@ -34,7 +34,7 @@ func (h *host) byHand(ctx context.Context, name string, to func(rollout.State, r
 	if p == nil {
 		return nil, refusal{http.StatusNotFound, fmt.Errorf("generation %d has no plugin %q: it has %v", g.Number, name, g.Config.Plugins.Names())}
 	}
-	at := rollout.Moment{Generation: g.Number + 1, Time: time.Now(), By: h.id}
+	at := rollout.Moment{Generation: g.Number + 1, Time: h.now(), By: h.id}
 	next, err := to(p.State(), at)
 	if err != nil {
 		return nil, refusal{http.StatusConflict, err}

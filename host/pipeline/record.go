@@ -44,10 +44,10 @@ type generationRecord struct {
 const maxRecordBytes = config.MaxFileBytes + 1<<20
 
 // newRecord is the record of a packed config that follows another generation.
-func newRecord(cfg *config.Config, parent uint64, routes []route, host string) (*generationRecord, error) {
+func newRecord(cfg *config.Config, parent uint64, routes []route, host string, now time.Time) (*generationRecord, error) {
 	digests := cfg.Digests()
 	r := &generationRecord{
-		Format: recordFormat, ID: rand.Text(), Number: parent + 1, Parent: parent, Host: host, Time: time.Now().UnixMilli(),
+		Format: recordFormat, ID: rand.Text(), Number: parent + 1, Parent: parent, Host: host, Time: now.UnixMilli(),
 		Config: cfg.Shared(), Figures: digests.Figures, Rest: digests.Rest, Plugins: map[string]string{}, Routes: routes,
 	}
 	if len(r.Config) > config.MaxFileBytes {

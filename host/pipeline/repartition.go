@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -108,7 +109,7 @@ func (r *generationRecord) repartitioned(name string, partitions int32) (next *g
 	if faults := takenTopics(cfg, routes); len(faults) > 0 {
 		return nil, nil, faults
 	}
-	if next, err = newRecord(cfg, r.Number, routes, "pharos repartition"); err != nil {
+	if next, err = newRecord(cfg, r.Number, routes, "pharos repartition", time.Now()); err != nil {
 		return nil, nil, err
 	}
 	next.Bucket, next.Rollouts = r.Bucket, r.Rollouts

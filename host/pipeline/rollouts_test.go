@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -293,6 +294,85 @@ func (h *hosting) documentedActions(t *testing.T) {
 	for path := range served {
 		t.Errorf("%s is served and not told", path)
 	}
+}
+
+// clock is one that a test sets.
+type clock struct{ ms atomic.Int64 }
+
+func clockAt(at time.Time) *clock {
+	c := new(clock)
+	c.ms.Store(at.UnixMilli())
+	return c
+}
+
+func (c *clock) now() time.Time         { return time.UnixMilli(c.ms.Load()) }
+func (c *clock) passes(d time.Duration) { c.ms.Add(d.Milliseconds()) }
+
+// How long a phase lasts each host counts by its own clock, from when it has taken it:
+// neither of two whose clocks are two hours apart ends one too early or too late,
+// whoever began it.
+func TestClocksThatDiffer(t *testing.T) {
+	k := testBroker(t)
+	text := "snapshots: {url: 'file://" + t.TempDir() + "'}\n" + edited(t, rolledConfig, "canary: {for: 0s, share: 50%, min_rows: 20}", "shadow: {for: 10m, min_rows: 1}")
+	slow, fast := clockAt(time.Now().Add(-time.Hour)), clockAt(time.Now().Add(time.Hour))
+	a := startHost(t, k, hostOptions{id: "a", roles: AllRoles, embedded: true, now: slow.now}, text)
+	b := startHost(t, k, hostOptions{id: "b", roles: []Role{Session}, now: fast.now}, text)
+	s := newVisitors(t, k)
+	begins := func(by *hosting, generation uint64) {
+		t.Helper()
+		text = edited(t, text, `order, when: 'do`, `order, when: 'do == "never" || do`)
+		writeFileT(t, by.file, text)
+		if answer, err := by.reload(t.Context(), false); err != nil || answer.Generation != generation {
+			t.Fatalf("%v %+v", err, answer)
+		}
+		eventually(t, "both to compare", func() bool {
+			s.send(t, "a", "b", "c", "d")
+			for _, h := range []*hosting{a, b} {
+				g := h.gens.inForce()
+				if rows, _ := g.plugins["points"].Compared(); g.Number != generation || g.plugins["points"].State().Phase != rollout.Shadow || rows == 0 {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	stays := func(generation uint64) {
+		t.Helper()
+		for _, h := range []*hosting{a, b} {
+			if err := h.decide(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if n := h.gens.journal.wanted(); n != generation {
+				t.Fatalf("generation %d is there: %s", n, h.gens.inForce().plugins["points"].State().Reason)
+			}
+		}
+	}
+	ends := func(by *hosting, generation uint64) {
+		t.Helper()
+		if err := by.decide(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "both to have the end of the shadow", func() bool {
+			return a.gens.inForce().Number == generation && b.gens.inForce().Number == generation
+		})
+		if state := a.gens.inForce().plugins["points"].State(); state.Phase != rollout.Live || state.By != by.id {
+			t.Errorf("%+v", state)
+		}
+	}
+	begins(a, 2)
+	stays(2)
+	slow.passes(10*time.Minute - time.Second)
+	fast.passes(10*time.Minute - time.Second)
+	stays(2)
+	fast.passes(time.Second)
+	ends(b, 3)
+
+	begins(b, 4)
+	stays(4)
+	slow.passes(10*time.Minute - time.Second)
+	stays(4)
+	slow.passes(time.Second)
+	ends(a, 5)
 }
 
 // A plugin that keeps failing is taken out: the version before decides, or nobody;

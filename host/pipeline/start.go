@@ -75,7 +75,7 @@ func (h *host) newGenerations(ctx context.Context) (*generations, error) {
 	}
 	return &generations{
 		journal: newJournal(h.kafka, h.file, h.log), files: f, shelf: s, own: h.file, readers: h.stores.readers(),
-		log: h.log, watches: watches{log: h.log.Named("rollout")}, others: map[uint64]weak.Pointer[session.Config]{},
+		log: h.log, watches: watches{log: h.log.Named("rollout"), now: h.now}, others: map[uint64]weak.Pointer[session.Config]{},
 	}, nil
 }
 

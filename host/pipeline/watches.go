@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"sync"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -12,6 +13,7 @@ import (
 // it may still need.
 type watches struct {
 	log hclog.Logger
+	now func() time.Time
 
 	mu  sync.Mutex
 	all map[phaseOf]*phaseWatch
@@ -59,8 +61,12 @@ func (w *watches) activate(g *Generation) {
 	for key, one := range w.all {
 		p := g.plugins[key.plugin]
 		yes := p != nil && p.State().Generation == key.generation
-		one.Activate(yes)
-		if !yes && key.generation <= g.Number {
+		if yes {
+			one.Activate(w.now())
+			continue
+		}
+		one.Deactivate()
+		if key.generation <= g.Number {
 			delete(w.all, key)
 		}
 	}

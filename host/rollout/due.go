@@ -6,7 +6,7 @@ import (
 )
 
 // Due tells whether the plugin's phase has ended by the rules, as far as this host
-// knows, and what comes next.
+// knows, and what comes next. now is of the clock that Activate is told.
 func (p *Plugin) Due(now time.Time) (next Phase, reason string, due bool) {
 	if p.watch == nil {
 		return "", "", false
@@ -20,7 +20,7 @@ func (p *Plugin) Due(now time.Time) (next Phase, reason string, due bool) {
 		if reason := p.broken(); reason != "" && p.state.Phase == Fallback {
 			return Out, "the version before " + reason, true
 		}
-		if wait := p.settings.Breaker.wait(p.state.Trips); now.Sub(p.began()) >= wait && p.state.Broken != "" && p.state.Trips < maxTrips {
+		if wait := p.settings.Breaker.wait(p.state.Trips); p.lasted(now) >= wait && p.state.Broken != "" && p.state.Trips < maxTrips {
 			return p.state.Broken, "tried again after " + wait.String(), true
 		}
 	default:
@@ -34,8 +34,19 @@ func (p *Plugin) Due(now time.Time) (next Phase, reason string, due bool) {
 	return "", "", false
 }
 
-// began is when the phase did.
-func (p *Plugin) began() time.Time { return time.UnixMilli(p.state.Since) }
+// lasted is for how long the phase has been in force on this host, by its own clock:
+// that of the host that began it may be another.
+func (p *Plugin) lasted(now time.Time) time.Duration {
+	if p.watch == nil {
+		return 0
+	}
+	p.watch.mu.Lock()
+	defer p.watch.mu.Unlock()
+	if p.watch.began.IsZero() {
+		return 0
+	}
+	return now.Sub(p.watch.began)
+}
 
 // broken says why what decides is to be taken out; empty: it is not.
 func (p *Plugin) broken() string {
@@ -54,7 +65,7 @@ func (p *Plugin) shadowDue(now time.Time) (Phase, string, bool) {
 	switch {
 	case s.MaxDiff.exceeded(differing, max(rows, s.MinRows)):
 		return RolledBack, fmt.Sprintf("in the shadow %d of %d beacons differed (%s), and max_diff is %s", differing, rows, shareOf(differing, rows), s.MaxDiff), true
-	case now.Sub(p.began()) < s.For || rows < s.MinRows:
+	case p.lasted(now) < s.For || rows < s.MinRows:
 		return "", "", false
 	}
 	reason := fmt.Sprintf("in the shadow %d of %d beacons differed", differing, rows)
@@ -72,7 +83,7 @@ func (p *Plugin) canaryDue(now time.Time) (Phase, string, bool) {
 	switch {
 	case worse && c.MaxTraps.exceeded(new.Traps, max(new.Rows, c.MinRows)):
 		return RolledBack, fmt.Sprintf("as a canary it failed at %d of %d beacons (%s), and max_traps is %s", new.Traps, new.Rows, shareOf(new.Traps, new.Rows), c.MaxTraps), true
-	case now.Sub(p.began()) < c.For || new.Rows < c.MinRows:
+	case p.lasted(now) < c.For || new.Rows < c.MinRows:
 		return "", "", false
 	}
 	return Live, fmt.Sprintf("as a canary it failed at %d of %d beacons", new.Traps, new.Rows), true
@@ -85,7 +96,7 @@ func (p *Plugin) Next(phase Phase, reason string, at Moment) State {
 		if s.Broken == "" {
 			s.Broken = s.Phase
 		}
-		if long := 2 * p.settings.Breaker.MaxBackoff; s.Phase != Fallback && at.Time.Sub(p.began()) > long {
+		if long := 2 * p.settings.Breaker.MaxBackoff; s.Phase != Fallback && p.lasted(at.Time) > long {
 			s.Trips = 0 // it was well for long
 		}
 		if s.Phase != Fallback { // from there on nothing else is tried

@@ -56,7 +56,7 @@ func trial(t *testing.T, phase Phase, settings Settings, new, old *plugin.Plugin
 	spec := spec("before")
 	s := State{Phase: phase, New: "sha256:new", Old: &spec, Generation: 2, By: "host"}
 	w := NewWatch("p", nil, hclog.NewNullLogger())
-	w.Activate(true)
+	w.Activate(time.Unix(0, 0))
 	p, err := New(s, settings, new, old, w)
 	if err != nil {
 		t.Fatal(err)
@@ -432,7 +432,7 @@ func TestTripsInARow(t *testing.T) {
 		if p.state.Trips != trips || p.state.Broken != Live {
 			t.Errorf("%+v", p.state)
 		}
-		p.state = p.Next(Live, "again", moment(5, now))
+		p.state, p.watch.began = p.Next(Live, "again", moment(5, now)), time.Unix(now, 0)
 	}
 	now += 1201
 	if p.state = p.Next(Fallback, "it failed", moment(6, now)); p.state.Trips != 1 {
@@ -443,7 +443,7 @@ func TestTripsInARow(t *testing.T) {
 // Under a generation that is not in force nothing is compared or counted.
 func TestNotInForce(t *testing.T) {
 	p := trial(t, Shadow, Settings{Shadow: &ShadowSettings{}}, ruled(t, dropping(`a: do == "a"`)), ruled(t, dropping(`b: do == "b"`)))
-	p.watch.Activate(false)
+	p.watch.Deactivate()
 	filtered(t, p, things("a", "b")...)
 	if r := p.Report(); r.Compared != 0 || r.Old.Rows != 0 || r.New.Rows != 0 {
 		t.Errorf("%+v", r)

@@ -35,7 +35,7 @@ type State struct {
 	New        string       `json:"new"`            // id of the version that the config names: see IDOf
 	Kind       abi.Kind     `json:"kind,omitempty"` // of both; empty in a record of a build that did not say it
 	Old        *plugin.Spec `json:"old,omitempty"`  // the version before it; nil: there is none
-	Since      int64        `json:"since"`          // when the phase began, epoch ms
+	Since      int64        `json:"since"`          // when the phase began by the clock of who did, epoch ms: for people
 	Generation uint64       `json:"generation"`     // that began it
 	By         string       `json:"by"`             // who did
 	Reason     string       `json:"reason,omitempty"`

@@ -44,6 +44,7 @@ type Watch struct {
 	failed atomic.Bool // the shadow has failed where the version before did not: it is not asked any more
 
 	mu         sync.Mutex
+	began      time.Time // when the phase came in force here; zero: it has not
 	usage      [sides]Usage
 	window     window // of the version that decides
 	broken     string // why that is to be taken out
@@ -59,9 +60,20 @@ func NewWatch(name string, comparison *Comparison, log hclog.Logger) *Watch {
 	return &Watch{name: name, log: log, comparison: comparison}
 }
 
-// Activate says whether the phase is that of the generation in force: under others,
-// which are read again, nothing is compared or counted.
-func (w *Watch) Activate(yes bool) { w.active.Store(yes) }
+// Activate says that the phase is that of the generation in force: under others, which
+// are read again, nothing is compared or counted. How long the phase lasts is counted
+// from the first time on.
+func (w *Watch) Activate(now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.began.IsZero() {
+		w.began = now
+	}
+	w.active.Store(true)
+}
+
+// Deactivate says that another generation is in force, which has another phase.
+func (w *Watch) Deactivate() { w.active.Store(false) }
 
 // Comparison is what a shadow has answered, beside what has decided.
 func (w *Watch) Comparison() *Comparison { return w.comparison }
