@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"github.com/seed-6a2d649b/pharos/host/wasm/fuel"
 )
 
 // Cause is why an instance is dead.
@@ -60,8 +62,11 @@ func (i *Instance) kill(function string, cause Cause, err error) *TrapError {
 	detail, stack, _ := strings.Cut(err.Error(), stackMark)
 	e.Detail = strings.TrimSuffix(strings.TrimPrefix(detail, "wasm error: "), " (recovered by wazero)")
 	e.Stack = strings.ReplaceAll(stack, "\t", "")
-	if cause == OutOfFuel { // the trap is the host's
+	switch { // where the trap is the host's
+	case cause == OutOfFuel:
 		e.Detail = fmt.Sprintf("did more work than its fuel of %d allows", i.allowed())
+	case cause == Trap && i.overflowed():
+		e.Detail = fmt.Sprintf("stack overflow: its calls go deeper than the stack of %d MiB allows", fuel.Stack>>20)
 	}
 	// A panic of a language is an "unreachable"; its text is in the output.
 	if said, _, _ := strings.Cut(e.Output, "\n"); said != "" && cause == Trap {
@@ -70,6 +75,9 @@ func (i *Instance) kill(function string, cause Cause, err error) *TrapError {
 	i.dead = e
 	return e
 }
+
+// overflowed reports whether the last call went too deep.
+func (i *Instance) overflowed() bool { return i.depth != nil && int32(i.depth.Get()) < 0 }
 
 // printable is a guest's text as one line that is safe to log.
 func printable(b []byte) string {

@@ -31,6 +31,7 @@ var hostile = []struct {
 	want        string
 }{
 	{"loop-start", whenLoaded, OutOfFuel, "plugin loop-start: start: out of fuel: did more work than its fuel of 1000000 allows"},
+	{"loop-start-referred", whenLoaded, OutOfFuel, "plugin loop-start-referred: start: out of fuel: did more work than its fuel of 1000000 allows"},
 	{"loop-initialize", whenLoaded, OutOfFuel, "_initialize: out of fuel"},
 	{"loop-abi", whenLoaded, OutOfFuel, "pharos_abi: out of fuel"},
 	{"loop-manifest", whenLoaded, OutOfFuel, "pharos_manifest: out of fuel"},
@@ -43,8 +44,14 @@ var hostile = []struct {
 	{"loop-error", whenAsked, OutOfFuel, "pharos_error: out of fuel"},
 	{"sleeps", whenAsked, OutOfFuel, "pharos_process: out of fuel"},
 	{"floods", whenAsked, OutOfFuel, "pharos_process: out of fuel"},
-	{"recurse", whenAsked, OutOfFuel, "pharos_process: out of fuel"},
+	{"recurse", whenAsked, Trap, "pharos_process: trap: stack overflow: its calls go deeper than the stack of 8 MiB allows"},
 	{"recurse-wide", whenAsked, Trap, "pharos_process: trap: stack overflow"},
+	{"recurse-locals", whenAsked, Trap, "pharos_process: trap: stack overflow"},
+	{"recurse-mutual", whenAsked, Trap, "pharos_process: trap: stack overflow"},
+	{"recurse-table", whenAsked, Trap, "pharos_process: trap: stack overflow"},
+	{"recurse-start", whenLoaded, Trap, "plugin recurse-start: start: trap: stack overflow"},
+	{"recurse-alloc", whenConfigured, Trap, "pharos_alloc: trap: stack overflow"},
+	{"recurse-close", whenAsked, Trap, "pharos_close: trap: stack overflow"},
 
 	{"trap-start", whenLoaded, Trap, "plugin trap-start: start: trap: unreachable"},
 	{"trap-initialize", whenLoaded, Trap, "_initialize: trap: unreachable"},

@@ -21,6 +21,7 @@ type Instance struct {
 	memory  api.Memory
 	output  *output
 	fuel    api.MutableGlobal
+	depth   api.MutableGlobal // what is left of its stack
 	alloc   api.Function
 	process api.Function
 	closing api.Function // nil of a guest without a close function
@@ -53,8 +54,10 @@ func (m *Module) start(ctx context.Context) (*Instance, error) {
 		return nil, i.kill("start", Trap, err)
 	}
 	i.mod, i.memory = mod, mod.Memory()
-	var metered bool
-	if i.fuel, metered = mod.ExportedGlobal(fuel.Export).(api.MutableGlobal); !metered {
+	var counts, bounded bool
+	i.fuel, counts = mod.ExportedGlobal(fuel.Export).(api.MutableGlobal)
+	i.depth, bounded = mod.ExportedGlobal(fuel.StackExport).(api.MutableGlobal)
+	if !counts || !bounded {
 		return nil, errors.Join(errors.New("the module does not count its work"), i.Close(ctx))
 	}
 	i.alloc, i.process, i.closing = mod.ExportedFunction(abi.ExportAlloc), mod.ExportedFunction(abi.ExportProcess), mod.ExportedFunction(abi.ExportClose)
@@ -392,6 +395,7 @@ func (i *Instance) call(f api.Function, name string, params ...uint64) (uint64, 
 	copy(i.stack[:], params)
 	i.output.text = i.output.text[:0]
 	i.fuel.Set(uint64(i.limit))
+	i.depth.Set(fuel.Stack)
 	err := f.CallWithStack(i.output, i.stack[:])
 	left := int64(i.fuel.Get())
 	i.used += uint64(i.limit - max(left, 0))

@@ -133,7 +133,7 @@ func TestMisbehaviour(t *testing.T) {
 		{"text beyond", "i", Violation, "outside of the batch"},
 		{"too small for nothing", "j", Violation, "no count is beyond its capacity"},
 		{"needs too much", "k", Violation, "at most 512 are allowed"},
-		{"recursion", "l", OutOfFuel, "did more work than its fuel of"},
+		{"recursion", "l", Trap, "stack overflow: its calls go deeper than the stack of 8 MiB allows"},
 		{"exit", "n", Trap, "called proc_exit(3): panic: of the guest"},
 		{"reserved word", "p", Violation, "its reserved word is not 0"},
 		{"257 of a row", "q", Violation, "row 0: more than 256 measurements"},
@@ -159,7 +159,7 @@ func TestMisbehaviour(t *testing.T) {
 			if strings.ContainsAny(trap.Detail, "\n\t") {
 				t.Errorf("the detail is more than a line: %q", trap.Detail)
 			}
-			if c.cause == Trap && !strings.HasSuffix(trap.Stack, "(i32) i32") {
+			if c.cause == Trap && !strings.Contains(trap.Stack, "(i32) i32") {
 				t.Errorf("stack %q", trap.Stack)
 			}
 			if c.mode == "n" && trap.Output != "panic: of the guest\n" {

@@ -1,4 +1,4 @@
-;; Recursion without an end, small frames: fuel ends it.
+;; Recursion without an end: the stack ends it.
 (module
   (memory (export "memory") 8)
   (func $deep (param i32) (result i32)

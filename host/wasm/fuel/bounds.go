@@ -14,9 +14,9 @@ var ErrTooLarge = errors.New("the module is too large")
 // Bounds of a function. The largest ones of SQLite and of Go's runtime have some 2000
 // blocks, 20,000 instructions, and a width of 110,000.
 const (
-	maxInstructions = 65_536  // one more for each label of a br_table, each value of a call
+	maxInstructions = 65_536  // one more for each label of a br_table, each value of a call, each global after it
 	maxBlocks       = 4_096   // block, loop, if, else, br_if, br_table
-	maxWidth        = 1 << 20 // locals, and a block's own values, of each block
+	maxWidth        = 1 << 20 // locals, globals that change, and a block's own values, of each block
 	maxLocals       = 50_000
 	maxValues       = 1_000 // parameters, results
 )
@@ -50,31 +50,33 @@ type size struct {
 }
 
 // add takes note of an instruction. arity is that of what it calls, or of the block
-// that it begins.
-func (s *size) add(i *instruction, locals, arity int) {
+// that it begins; variables are locals, and globals that change: engines keep these
+// too, and read them anew after each call.
+func (s *size) add(i *instruction, locals, globals, arity int) {
 	s.instructions++
+	variables := locals + globals
 	switch i.op {
 	case opBlock, opLoop, opIf:
 		s.values = max(s.values, arity)
 		s.blocks++
-		s.width += locals + arity
+		s.width += variables + arity
 	case opElse, opBrIf:
 		s.blocks++
-		s.width += locals
+		s.width += variables
 	case opBrTable:
 		s.blocks++
-		s.width += locals
+		s.width += variables
 		s.instructions += int(i.index) * (1 + s.values)
-	default:
-		s.instructions += arity
+	case opCall, opReturnCall, opCallIndirect, opReturnCallIndirect, opMemoryGrow, opBulk:
+		s.instructions += arity + globals
 	}
 }
 
 // check fails where a function is too large.
 func (s *size) check(r *reader) {
-	_ = r.atMost("instructions in a function, labels of tables and values of calls too", s.instructions, maxInstructions) &&
+	_ = r.atMost("instructions in a function, labels of tables, values of calls and globals at calls too", s.instructions, maxInstructions) &&
 		r.atMost("blocks and branches in a function", s.blocks, maxBlocks) &&
-		r.atMost("locals in a function, counted at each of its blocks and branches", s.width, maxWidth)
+		r.atMost("locals and globals in a function, counted at each of its blocks and branches", s.width, maxWidth)
 }
 
 // effort is about what a function takes an engine, beside what goes with its length.

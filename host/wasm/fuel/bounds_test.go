@@ -55,7 +55,7 @@ var bombs = map[string]struct {
 	"nested loops":      {functions(1, 0, append(repeat(10_000, opLoop, emptyBlock), repeat(10_000, opEnd)...)), "blocks and branches in a function"},
 	"branches":          {functions(1, 1, repeat(100_000, opI32Const, 1, opBrIf, 0)), "blocks and branches in a function"},
 	"ifs":               {functions(1, 1, repeat(100_000, opI32Const, 1, opIf, emptyBlock, opI32Const, 2, opLocalSet, 0, opEnd)), "blocks and branches in a function"},
-	"loops with locals": {functions(1, 2000, loops(1500, 2000)), "locals in a function, counted at each of its blocks and branches, at most 1048576 are allowed"},
+	"loops with locals": {functions(1, 2000, loops(1500, 2000)), "locals and globals in a function, counted at each of its blocks and branches, at most 1048576 are allowed"},
 	"a long function":   {functions(1, 0, repeat(300_000, opNop)), "instructions in a function"},
 	"a giant br_table":  {functions(1, 0, append(append([]byte{opI32Const, 0, opBrTable}, appendU32(nil, 1_000_000)...), make([]byte, 1_000_001)...)), "instructions in a function, labels of tables"},
 	"a million locals":  {functions(1, 1_000_000, nil), "1000000 locals in a function, at most 50000 are allowed"},
@@ -81,7 +81,8 @@ var bombs = map[string]struct {
 	"segments of data":     {new(binary).section(dataSection, 200_000, func(int) []byte { return []byte{1, 0} }).code, "200000 segments of data, at most 100000"},
 	"elements of tables":   {new(binary).section(elementSection, 1, func(int) []byte { return make([]byte, 5<<20) }).code, "bytes of elements of tables, at most 4194304"},
 	"names":                {append(new(binary).section(typeSection, 0, nil).code, nameSection(9<<20)...), "bytes of names of functions, at most 8388608"},
-	"values of calls":      {calls(500, 200), "instructions in a function, labels of tables and values of calls too"},
+	"values of calls":      {calls(500, 200), "instructions in a function, labels of tables, values of calls and globals at calls too"},
+	"globals at calls":     {globalsAtCalls(9000, 7000), "instructions in a function"},
 	"branches with values": {valueBranches(100, 1000), "instructions in a function"},
 }
 
@@ -105,6 +106,18 @@ func calls(params, n int) []byte {
 			body = append(append(body, repeat(params, opI32Const, 1)...), opCall, 1)
 		}
 		body = append(body, opEnd)
+		return append(appendU32(nil, uint32(len(body))), body...)
+	}).code
+}
+
+// globalsAtCalls is a function that calls itself often, in a module with many globals
+// that change.
+func globalsAtCalls(globals, calls int) []byte {
+	b := new(binary).section(typeSection, 1, func(int) []byte { return []byte{0x60, 0, 0} })
+	b.section(functionSection, 1, func(int) []byte { return []byte{0} })
+	b.section(globalSection, globals, func(int) []byte { return []byte{typeI32, 1, opI32Const, 0, opEnd} })
+	return b.section(codeSection, 1, func(int) []byte {
+		body := append(append([]byte{0}, repeat(calls, opCall, 0)...), opEnd)
 		return append(appendU32(nil, uint32(len(body))), body...)
 	}).code
 }

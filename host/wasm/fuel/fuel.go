@@ -1,12 +1,12 @@
-// Package fuel makes WebAssembly modules count their work. The code that counts
-// is put into the module itself, so a module stops at the same instruction every
-// time and on every machine, and counting costs little: an engine's own
-// interruption asks at each turn of a loop, in memory and with a call.
+// Package fuel makes WebAssembly modules count their work, and how deep their calls
+// go. The code that counts is put into the module itself, so a module stops at the same
+// instruction every time and on every machine, and counting costs little: an engine's
+// own interruption asks at each turn of a loop, in memory and with a call.
 //
 // The work is counted in a global behind all that the module has: no instruction
 // of the module can name it. It counts down; a function that finds it below 0
 // traps. Work is that of instructions, mostly 1 each, and of what bulk
-// instructions move; see function.go.
+// instructions move; see function.go. The stack is another such global; see stack.go.
 package fuel
 
 import (
@@ -24,17 +24,22 @@ const Export = "pharos_fuel"
 // that is not supported.
 var ErrInvalid = errors.New("the module cannot be metered")
 
+// StackExport is the name of the exported global that holds what is left of the stack,
+// a mutable i32: the host sets it to Stack before a call. Below 0 it says that calls
+// went too deep.
+const StackExport = "pharos_stack"
+
 // Start is the name of the exported function that is to be called first, if it is
-// there: the module's start function, which the engine would call before anybody can
-// see how much fuel it leaves. (Where code has a reference to it the engine does.)
+// there. It calls the module's start function, which the engine would call before
+// anybody can see how much fuel it leaves.
 const Start = "pharos_start"
 
 // Inject gives a module that does what code does and counts its work. An instance
-// begins with so much fuel. The result is no module where code is none; what the
+// begins with so much fuel, and all of its stack. The result is no module where code is none; what the
 // rewriter does not look at it leaves as it is, to be judged by the engine. An error
 // is ErrInvalid or ErrTooLarge.
 func Inject(code []byte, begin int64) ([]byte, error) {
-	m := &module{start: -1}
+	m := &module{start: -1, mutable: added, referred: map[uint32]bool{}, moreAt: map[string]int{}}
 	metered, err := m.inject(code, begin)
 	if err != nil && !errors.Is(err, ErrTooLarge) {
 		err = fmt.Errorf("%w: %w", ErrInvalid, err)
@@ -52,11 +57,13 @@ func (m *module) inject(code []byte, begin int64) ([]byte, error) {
 			return nil, err
 		}
 		b.measure()
+		b.survey()
 		m.effort += b.size.effort()
 	}
 	if err := m.checkEffort(); err != nil {
 		return nil, err
 	}
+	m.planStack()
 	return m.write(begin)
 }
 
@@ -91,19 +98,27 @@ type section struct {
 // module is a module taken apart.
 type module struct {
 	sections  []section
-	types     []arity
-	typeOf    []uint32 // of functions, imported ones too: index of a type
-	imported  int      // functions
-	globals   uint32   // imported ones too: the number of the one that is added
+	types     []functype
+	more      [][]byte       // types that are added
+	moreAt    map[string]int // by what they give: which of them
+	typeOf    []uint32       // of functions, imported ones too: index of a type
+	imported  int            // functions
+	globals   uint32         // imported ones too: the number of the first that is added
+	mutable   int            // globals that change, those that are added too
 	functions []function
-	start     int           // function that is called first; -1: none
-	referred  bool          // code has a reference to it
-	effort    int           // of all functions
-	scratch   []instruction // memory
+	referred  map[uint32]bool // functions that a table or a global may have
+	start     int             // function that is called first; -1: none
+	effort    int             // of all functions
+	wide      bool            // it may have vectors
+	scratch   []instruction   // memory
 }
 
-// arity is how many values a type has.
-type arity struct{ params, results int }
+// functype is a function's type.
+type functype struct {
+	params, results int
+	text            string // as it stands
+	given           []byte // types of results
+}
 
 const header = "\x00asm\x01\x00\x00\x00"
 
@@ -162,7 +177,7 @@ func (m *module) section(s section) error {
 	case startSection:
 		m.readStart(r)
 	case elementSection:
-		_ = r.atMost("bytes of elements of tables", len(s.content), maxElements)
+		m.readElements(r)
 	case codeSection:
 		m.readCode(r)
 	case dataSection:
@@ -173,6 +188,7 @@ func (m *module) section(s section) error {
 	if looked := s.id != customSection && r.at > 0; looked && !r.done() {
 		r.fail("something follows what the section says that it has")
 	}
+	m.wide = m.wide || r.wide
 	return r.err
 }
 
@@ -185,20 +201,23 @@ func (m *module) readTypes(r *reader) {
 		if form := r.byte(); form != 0x60 {
 			r.fail("a type of the form 0x%02x, of a proposal that is not supported", form)
 		}
-		m.types = append(m.types, arity{params: r.valueTypes("parameters"), results: r.valueTypes("results")})
+		params, results := r.valueTypes("parameters"), r.valueTypes("results")
+		text := string(append(append([]byte{byte(len(params)), byte(len(params) >> 8)}, params...), results...))
+		m.types = append(m.types, functype{params: len(params), results: len(results), text: text, given: results})
 	}
 }
 
-// valueTypes reads the types of some values.
-func (r *reader) valueTypes(what string) int {
+// valueTypes reads the types of some values, a byte each.
+func (r *reader) valueTypes(what string) []byte {
 	n := r.count()
 	if !r.atMost(what+" of a function", n, maxValues) {
-		return 0
+		return nil
 	}
+	from := r.at
 	for range n {
 		r.valueType()
 	}
-	return n
+	return r.code[from:r.at:r.at]
 }
 
 func (m *module) readImports(r *reader) {
@@ -220,7 +239,7 @@ func (m *module) readImports(r *reader) {
 			r.limits()
 		case 3:
 			r.valueType()
-			r.byte()
+			m.mutable += int(r.byte() & 1)
 			m.globals++
 		default:
 			r.fail("an import of the kind %d, of a proposal that is not supported", kind)
@@ -261,11 +280,66 @@ func (m *module) readGlobals(r *reader) {
 	}
 	for range n {
 		r.valueType()
-		r.byte() // whether it changes
-		for r.err == nil && r.next(1).op != opEnd {
-		}
+		m.mutable += int(r.byte() & 1)
+		m.readConstant(r)
 	}
 	m.globals += uint32(n)
+}
+
+// readConstant reads an expression that gives what something begins with.
+func (m *module) readConstant(r *reader) {
+	for r.err == nil {
+		switch i := r.next(1); i.op {
+		case opRefFunc:
+			m.refer(r, i.index)
+		case opEnd:
+			return
+		}
+	}
+}
+
+// refer takes note that a function can be called by who does not name it.
+func (m *module) refer(r *reader, number uint32) {
+	if int64(number) >= int64(len(m.typeOf)) {
+		r.fail("it refers to function %d of %d", number, len(m.typeOf))
+		return
+	}
+	m.referred[number] = true
+}
+
+// readElements reads what tables begin with, or may be given.
+// https://webassembly.github.io/spec/core/binary/modules.html#element-section
+func (m *module) readElements(r *reader) {
+	const (
+		notActive   = 1 << iota // or, of an active one:
+		numbered                // the table has a number; otherwise: it is only declared
+		expressions             // elements are expressions, not numbers of functions
+	)
+	if !r.atMost("bytes of elements of tables", len(r.code), maxElements) {
+		return
+	}
+	for n := r.count(); n > 0 && r.err == nil; n-- {
+		flags := r.u32()
+		if flags > notActive|numbered|expressions {
+			r.fail("elements of the form %d, of a proposal that is not supported", flags)
+		}
+		if flags&notActive == 0 {
+			if flags&numbered != 0 {
+				r.u32()
+			}
+			m.readConstant(r)
+		}
+		if flags&(notActive|numbered) != 0 {
+			r.byte() // the kind of elements
+		}
+		for of := r.count(); of > 0 && r.err == nil; of-- {
+			if flags&expressions != 0 {
+				m.readConstant(r)
+			} else {
+				m.refer(r, r.u32())
+			}
+		}
+	}
 }
 
 func (m *module) readExports(r *reader) {
@@ -276,8 +350,10 @@ func (m *module) readExports(r *reader) {
 	for range n {
 		name, kind, index := r.name(), r.byte(), r.u32()
 		switch {
-		case name == Export || name == Start:
+		case name == Export || name == StackExport || name == Start:
 			r.fail("it exports %s, a name that is the host's", name)
+		case kind == 0 && int64(index) >= int64(len(m.typeOf)):
+			r.fail("it exports function %d of %d", index, len(m.typeOf))
 		case kind == 3 && index >= m.globals:
 			r.fail("it exports global %d of %d", index, m.globals)
 		}
@@ -290,7 +366,7 @@ func (m *module) readStart(r *reader) {
 		r.fail("it starts with function %d of %d", n, len(m.typeOf))
 		return
 	}
-	if t := m.typeOf[n]; int64(t) >= int64(len(m.types)) || m.types[t] != (arity{}) {
+	if t := m.typeOf[n]; int64(t) >= int64(len(m.types)) || m.types[t].params+m.types[t].results > 0 {
 		r.fail("it starts with function %d, which takes or gives values", n)
 	}
 	m.start = int(n)
@@ -310,29 +386,20 @@ func (m *module) readCode(r *reader) {
 func (m *module) write(begin int64) ([]byte, error) {
 	m.need(globalSection)
 	m.need(exportSection)
+	if m.start >= 0 {
+		m.need(functionSection)
+		m.need(codeSection)
+	}
 	size := len(header)
 	for _, s := range m.sections {
 		size += len(s.content) + len(s.content)/4
 	}
 	out := append(make([]byte, 0, size), header...)
 	for _, s := range m.sections {
-		if s.id == startSection && m.starts() {
+		if s.id == startSection {
 			continue
 		}
-		content := s.content
-		var err error
-		switch s.id {
-		case globalSection:
-			entry := append([]byte{typeI64, 1, opI64Const}, appendS64(nil, begin)...)
-			content, err = add(content, append(entry, opEnd))
-		case exportSection:
-			content, err = add(content, export(Export, 3, m.globals))
-			if err == nil && m.starts() {
-				content, err = add(content, export(Start, 0, uint32(m.start)))
-			}
-		case codeSection:
-			content, err = m.code()
-		}
+		content, err := m.rewritten(s, begin)
 		if err != nil {
 			return nil, err
 		}
@@ -342,10 +409,34 @@ func (m *module) write(begin int64) ([]byte, error) {
 	return out, nil
 }
 
-// starts tells whether the start function becomes an export. Code may refer to exported
-// functions, so one that code refers to stays as it is: whether it may is the engine's
-// to say.
-func (m *module) starts() bool { return m.start >= 0 && !m.referred }
+// added is how many globals are added: the fuel, and what is left of the stack.
+const added = 2
+
+// rewritten is a section with what is added to it.
+func (m *module) rewritten(s section, begin int64) ([]byte, error) {
+	starts := m.start >= 0
+	switch s.id {
+	case typeSection:
+		return add(s.content, m.more...)
+	case functionSection:
+		if starts {
+			return add(s.content, appendU32(nil, m.typeOf[m.start]))
+		}
+	case globalSection:
+		left := append(appendS64([]byte{typeI64, 1, opI64Const}, begin), opEnd)
+		stack := append(appendS64([]byte{typeI32, 1, opI32Const}, Stack), opEnd)
+		return add(s.content, left, stack)
+	case exportSection:
+		entries := [][]byte{export(Export, 3, m.globals), export(StackExport, 3, m.globals+1)}
+		if starts {
+			entries = append(entries, export(Start, 0, uint32(len(m.typeOf))))
+		}
+		return add(s.content, entries...)
+	case codeSection:
+		return m.code()
+	}
+	return s.content, nil
+}
 
 // export is an entry of the export section.
 func export(name string, kind byte, index uint32) []byte {
@@ -368,16 +459,23 @@ func (m *module) need(id byte) {
 	m.sections = slices.Insert(m.sections, at, section{id, []byte{0}})
 }
 
-// add appends an entry to a section's vector.
-func add(content, entry []byte) ([]byte, error) {
+// add appends entries to a section's vector.
+func add(content []byte, entries ...[]byte) ([]byte, error) {
 	r := &reader{code: content}
 	n := r.u32()
-	out := append(appendU32(nil, n+1), content[r.at:]...)
-	return append(out, entry...), r.err
+	out := append(appendU32(nil, n+uint32(len(entries))), content[r.at:]...)
+	for _, entry := range entries {
+		out = append(out, entry...)
+	}
+	return out, r.err
 }
 
 func (m *module) code() ([]byte, error) {
-	out := appendU32(nil, uint32(len(m.functions)))
+	n := len(m.functions)
+	if m.start >= 0 {
+		n++
+	}
+	out := appendU32(nil, uint32(n))
 	var text []byte
 	for i := range m.functions {
 		b, err := m.open(&m.functions[i])
@@ -385,6 +483,10 @@ func (m *module) code() ([]byte, error) {
 			return nil, err
 		}
 		text = b.rewrite(text[:0])
+		out = append(appendU32(out, uint32(len(text))), text...)
+	}
+	if m.start >= 0 { // a function of its own: exported ones may be referred to
+		text = append(appendU32([]byte{0, opCall}, uint32(m.start)), opEnd)
 		out = append(appendU32(out, uint32(len(text))), text...)
 	}
 	return out, nil

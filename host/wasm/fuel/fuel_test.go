@@ -23,18 +23,22 @@ func work(t testing.TB) []byte {
 	return code
 }
 
-// TestWorkIsBuilt: testdata/work.wasm is that of its source.
-func TestWorkIsBuilt(t *testing.T) {
+// TestModulesAreBuilt: the modules of testdata are those of their sources.
+func TestModulesAreBuilt(t *testing.T) {
 	tool, err := exec.LookPath("wat2wasm")
 	if err != nil {
 		t.Fatalf("%v: run scripts/deps.sh", err)
 	}
-	out := filepath.Join(t.TempDir(), "out.wasm")
-	if text, err := exec.Command(tool, "testdata/work.wat", "-o", out).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, text)
-	}
-	if want, err := os.ReadFile(out); err != nil || !bytes.Equal(want, work(t)) {
-		t.Errorf("testdata/work.wasm is another: build it with wat2wasm (%v)", err)
+	for _, name := range []string{"testdata/work", "testdata/stack"} {
+		out := filepath.Join(t.TempDir(), "out.wasm")
+		if text, err := exec.Command(tool, "--enable-tail-call", name+".wat", "-o", out).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		want, err := os.ReadFile(out)
+		have, haveErr := os.ReadFile(name + ".wasm")
+		if err := errors.Join(err, haveErr); err != nil || !bytes.Equal(want, have) {
+			t.Errorf("%s.wasm is another: build it with wat2wasm --enable-tail-call (%v)", name, err)
+		}
 	}
 }
 
@@ -172,6 +176,10 @@ func TestHidden(t *testing.T) {
 		"exports the global": moduleOf([]byte{0, opEnd}, []byte{1, 1, 'x', 3, 0}),
 		"exports the name":   moduleOf([]byte{0, opEnd}, append(append([]byte{1, byte(len(Export))}, Export...), 0, 0)),
 		"exports the start":  moduleOf([]byte{0, opEnd}, append(append([]byte{1, byte(len(Start))}, Start...), 0, 0)),
+		"exports the stack":  moduleOf([]byte{0, opEnd}, append(append([]byte{1, byte(len(StackExport))}, StackExport...), 0, 0)),
+		"writes the stack":   moduleOf([]byte{0, opI32Const, 5, opGlobalSet, 1, opEnd}, nil),
+		"exports a function": moduleOf([]byte{0, opEnd}, []byte{1, 1, 'x', 0, 1}),
+		"refers to nobody":   moduleOf([]byte{0, opRefFunc, 1, 0x1a, opEnd}, nil),
 		"branches too far":   moduleOf([]byte{0, opBr, 1, opEnd}, nil),
 		"calls nobody":       moduleOf([]byte{0, opCall, 1, opEnd}, nil),
 		"goes on":            moduleOf([]byte{0, opEnd, opEnd}, nil),

@@ -36,6 +36,7 @@ type function struct {
 	body   []byte // declarations of locals and code
 	leaf   bool   // its callers count it
 	work   int64  // of all its instructions
+	stack         // what it takes of it
 }
 
 // body is a function taken apart.
@@ -87,13 +88,14 @@ func (b *body) read() error {
 			depth--
 		}
 		b.note(r, &i)
-		b.size.add(&i, int(b.locals), b.module.arity(&i))
+		b.size.add(&i, int(b.locals), b.module.mutable, b.module.arity(&i))
 		if i.op == opBrTable || len(b.code)%1024 == 0 { // before they take memory
 			b.size.check(r)
 		}
 		b.code = append(b.code, i)
 	}
 	b.size.check(r)
+	b.module.wide = b.module.wide || r.wide
 	b.module.scratch = b.code
 	if r.err == nil && !r.done() {
 		r.fail("something follows its end")
@@ -117,7 +119,7 @@ func (b *body) note(r *reader, i *instruction) {
 			r.fail("function %d of %d", i.index, all)
 		}
 	case opRefFunc:
-		b.module.referred = b.module.referred || int(i.index) == b.module.start
+		b.module.refer(r, i.index)
 	case opMemoryGrow:
 		b.bulk = true
 	case opBulk:
@@ -287,13 +289,17 @@ func (b *body) stretch() {
 
 // rewrite appends the function's body, which counts its work.
 func (b *body) rewrite(dst []byte) []byte {
-	if b.function.leaf {
+	if b.function.leaf && !b.function.pays {
 		return append(dst, b.text...)
 	}
 	w := writer{body: b, dst: dst, fuel: b.locals, size: b.locals + 1}
-	all := b.charges()
+	var all []charge
+	if !b.function.leaf {
+		all = b.charges()
+	}
 	w.kept = len(all) > 1 || b.bulk
 	w.declare()
+	w.enter()
 	for k := range b.code {
 		for len(all) > 0 && all[0].at == k {
 			w.charge(all[0].work, k == 0)
@@ -372,6 +378,9 @@ func (w *writer) check() {
 func (w *writer) instruction(i *instruction, last bool) {
 	if w.kept {
 		w.before(i, last)
+	}
+	if last || i.op == opReturn || i.op == opReturnCall || i.op == opReturnCallIndirect {
+		w.leave(last)
 	}
 	w.dst = append(w.dst, w.text[i.from:i.to]...)
 	if w.kept && (i.op == opCall && w.module.counts(i.index) || i.op == opCallIndirect) {

@@ -34,7 +34,10 @@ const (
 	opI64Const           = 0x42
 	opF32Const           = 0x43
 	opF64Const           = 0x44
+	opI32LtS             = 0x48
 	opI64LtS             = 0x53
+	opI32Add             = 0x6a
+	opI32Sub             = 0x6b
 	opI64Sub             = 0x7d
 	opI64Shl             = 0x86
 	opI64ShrU            = 0x88
@@ -49,6 +52,7 @@ const (
 	emptyBlock = 0x40
 	typeI32    = 0x7f
 	typeI64    = 0x7e
+	typeV128   = 0x7b
 
 	typeFuncref   = 0x70
 	typeExternref = 0x6f
@@ -191,6 +195,7 @@ func (r *reader) bulk() byte {
 // vector reads what follows the prefix: a number in as few bytes as it needs, for
 // engines look at the first alone.
 func (r *reader) vector() {
+	r.wide = true
 	op := r.byte()
 	if op >= 0x80 && r.byte() != 1 {
 		r.fail("the instruction 0xfd 0x%02x, of a proposal that is not supported, or written otherwise than it is", op)

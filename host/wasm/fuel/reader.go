@@ -15,6 +15,7 @@ type reader struct {
 	code []byte
 	at   int
 	err  error
+	wide bool // there was a vector
 }
 
 func (r *reader) fail(format string, args ...any) {
@@ -83,7 +84,9 @@ func (r *reader) skipSigned(most int) {
 // other instructions.
 func (r *reader) valueType() {
 	switch t := r.byte(); t {
-	case typeI32, typeI64, 0x7d, 0x7c, 0x7b, typeFuncref, typeExternref:
+	case typeI32, typeI64, 0x7d, 0x7c, typeFuncref, typeExternref:
+	case typeV128:
+		r.wide = true
 	default:
 		r.fail("the type 0x%02x, of a proposal that is not supported", t)
 	}

@@ -155,6 +155,7 @@ func (w *specWorld) call(t *testing.T, action, module, field string, args []valu
 	}
 	if w.metered {
 		m.ExportedGlobal(Export).(api.MutableGlobal).Set(plenty)
+		m.ExportedGlobal(StackExport).(api.MutableGlobal).Set(Stack)
 	}
 	results, err := m.ExportedFunction(field).Call(t.Context(), bits...)
 	if err == nil {
@@ -164,6 +165,9 @@ func (w *specWorld) call(t *testing.T, action, module, field string, args []valu
 		t.Errorf("%s: out of fuel: %v", field, err)
 	}
 	reason, _, _ := strings.Cut(err.Error(), "\n") // without the stack
+	if w.metered && int32(m.ExportedGlobal(StackExport).Get()) < 0 {
+		reason = "stack overflow"
+	}
 	return outcome{failed: reason}
 }
 
