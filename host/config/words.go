@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/seed-6a2d649b/pharos/host/words"
 )
 
 // suggest names the nearest known word, or all of them where none is near and
@@ -18,42 +20,11 @@ func suggest(word string, known []string) string {
 
 // didYouMean names the nearest known word, if one is near.
 func didYouMean(word string, known []string) string {
-	best, least := "", 1+min(2, len(word)/2)
-	for _, k := range known {
-		if n := distance(strings.ToLower(word), k); n < least {
-			best, least = k, n
-		}
-	}
-	if best == "" {
+	near := words.Nearest(word, known)
+	if near == "" {
 		return ""
 	}
-	return fmt.Sprintf(", did you mean %q?", best)
-}
-
-// distance is the number of letters to insert, delete, replace or swap with
-// their neighbour to make b of a. Words are cut at 64 bytes.
-func distance(a, b string) int {
-	a, b = a[:min(len(a), 64)], b[:min(len(b), 64)]
-	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		next := make([]int, len(b)+1)
-		next[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			next[j] = min(row[j]+1, next[j-1]+1, row[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				next[j] = min(next[j], before[j-2]+1)
-			}
-		}
-		before, row = row, next
-	}
-	return row[len(b)]
+	return fmt.Sprintf(", did you mean %q?", near)
 }
 
 // oneOf lists words as "a, b or c".

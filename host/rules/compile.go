@@ -45,7 +45,17 @@ func (c *compiler) fail(rule int, part, message string) {
 	c.errors = append(c.errors, &Error{Rule: rule, Part: part, Message: message})
 }
 
+// failAt notes the faults of an expression.
+func (c *compiler) failAt(rule int, part, source string, errs expr.Errors) {
+	for _, e := range errs {
+		c.errors = append(c.errors, &Error{rule, part, e.Line, e.Column, e.Message, e.Caret(source)})
+	}
+}
+
 func (c *compiler) compile(rules Rules) {
+	c.scope.Lists = rules.Lists
+	c.cells(rules.Cells)
+	c.define(rules.Let)
 	n, limit := len(rules.Drop)+len(rules.Split), MaxRules
 	if c.program.kind == abi.Extract {
 		n, limit = len(rules.Extract), MaxMeasures
@@ -68,6 +78,33 @@ func (c *compiler) compile(rules Rules) {
 	}
 }
 
+// cells plans the cells.
+func (c *compiler) cells(names []string) {
+	if len(names) == 0 {
+		return
+	}
+	if c.program.kind != abi.Extract {
+		c.fail(-1, "cells", "cells are of rules of the list extract: no other plugin sees sessions")
+		return
+	}
+	for _, name := range names {
+		c.program.plan.Cells = append(c.program.plan.Cells, abi.Cell{Name: name, Type: abi.F64})
+	}
+	c.name(-1, "cells", abi.Plan{Points: []abi.Point{{Name: "point"}}, Cells: c.program.plan.Cells})
+	c.scope.Cells = names
+}
+
+// define shares the definitions with all expressions that follow.
+func (c *compiler) define(sources map[string]string) {
+	faults := c.scope.Define(sources)
+	for _, name := range slices.Sorted(maps.Keys(sources)) {
+		if !expr.IsName(name) {
+			c.fail(-1, "let."+name, fmt.Sprintf("no expression can say the name %q: take letters, digits and underscores, and no word of CEL", name))
+		}
+		c.failAt(-1, "let."+name, sources[name], faults[name])
+	}
+}
+
 func (c *compiler) add(r Checked) { c.program.rules = append(c.program.rules, r) }
 
 // points plans each point once, with the attributes of all rules that name it:
@@ -75,6 +112,9 @@ func (c *compiler) add(r Checked) { c.program.rules = append(c.program.rules, r)
 func (c *compiler) points(rules []Extract) {
 	plan := &c.program.plan
 	for _, r := range rules {
+		if r.Point == "" {
+			continue
+		}
 		i := slices.IndexFunc(plan.Points, func(p abi.Point) bool { return p.Name == r.Point })
 		if i < 0 {
 			i = len(plan.Points)
@@ -86,14 +126,28 @@ func (c *compiler) points(rules []Extract) {
 }
 
 func (c *compiler) extract(i int, r Extract) {
-	c.name(i, "point", abi.Plan{Points: []abi.Point{{Name: r.Point}}})
-	point := slices.IndexFunc(c.program.plan.Points, func(p abi.Point) bool { return p.Name == r.Point })
-	out := Checked{When: c.when(i, r.When), Answer: point}
+	out := Checked{Answer: -1}
+	if r.Point != "" || len(r.Set) == 0 {
+		c.name(i, "point", abi.Plan{Points: []abi.Point{{Name: r.Point}}})
+	} else if r.Value != "" || len(r.Attributes) > 0 {
+		c.fail(i, "point", "a rule without a point measures nothing: it has no value and no attributes")
+	}
+	out.When = c.when(i, r.When)
 	if r.Value != "" {
 		out.Value = c.expression(i, "value", r.Value)
 	}
-	for slot, name := range c.program.plan.Points[point].Attributes {
-		path, ok := r.Attributes[name]
+	if r.Point != "" {
+		out.Answer = slices.IndexFunc(c.program.plan.Points, func(p abi.Point) bool { return p.Name == r.Point })
+		out.Attributes = c.attributes(i, r.Attributes, c.program.plan.Points[out.Answer].Attributes)
+	}
+	out.Sets = c.sets(i, r.Set)
+	c.add(out)
+}
+
+// attributes are where a rule finds those of the names of a point that it gives.
+func (c *compiler) attributes(i int, paths map[string]string, names []string) (attributes []Attribute) {
+	for slot, name := range names {
+		path, ok := paths[name]
 		if !ok {
 			continue
 		}
@@ -103,9 +157,25 @@ func (c *compiler) extract(i int, r Extract) {
 			c.fail(i, part, message)
 			continue
 		}
-		out.Attributes = append(out.Attributes, Attribute{Slot: slot, Path: path})
+		attributes = append(attributes, Attribute{Slot: slot, Path: path})
 	}
-	c.add(out)
+	return attributes
+}
+
+// sets compiles what a rule sets, in the order of the cells.
+func (c *compiler) sets(i int, sources map[string]string) (sets []Set) {
+	for _, name := range slices.Sorted(maps.Keys(sources)) {
+		cell, part := slices.Index(c.scope.Cells, name), "set."+name
+		if cell < 0 {
+			c.fail(i, part, fmt.Sprintf("there is no cell %q: name it in cells", name))
+		}
+		sets = append(sets, Set{cell, c.expression(i, part, sources[name])})
+	}
+	if len(sets) > 0 {
+		c.program.plan.Counters = []string{BadSet}
+	}
+	slices.SortFunc(sets, func(a, b Set) int { return a.Cell - b.Cell })
+	return sets
 }
 
 // when compiles a rule's condition, which it must have.
@@ -120,9 +190,7 @@ func (c *compiler) when(i int, source string) *expr.Node {
 // expression is the tree of one expression of a rule, nil where it is at fault.
 func (c *compiler) expression(rule int, part, source string) *expr.Node {
 	n, errs := c.scope.Parse(source)
-	for _, e := range errs {
-		c.errors = append(c.errors, &Error{rule, part, e.Line, e.Column, e.Message})
-	}
+	c.failAt(rule, part, source, errs)
 	return n
 }
 
@@ -141,6 +209,9 @@ func (c *compiler) bind() {
 		}
 		for j := range r.Attributes {
 			r.Attributes[j].Field = fields.Add(r.Attributes[j].Path)
+		}
+		for _, set := range r.Sets {
+			fields.Bind(set.Value)
 		}
 	}
 	for _, path := range fields.Paths {

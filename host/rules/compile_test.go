@@ -2,6 +2,7 @@ package rules_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -21,14 +22,43 @@ func TestRefused(t *testing.T) {
 		{"a &&\n  b b", `when, line 2, column 5: unexpected token after expression`},
 		{`a == "x`, `when, line 1, column 6: unterminated string literal`},
 		{`package == 1`, `when, line 1, column 1: "package" is a reserved word of CEL: give the field a further name in its source`},
-		{`a.exists(x, x > 1)`, `when, line 1, column 3: rules have no function exists with 2 arguments; they have x.startsWith(y), x.endsWith(y), x.contains(y), x.matches("re"), x.size()`},
-		{`a.all(x, x > 1)`, `column 3: rules have no function all with 2`},
-		{`true && timestamp(a) > b`, `column 9: rules have no function timestamp with 1 arguments; they have has(path), size(x), matches(x, "re")`},
+		{`a.exists(x, x > 1)`, `when, line 1, column 3: rules have no exists: lists are for x in […] and x.containsAny([…])`},
+		{`a.all(x, x > 1)`, `column 3: rules have no all: `},
+		{`true && timestamp(a) > b`, `column 9: rules have no timestamp: time() is the beacon's own time`},
 		{"é.b", `column 1: unexpected character`},
-		{`"é" == lower( a )`, `column 8: rules have no function lower`},
-		{`int(a) == 1`, `column 1: rules have no function int`},
-		{`a.startsWith()`, `column 3: rules have no function startsWith with 0`},
-		{`startsWith(a, "x")`, `column 1: rules have no function startsWith with 2`},
+		{`"é" == lower( a )`, `column 8: rules have no function lower; they have cell, cidr, contains, `},
+		{`int(a) == 1`, `column 1: rules have no int: there is one type of number: double(x) makes one of a text`},
+		{`string(a) == "1"`, `column 1: rules have no string: there is no text of a number that was computed`},
+		{`cel.bind(x, a, x == x)`, `column 5: rules have no bind: shared definitions stand in let`},
+		{`optional.of(a).orValue(1)`, `column 16: rules have no orValue: any field may be missing`},
+		{`duration("1h") > 1`, `column 1: rules have no duration: times are numbers of ms`},
+		{`a.?b == 1`, `column 2: `},
+		{`a.startswith("x")`, `column 3: rules have no function startswith, did you mean "startsWith"? It is called as x.startsWith(y)`},
+		{`a.lowerAsci() == "x"`, `column 3: rules have no function lowerAsci, did you mean "lowerAscii"? It is called as x.lowerAscii()`},
+		{`lowerAscii(a) == "x"`, `column 1: lowerAscii is called as x.lowerAscii()`},
+		{`a.containsAny(["x", b])`, `column 21: the list of containsAny has strings, written out`},
+		{`a.containsAny("x")`, `column 15: containsAny takes a list, written out, or one of lists`},
+		{`a.containsAny(lists.bots)`, `column 20: there is no list "bots": name its file in lists`},
+		{`a in lists.bots`, `column 11: there is no list "bots": name its file in lists`},
+		{`cidr("10.0.0.0/33").containsIP(a)`, `column 6: "10.0.0.0/33" is neither a network, as 10.0.0.0/8 or 2001:db8::/32, nor an address`},
+		{`cidr(a).containsIP(b)`, `column 6: cidr takes a string, written out, or one of lists`},
+		{`cidr(lists.x).containsIP(b)`, `column 11: there is no list "x"`},
+		{`cidr("10.0.0.0/8") == a`, `column 5: networks are no value: cidr(…) stands before .containsIP(x)`},
+		{`cidr("10.0.0.0/8")`, `column 5: networks are no value`},
+		{`a.containsIP("10.0.0.1")`, `column 1: containsIP is called as cidr("10.0.0.0/8").containsIP(x)`},
+		{`isIP(a)`, `column 1: rules have no isIP: `},
+		{`time(a) > 1`, `column 1: time is called as time()`},
+		{`ts.getHours() == 1`, `column 1: the parts of a time are those of time()`},
+		{`getHours(ts) == 1`, `column 1: getHours is called as time().getHours() or time().getHours("Europe/Berlin")`},
+		{`time().getHours("Europe/Berlim") == 1`, `column 17: "Europe/Berlim" is no time zone: give UTC, an offset as +02:00, or a name as Europe/Berlin`},
+		{`time().getHours("Local") == 1`, `column 17: "Local" is no time zone`},
+		{`time().getHours("25:00") == 1`, `column 17: "25:00" is no time zone`},
+		{`time().getHours(zone) == 1`, `column 17: a time zone is a string, written out`},
+		{`cell("a") > 1`, `column 6: there are no cells here: rules of the list extract have those that stand in cells`},
+		{`cell(a) > 1`, `column 6: the name of a cell is a string, written out`},
+		{`double(a, b) > 1`, `column 1: double is called as double(x)`},
+		{`a.startsWith()`, `column 3: startsWith is called as x.startsWith(y)`},
+		{`startsWith(a, "x")`, `column 1: startsWith is called as x.startsWith(y)`},
 		{`.a == 1`, `column 2: a path begins with a name, not with a dot`},
 		{`{"a": 1}`, `column 1: rules have no maps`},
 		{`M{a: 1}`, `rules have no messages: M{}`},
@@ -48,7 +78,7 @@ func TestRefused(t *testing.T) {
 		{`a.size().b`, `column 7: a field can be taken of a path only`},
 		{`has(1)`, `column 5: has() takes the path of a field`},
 		{`has(a == b)`, `column 7: has() takes the path of a field`},
-		{`has(a, b)`, `column 1: rules have no function has with 2`},
+		{`has(a, b)`, `column 1: has is called as has(path)`},
 		{`has("x"[0])`, `column 5: a field can be taken of a path only`},
 		{`a.matches(b)`, `column 11: the regular expression of matches is a string, written out`},
 		{`a.matches("(")`, "column 11: missing closing ): `(`"},
@@ -107,6 +137,23 @@ func TestNames(t *testing.T) {
 		{extract(rules.Extract{Point: "visit", When: "a"}), `rule 1, point: point "visit" is reserved`},
 		{extract(rules.Extract{Point: "crossover", When: "a"}), `rule 1, point: point "crossover" is reserved`},
 		{extract(rules.Extract{Point: "a*b", When: "a"}), `rule 1, point: point "a*b" must not contain *`},
+		{extract(rules.Extract{When: "a"}), `rule 1, point: point "" is not 1 to 128 bytes`},
+		{extract(rules.Extract{When: "a", Value: "1", Set: map[string]string{"x": "1"}}), `rule 1, point: a rule without a point measures nothing`},
+		{extract(rules.Extract{Point: "p", When: "a", Set: map[string]string{"x": "1"}}), `rule 1, set.x: there is no cell "x": name it in cells`},
+		{rules.Rules{Cells: []string{"x"}, Extract: []rules.Extract{{Point: "p", When: "a", Set: map[string]string{"x": "1 +"}}}}, `rule 1, set.x, line 1, column 4: `},
+		{rules.Rules{Cells: []string{"x"}, Extract: []rules.Extract{{Point: "p", When: `cell("y") > 1`}}}, `rule 1, when, line 1, column 6: there is no cell "y"; cells has x`},
+		{rules.Rules{Cells: []string{"x", "x"}, Extract: []rules.Extract{{Point: "p", When: "a"}}}, `cells: cell "x" is named twice`},
+		{rules.Rules{Cells: []string{"x-y"}, Extract: []rules.Extract{{Point: "p", When: "a"}}}, `cells: cell "x-y" is not 1 to 64 letters`},
+		{rules.Rules{Cells: []string{"x"}, Drop: []rules.Drop{{"r", "a"}}}, `cells: cells are of rules of the list extract`},
+		{rules.Rules{Cells: []string{"x"}, Extract: []rules.Extract{{When: "a", Set: map[string]string{"x": "1"}}}}, `rules: a plugin of the kind extract needs at least one point`},
+		{rules.Rules{Let: map[string]string{"x": "1 +"}, Drop: []rules.Drop{{"r", "a"}}}, `let.x, line 1, column 4: `},
+		{rules.Rules{Let: map[string]string{"x-y": "1", "in": "1", "a.b": "1"}, Drop: []rules.Drop{{"r", "a"}}}, `let.x-y: no expression can say the name "x-y"`},
+		{rules.Rules{Let: map[string]string{"x": "y + 1", "y": "2 * x"}, Drop: []rules.Drop{{"r", "x > 1"}}}, `let.y, line 1, column 5: x is defined by itself`},
+		{rules.Rules{Let: map[string]string{"x": "x + 1"}, Drop: []rules.Drop{{"r", "a"}}}, `let.x, line 1, column 1: x is defined by itself`},
+		{rules.Rules{Let: map[string]string{"x": "a == 1"}, Drop: []rules.Drop{{"r", "x.y == 1"}}}, `rule 1, when, line 1, column 1: x is defined in let, and not as a path`},
+		{rules.Rules{Let: map[string]string{"x": "a == 1"}, Drop: []rules.Drop{{"r", "has(x)"}}}, `rule 1, when, line 1, column 5: x is defined in let, and not as a path`},
+		{rules.Rules{Let: map[string]string{"x": `cidr("10.0.0.0/8")`}, Drop: []rules.Drop{{"r", "x"}}}, `rule 1, when, line 1, column 1: networks are no value`},
+		{rules.Rules{Let: doubling(20), Drop: []rules.Drop{{"r", "x0 > 1"}}}, `the expression comes to more than 20000 operations`},
 		{extract(rules.Extract{Point: "p", When: "a", Value: "1 +"}), `rule 1, value, line 1, column 4: `},
 		{extract(rules.Extract{Point: "p", When: "a", Attributes: map[string]string{"x-y": "a"}}), `rule 1, attributes.x-y: point "point": attribute "x-y" is not`},
 		{extract(rules.Extract{Point: "p", When: "a", Attributes: map[string]string{"x": ""}}), `rule 1, attributes.x: a path is wanted`},
@@ -124,6 +171,15 @@ func TestNames(t *testing.T) {
 	if _, err := rules.Compile(abi.Split, rules.Rules{Drop: []rules.Drop{{"a", "b"}}}); err == nil || !strings.Contains(err.Error(), "these are rules of a filter, and a split is wanted") {
 		t.Errorf("rules of another kind: %v", err)
 	}
+}
+
+// doubling are definitions of which each is the sum of the next with itself.
+func doubling(n int) map[string]string {
+	let := map[string]string{fmt.Sprint("x", n): "a"}
+	for i := range n {
+		let[fmt.Sprint("x", i)] = fmt.Sprintf("x%d + x%d", i+1, i+1)
+	}
+	return let
 }
 
 func TestAllErrorsAtOnce(t *testing.T) {

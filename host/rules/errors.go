@@ -7,11 +7,12 @@ import (
 
 // Error is one fault of a list of rules.
 type Error struct {
-	Rule    int    // index of the rule in its list, from 0; -1 is the list itself
-	Part    string // when, value, reason, route, point, or "attributes.NAME"
+	Rule    int    // index of the rule in its list, from 0; -1 is none of them
+	Part    string // when, value, reason, route, point, "attributes.NAME" or "set.NAME"; of no rule rules, "let.NAME" or "cells.I"
 	Line    int    // within the expression, from 1; 0 where no expression is at fault
 	Column  int    // in characters, from 1
 	Message string
+	Caret   string // the expression's line and a caret below it; empty where there is no column
 }
 
 // Error says the rule by its place in the list, counted from 1.

@@ -3,14 +3,15 @@ package rules
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/rules/expr"
 )
 
 // Process answers a batch into out, whose memory it reuses: a filter sets Keep
-// and Reasons, a splitter Routes, an extractor Measurements, Attributes and
-// BadValues. Attribute values point into the batch. The error is that of a
+// and Reasons, a splitter Routes, an extractor Measurements, Attributes,
+// BadValues and Cells. Attribute values point into the batch. The error is that of a
 // cancelled context, or of a batch that does not have the planned columns.
 func (p *Program) Process(ctx context.Context, b *abi.Batch, out *abi.Output) error {
 	if err := ctx.Err(); err != nil {
@@ -19,7 +20,8 @@ func (p *Program) Process(ctx context.Context, b *abi.Batch, out *abi.Output) er
 	if err := p.check(b); err != nil {
 		return err
 	}
-	out.Counters = out.Counters[:0]
+	out.Counters = resize(out.Counters, len(p.plan.Counters))
+	clear(out.Counters)
 	switch p.kind {
 	case abi.Filter:
 		p.filter(b, out)
@@ -42,7 +44,7 @@ func (p *Program) check(b *abi.Batch) error {
 			return fmt.Errorf("column %q is not an any column of %d rows", p.plan.Fields[i].Name, b.Rows)
 		}
 	}
-	return nil
+	return b.Check(&p.plan, b.Rows)
 }
 
 // first is the answer of the first rule that holds, or -1.
@@ -83,13 +85,46 @@ func (p *Program) extract(b *abi.Batch, out *abi.Output) {
 	out.Measurements = out.Measurements[:0]
 	out.Attributes = out.Attributes[:0]
 	out.BadValues = out.BadValues[:0]
+	p.copyCells(b, out)
 	for i := range b.Rows {
-		r := expr.Row{Columns: b.Columns, Index: i}
+		r := expr.Row{Columns: b.Columns, Index: i, Cells: out.Cells}
+		if len(out.Cells) > 0 {
+			r.Slot = b.Slots[i]
+		}
 		for j := range p.rules {
-			if p.rules[j].When.Eval(r).Holds() {
+			if !p.rules[j].When.Eval(r).Holds() {
+				continue
+			}
+			if p.rules[j].Answer >= 0 {
 				p.measure(&p.rules[j], r, out)
 			}
+			set(p.rules[j].Sets, r, out)
 		}
+	}
+}
+
+// copyCells begins with the cells as they are before the batch.
+func (p *Program) copyCells(b *abi.Batch, out *abi.Output) {
+	out.Cells = resize(out.Cells, len(p.plan.Cells))
+	for i := range out.Cells {
+		out.Cells[i] = append(out.Cells[i][:0], b.Cells[i]...)
+	}
+}
+
+// set gives the cells of the row's session their next values, all of them
+// computed from those before.
+func set(sets []Set, r expr.Row, out *abi.Output) {
+	var next [abi.MaxCells]uint64
+	for i, s := range sets {
+		next[i] = r.Cells[s.Cell][r.Slot]
+		if x, ok := s.Value.Eval(r).Number(); ok && !math.IsNaN(x) && !math.IsInf(x, 0) {
+			next[i] = math.Float64bits(x)
+		} else {
+			out.Counters[0]++
+		}
+	}
+	for i, s := range sets {
+		r.Cells[s.Cell][r.Slot] = next[i]
 	}
 }
 

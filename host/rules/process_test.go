@@ -104,6 +104,50 @@ func TestExtract(t *testing.T) {
 	}
 }
 
+// TestCells: rules of one beacon see what the rules before them have set, and
+// beacons of one session what the beacons before them have; sets of one rule,
+// and its value, see the cells before it.
+func TestCells(t *testing.T) {
+	p := compile(t, rules.Rules{
+		Cells: []string{"views", "spent", "last"},
+		Let:   map[string]string{"nth": `cell("views")`},
+		Extract: []rules.Extract{
+			{When: `type == "view"`, Set: map[string]string{"views": `nth + 1`}},
+			{Point: "third_view", When: `type == "view" && nth == 3`},
+			{Point: "order", When: `type == "order"`, Value: `cell("spent")`, Set: map[string]string{"last": `cell("spent")`, "spent": `cell("spent") + price`}},
+			{Point: "again", When: `cell("last") > 0`, Value: `cell("spent") - cell("last")`},
+		},
+	})
+	b := rulestest.Batch(t, p.Plan().Fields,
+		`{"type": "view"}`, `{"type": "view"}`, `{"type": "order", "price": 2.5}`, `{"type": "view"}`,
+		`{"type": "order", "price": 4}`, `{"type": "order", "price": "x"}`, `{"type": "order", "price": 1e999}`)
+	bits := math.Float64bits
+	b.Sessions = abi.Sessions{
+		Slots: []uint32{0, 1, 1, 0, 1, 1, 1},
+		Cells: [][]uint64{{0, bits(7)}, {0, bits(10)}, {0, 0}},
+	}
+	out := &abi.Output{}
+	if err := p.Process(context.Background(), b, out); err != nil {
+		t.Fatal(err)
+	}
+	want := &abi.Output{
+		Measurements: []abi.Measurement{
+			{Row: 2, Point: 1, Value: 10}, {Row: 2, Point: 2, Value: 2.5},
+			{Row: 4, Point: 1, Value: 12.5}, {Row: 4, Point: 2, Value: 4},
+			{Row: 5, Point: 1, Value: 16.5}, {Row: 5, Point: 2, Value: 0},
+			{Row: 6, Point: 1, Value: 16.5}, {Row: 6, Point: 2, Value: 0},
+		},
+		Cells:    [][]uint64{{bits(2), bits(8)}, {0, bits(16.5)}, {0, bits(16.5)}},
+		Counters: []uint64{2},
+	}
+	if diff := cmp.Diff(want, out, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(abi.Output{})); diff != "" {
+		t.Error(diff)
+	}
+	if b.Cells[0][0] != 0 {
+		t.Error("the batch's own cells have changed")
+	}
+}
+
 func TestProcessErrors(t *testing.T) {
 	p := compile(t, rules.Rules{Drop: []rules.Drop{{"r", `a == 1 && b`}}})
 	good := rulestest.Batch(t, p.Plan().Fields, `{}`, `{}`)
@@ -120,6 +164,10 @@ func TestProcessErrors(t *testing.T) {
 		if err := p.Process(context.Background(), b, &abi.Output{}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+	cells := compile(t, rules.Rules{Cells: []string{"a"}, Extract: []rules.Extract{{Point: "p", When: `cell("a") > 1`}}})
+	if err := cells.Process(context.Background(), &abi.Batch{Rows: 1}, &abi.Output{}); err == nil {
+		t.Error("a batch without cells: no error")
 	}
 	if err := p.Process(context.Background(), rulestest.Batch(t, p.Plan().Fields), &abi.Output{}); err != nil {
 		t.Errorf("no rows: %v", err)
@@ -138,9 +186,12 @@ func TestNoGarbage(t *testing.T) {
 		{Drop: []rules.Drop{{"r", `s.endsWith("3") || b.c in ["2", "x", 7, n] || a % 2 == 0.25 && size(s) > 3`}}},
 		{Split: []rules.Split{{"r", `a * 2 + 1 > 100 ? s.contains("5") : !has(n)`}}},
 		{Extract: []rules.Extract{{Point: "p", When: `a > 3`, Value: `-a / 2`, Attributes: map[string]string{"x": "b.c", "y": "s"}}, {Point: "q", When: `has(s)`, Value: `s`}}},
+		{Cells: []string{"x"}, Extract: []rules.Extract{{Point: "p", When: `time().getHours("Europe/Berlin") == 1`, Set: map[string]string{"x": `double(s) + 1`}}}},
+		{Drop: []rules.Drop{{"r", `s.containsAny(["9", "x"]) || cidr("10.0.0.0/8").containsIP(b.c)`}}},
 	} {
 		p := compile(t, list)
 		b, out := rulestest.Batch(t, p.Plan().Fields, beacons...), &abi.Output{}
+		b.Slots, b.Cells = make([]uint32, b.Rows), [][]uint64{{0}}
 		ctx := context.Background()
 		if n := testing.AllocsPerRun(20, func() {
 			if err := p.Process(ctx, b, out); err != nil {

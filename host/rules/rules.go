@@ -10,6 +10,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/rules/expr"
@@ -35,12 +36,14 @@ type Split struct {
 	When  string
 }
 
-// Extract is a rule of an extractor: each whose When holds measures Point.
+// Extract is a rule of an extractor: each whose When holds measures Point, and
+// sets cells of the beacon's session.
 type Extract struct {
-	Point      string
+	Point      string // "" measures nothing
 	When       string
 	Value      string            // an expression of a number; "" is 1
 	Attributes map[string]string // name to the path, or further name, of its text
+	Set        map[string]string `json:",omitempty"` // cell to an expression of its next value
 }
 
 // Rules are the lists of one plugin; exactly one of them may have rules.
@@ -48,6 +51,48 @@ type Rules struct {
 	Drop    []Drop
 	Split   []Split
 	Extract []Extract
+	Let     map[string]string    `json:",omitempty"` // definitions that the expressions share, by name
+	Cells   []string             `json:",omitempty"` // numbers that are kept with each session, of an extractor
+	Lists   map[string]*expr.Set `json:",omitempty"` // named lists; those that no expression names do not matter
+}
+
+// ListsNamed are the names of the lists that the expressions may use, each once.
+func (r Rules) ListsNamed() []string {
+	var names []string
+	for source := range r.expressions {
+		names = append(names, expr.ListsNamed(source)...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// expressions are all that the rules have.
+func (r Rules) expressions(yield func(string) bool) {
+	for _, d := range r.Drop {
+		if !yield(d.When) {
+			return
+		}
+	}
+	for _, s := range r.Split {
+		if !yield(s.When) {
+			return
+		}
+	}
+	for _, e := range r.Extract {
+		if !yield(e.When) || !yield(e.Value) || !each(e.Set, yield) {
+			return
+		}
+	}
+	each(r.Let, yield)
+}
+
+func each(sources map[string]string, yield func(string) bool) bool {
+	for _, source := range sources {
+		if !yield(source) {
+			return false
+		}
+	}
+	return true
 }
 
 // Kind says what the rules do. It is an error if they have no rules, or rules

@@ -3,6 +3,9 @@ package expr
 import (
 	"fmt"
 	"strings"
+	"unicode"
+
+	"golang.org/x/text/width"
 )
 
 // Error is one fault of an expression.
@@ -17,6 +20,41 @@ func (e *Error) Error() string {
 		return e.Message
 	}
 	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Message)
+}
+
+// Caret is the line of the source that the fault is in, and below it a caret
+// under the fault; empty where it is of the whole expression.
+func (e *Error) Caret(source string) string {
+	lines := strings.Split(source, "\n")
+	if e.Line < 1 || e.Line > len(lines) {
+		return ""
+	}
+	line := strings.TrimSuffix(lines[e.Line-1], "\r")
+	var below strings.Builder
+	column := 1
+	for _, r := range line {
+		if column == e.Column {
+			break
+		}
+		below.WriteString(blank(r))
+		column++
+	}
+	return line + "\n" + below.String() + "^"
+}
+
+// blank is as wide as the character in a terminal: a tab is one itself.
+func blank(r rune) string {
+	if r == '\t' {
+		return "\t"
+	}
+	if unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) {
+		return ""
+	}
+	switch width.LookupRune(r).Kind() {
+	case width.EastAsianWide, width.EastAsianFullwidth:
+		return "  "
+	}
+	return " "
 }
 
 // Errors are all faults of an expression.

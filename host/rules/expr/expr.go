@@ -9,20 +9,14 @@ package expr
 const (
 	MaxExpression  = 32 << 10 // bytes of its source
 	MaxDepth       = 100      // nesting
+	MaxNodes       = 20_000   // operations, with those of the definitions that it uses
 	MaxRegexp      = 1000     // bytes of a regular expression
 	MaxRegexpSteps = 10_000   // instructions of a compiled regular expression
 )
 
-// Scope is what the expressions of a plugin may name beside a beacon's fields.
-type Scope struct{}
-
-// Parse parses and checks an expression. Where the expression is at fault the
-// node is nil, and the faults are all that were found.
-func (s *Scope) Parse(source string) (*Node, Errors) {
-	k := &checker{scope: s, source: source}
-	n := k.parse()
-	if len(k.errors) > 0 {
-		return nil, k.errors
-	}
-	return n, nil
-}
+// Bounds of a named list.
+const (
+	MaxListBytes   = 8 << 20 // of its file
+	MaxListEntries = 100_000
+	MaxEntryBytes  = 1024
+)

@@ -78,6 +78,19 @@ type Node struct {
 	Regexp   *regexp.Regexp // OpMatches
 	Part     TimePart       // OpTimePart
 	Zone     *Zone          // OpTimePart
+
+	nodes int // operations from here down
+}
+
+// measure counts the operations from here down.
+func (n *Node) measure() int {
+	if n.nodes == 0 {
+		n.nodes = 1
+		for _, arg := range n.Args {
+			n.nodes += arg.measure()
+		}
+	}
+	return n.nodes
 }
 
 // TimePart is a part of a time, as people in a time zone say it.

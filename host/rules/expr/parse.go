@@ -38,8 +38,8 @@ func parseBy(source string, choice parser.Option) (*ast.AST, []*common.Error) {
 	return tree, errs.GetErrors()
 }
 
-// parse parses and checks the source.
-func (k *checker) parse() *Node {
+// parse parses the source and checks it by check or checkAny.
+func (k *checker) parse(check func(ast.Expr) *Node) *Node {
 	if len(k.source) > MaxExpression {
 		return k.fail(0, 0, fmt.Sprintf("an expression of %d bytes, and %d are allowed", len(k.source), MaxExpression))
 	}
@@ -55,7 +55,11 @@ func (k *checker) parse() *Node {
 	}
 	k.info = tree.SourceInfo()
 	k.doubled(k.source)
-	return k.check(tree.Expr())
+	n := check(tree.Expr())
+	if n != nil && n.measure() > MaxNodes {
+		return k.fail(0, 0, fmt.Sprintf("the expression comes to more than %d operations, with those of the definitions that it uses", MaxNodes))
+	}
+	return n
 }
 
 // parseMessage is what the parser says, in the tone of our own messages.

@@ -2,9 +2,13 @@ package expr
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
+	"unicode/utf8"
 )
 
 // Set is a set of texts: those written out in an expression, or a named list.
@@ -43,6 +47,33 @@ func (s *Set) in(text []byte) bool {
 	return false
 }
 
+// ParseList reads a named list: an entry a line, without the blanks around it.
+// Empty lines and those that begin with # are none.
+func ParseList(name string, content []byte) (*Set, error) {
+	if len(content) > MaxListBytes {
+		return nil, fmt.Errorf("%d bytes, and %d are allowed", len(content), MaxListBytes)
+	}
+	if !utf8.Valid(content) {
+		return nil, errors.New("it is not UTF-8")
+	}
+	var entries []string
+	line := 0
+	for text := range strings.Lines(strings.TrimPrefix(string(content), "\ufeff")) {
+		line++
+		entry := strings.TrimSpace(text)
+		switch {
+		case entry == "" || entry[0] == '#':
+			continue
+		case len(entry) > MaxEntryBytes:
+			return nil, fmt.Errorf("line %d: an entry of %d bytes, and %d are allowed", line, len(entry), MaxEntryBytes)
+		case len(entries) == MaxListEntries:
+			return nil, fmt.Errorf("line %d: more than %d entries", line, MaxListEntries)
+		}
+		entries = append(entries, entry)
+	}
+	return NewSet(name, entries), nil
+}
+
 // Networks are prefixes of addresses. An address is in them if its first bits
 // are those of a prefix of its family, where an IPv4 address that is written as
 // an IPv6 one (::ffff:10.0.0.1) is the IPv4 address. Text is an address if
@@ -53,8 +84,8 @@ type Networks struct {
 	lengths  map[int][]int // by bits of the family, those of its prefixes
 }
 
-// NewNetworks is the set of these prefixes.
-func NewNetworks(prefixes []netip.Prefix) *Networks {
+// newNetworks is the set of these prefixes.
+func newNetworks(prefixes []netip.Prefix) *Networks {
 	n := &Networks{has: map[netip.Prefix]struct{}{}, lengths: map[int][]int{}}
 	for _, p := range prefixes {
 		if p.Addr().Is4In6() && p.Bits() >= 96 {
@@ -69,6 +100,24 @@ func NewNetworks(prefixes []netip.Prefix) *Networks {
 		}
 	}
 	return n
+}
+
+// parseNetworks reads prefixes as 10.0.0.0/8. An address alone is one of all its
+// bits; bits behind a prefix do not matter.
+func parseNetworks(texts []string) (*Networks, error) {
+	prefixes := make([]netip.Prefix, len(texts))
+	for i, text := range texts {
+		var err error
+		if prefixes[i], err = netip.ParsePrefix(text); err == nil {
+			continue
+		}
+		addr, err := netip.ParseAddr(text)
+		if err != nil || addr.Zone() != "" {
+			return nil, fmt.Errorf("%q is neither a network, as 10.0.0.0/8 or 2001:db8::/32, nor an address", text)
+		}
+		prefixes[i] = netip.PrefixFrom(addr, addr.BitLen())
+	}
+	return newNetworks(prefixes), nil
 }
 
 // Contains says whether the text is an address in one of the networks.

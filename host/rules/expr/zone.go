@@ -21,6 +21,9 @@ type Zone struct {
 // hold so far ahead.
 var zoneEnd = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// utc is the zone where none is named.
+var utc = &Zone{Name: "UTC", Starts: []int64{0}, Offsets: []int32{0}}
+
 var fixedZone = regexp.MustCompile(`^([+-]?)([01][0-9]|2[0-3]):([0-5][0-9])$`)
 
 // LoadZone is the zone of a name: UTC, an offset such as +02:00, or one of the
@@ -45,16 +48,16 @@ func LoadZone(name string) (*Zone, error) {
 	z := &Zone{Name: name}
 	for t := time.UnixMilli(0).In(location); t.Before(zoneEnd); {
 		_, offset := t.Zone()
-		start, end := t.ZoneBounds()
-		if len(z.Starts) == 0 {
-			start = time.UnixMilli(0)
-		}
 		if n := len(z.Offsets); n == 0 || z.Offsets[n-1] != int32(offset) {
-			z.Starts = append(z.Starts, start.UnixMilli())
+			z.Starts = append(z.Starts, t.UnixMilli())
 			z.Offsets = append(z.Offsets, int32(offset))
 		}
+		_, end := t.ZoneBounds()
 		if end.IsZero() {
 			break
+		}
+		if !end.After(t) { // said of the last day of some years
+			end = t.Add(24 * time.Hour)
 		}
 		t = end
 	}

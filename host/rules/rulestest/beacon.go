@@ -5,6 +5,7 @@ package rulestest
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"net/url"
 	"strconv"
 	"strings"
@@ -109,7 +110,11 @@ func Show(v expr.Value) string {
 	case abi.True:
 		return "true"
 	case abi.Number:
-		return strconv.FormatFloat(v.Num, 'g', -1, 64)
+		format := byte('g')
+		if v.Num == math.Trunc(v.Num) && math.Abs(v.Num) < 1e15 {
+			format = 'f'
+		}
+		return strconv.FormatFloat(v.Num, format, -1, 64)
 	case abi.Array:
 		return "array"
 	case abi.Object:

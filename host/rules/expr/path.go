@@ -1,0 +1,118 @@
+package expr
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/types"
+
+	"github.com/seed-6a2d649b/pharos/abi"
+)
+
+// path is the field that a chain of dots and constant indexes names.
+func (k *checker) path(e ast.Expr) *Node {
+	path, ok := k.pathOf(e)
+	if !ok {
+		return nil
+	}
+	if len(path) > abi.MaxFieldBytes {
+		return k.refuse(k.offset(e), "a path of %d bytes, and %d are allowed", len(path), abi.MaxFieldBytes)
+	}
+	return &Node{Op: OpField, Path: path}
+}
+
+// pathOf is the dotted path that an expression names.
+func (k *checker) pathOf(e ast.Expr) (string, bool) {
+	var names []string
+	for {
+		switch e.Kind() {
+		case ast.IdentKind:
+			name, ok := k.first(e)
+			names = append(names, name)
+			slices.Reverse(names)
+			return strings.Join(names, "."), ok
+		case ast.SelectKind:
+			if !k.segment(e, e.AsSelect().FieldName()) {
+				return "", false
+			}
+			names = append(names, e.AsSelect().FieldName())
+			e = e.AsSelect().Operand()
+		case ast.CallKind:
+			if e.AsCall().FunctionName() != operators.Index {
+				k.refuse(k.offset(e), "a field can be taken of a path only")
+				return "", false
+			}
+			name, ok := k.index(e.AsCall().Args()[1])
+			if !ok {
+				return "", false
+			}
+			names = append(names, name)
+			e = e.AsCall().Args()[0]
+		default:
+			k.refuse(k.offset(e), "a field can be taken of a path only")
+			return "", false
+		}
+	}
+}
+
+// first is the name that a path begins with, or the path that a shared
+// definition of that name is.
+func (k *checker) first(e ast.Expr) (string, bool) {
+	name := e.AsIdent()
+	if strings.HasPrefix(name, ".") {
+		k.refuse(k.offset(e), "a path begins with a name, not with a dot")
+		return "", false
+	}
+	n, is := k.shared(e)
+	switch {
+	case !is:
+		return name, true
+	case n == nil:
+		return "", false
+	case n.Op != OpField:
+		k.refuse(k.offset(e), "%s is defined in let, and not as a path", name)
+		return "", false
+	}
+	return n.Path, true
+}
+
+// index is the name that stands in the brackets of a path.
+func (k *checker) index(e ast.Expr) (string, bool) {
+	if e.Kind() == ast.LiteralKind {
+		switch v := e.AsLiteral().(type) {
+		case types.Int:
+			if v >= 0 {
+				return strconv.FormatInt(int64(v), 10), true
+			}
+		case types.String:
+			return string(v), k.segment(e, string(v))
+		}
+	}
+	k.refuse(k.offset(e), "the index of a path is a whole number from 0 or a string, written out")
+	return "", false
+}
+
+// segment refuses a quoted name that a dotted path can not hold.
+func (k *checker) segment(e ast.Expr, name string) bool {
+	if name == "" || strings.Contains(name, ".") {
+		k.refuse(k.offset(e), "%q is no name of a path: a path can not reach a key that is empty or has a dot", name)
+		return false
+	}
+	return true
+}
+
+// has checks has(path).
+func (k *checker) has(arg ast.Expr) *Node {
+	switch {
+	case arg.Kind() == ast.IdentKind, arg.Kind() == ast.SelectKind,
+		arg.Kind() == ast.CallKind && arg.AsCall().FunctionName() == operators.Index:
+		if n := k.path(arg); n != nil {
+			return &Node{Op: OpHas, Path: n.Path}
+		}
+		return nil
+	}
+	return k.refuse(k.offset(arg), "has() takes the path of a field")
+}
