@@ -14,23 +14,35 @@ type DFA struct {
 	Next   []byte      // rows of following states, little-endian
 	Width  int         // bytes of an entry: 2 or 4
 	Start  uint32
-	Accept uint32 // the second row: the text matches, whatever follows
-	Final  uint32 // at the end of the text, this state and those behind it match
+	Stay   [256]byte // by byte: 1 if it leads from Start to Start
+	Accept uint32    // the second row: the text matches, whatever follows
+	Final  uint32    // at the end of the text, this state and those behind it match
 }
 
-// Match says whether the automaton accepts the text.
+// Match says whether the automaton accepts the text. Bytes by which nothing
+// that is looked for begins are passed over quickly.
 func (d *DFA) Match(text string) bool {
 	s := d.Start
-	if d.Width == 2 {
-		for i := 0; i < len(text) && s > d.Accept; i++ {
-			s = uint32(binary.LittleEndian.Uint16(d.Next[s+uint32(d.Class[text[i]]):]))
+	for i := 0; i < len(text) && s > d.Accept; i++ {
+		if s == d.Start {
+			for i < len(text) && d.Stay[text[i]] != 0 {
+				i++
+			}
+			if i == len(text) {
+				break
+			}
 		}
-	} else {
-		for i := 0; i < len(text) && s > d.Accept; i++ {
-			s = binary.LittleEndian.Uint32(d.Next[s+uint32(d.Class[text[i]]):])
-		}
+		s = d.next(s, text[i])
 	}
 	return s >= d.Final || s == d.Accept
+}
+
+func (d *DFA) next(s uint32, b byte) uint32 {
+	at := d.Next[s+uint32(d.Class[b]):]
+	if d.Width == 2 {
+		return uint32(binary.LittleEndian.Uint16(at))
+	}
+	return binary.LittleEndian.Uint32(at)
 }
 
 // graph is an automaton under construction: a row of next states for each
@@ -160,6 +172,11 @@ func (g *graph) pack() (*DFA, error) {
 	for i, s := range states {
 		for c, t := range g.row(s) {
 			put(traps+i, column[c], offset[t])
+		}
+	}
+	for b := range d.Stay {
+		if d.next(d.Start, byte(b)) == d.Start {
+			d.Stay[b] = 1
 		}
 	}
 	return d, nil
