@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/seed-6a2d649b/pharos/host/pipeline"
@@ -34,18 +31,14 @@ were closed or refused.`,
 			if err != nil {
 				return err
 			}
-			body, err := get(ctx, strings.TrimSuffix(addr, "/")+"/api/v1/status")
+			s, _, err := pipeline.AskStatus(ctx, addr)
 			if err != nil {
 				return err
 			}
-			var s pipeline.Status
-			if err := json.Unmarshal(body, &s); err != nil {
-				return fmt.Errorf("read the answer of %s: %w", addr, err)
-			}
 			if len(args) == 1 {
-				return pipeline.WriteLives(c.OutOrStdout(), &s, args[0], all)
+				return pipeline.WriteLives(c.OutOrStdout(), s, args[0], all)
 			}
-			return pipeline.WritePlugins(c.OutOrStdout(), &s, all)
+			return pipeline.WritePlugins(c.OutOrStdout(), s, all)
 		},
 	}
 	host.add(c)

@@ -2,12 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
-	"net/http"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/seed-6a2d649b/pharos/host/pipeline"
@@ -30,42 +24,18 @@ func newStatus() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			body, err := get(ctx, strings.TrimSuffix(addr, "/")+"/api/v1/status")
+			s, text, err := pipeline.AskStatus(ctx, addr)
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				_, err := os.Stdout.Write(body)
+				_, err := c.OutOrStdout().Write(text)
 				return err
 			}
-			var s pipeline.Status
-			if err := json.Unmarshal(body, &s); err != nil {
-				return fmt.Errorf("read the answer of %s: %w", addr, err)
-			}
-			return pipeline.WriteStatus(c.OutOrStdout(), &s)
+			return pipeline.WriteStatus(c.OutOrStdout(), s)
 		},
 	}
 	host.add(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "print the answer as it is")
 	return c
-}
-
-func get(ctx context.Context, url string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, usagef("--addr: %w", err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("%w (is a host running? Name its address with --addr, or its config with -c)", err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
-	if err != nil {
-		return nil, fmt.Errorf("read the answer of %s: %w", url, err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answered %s: %.500s", url, resp.Status, body)
-	}
-	return body, nil
 }

@@ -2,13 +2,9 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/seed-6a2d649b/pharos/host/rollout"
@@ -71,59 +67,4 @@ func (h *host) pluginDiff(name string) (report any, ok bool) {
 		return nil, false
 	}
 	return p.Report(), true
-}
-
-// AskPhase has a running host promote a plugin or roll it back, which the action says.
-func AskPhase(ctx context.Context, addr, name, action string) (*PhaseAnswer, error) {
-	var answer PhaseAnswer
-	return &answer, askHost(ctx, http.MethodPost, addr, &answer, "-", "plugins", name, action)
-}
-
-// AskDiff asks a running host how the versions of a plugin differ.
-func AskDiff(ctx context.Context, addr, name string) (*rollout.Report, error) {
-	var report rollout.Report
-	return &report, askHost(ctx, http.MethodGet, addr, &report, "api", "v1", "plugins", name, "diff")
-}
-
-// maxAnswer bounds an answer of a host.
-const maxAnswer = 16 << 20
-
-// askHost asks a running host for an answer in JSON.
-func askHost(ctx context.Context, method, addr string, answer any, path ...string) error {
-	for i := range path {
-		path[i] = url.PathEscape(path[i])
-	}
-	target, err := url.JoinPath(addr, path...)
-	if err != nil {
-		return usagef("--addr: %w", err)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, target, nil)
-	if err != nil {
-		return usagef("--addr: %w", err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return fmt.Errorf("%w (is a host running? Name its address with --addr, or its config with -c)", err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return fmt.Errorf("read the answer of %s: %w", addr, err)
-	}
-	text := strings.TrimSpace(string(body))
-	var said struct{ Error, Hint string }
-	if json.Unmarshal(body, &said) == nil && said.Error != "" {
-		text = said.Error + " (" + said.Hint + ")"
-	}
-	switch resp.StatusCode {
-	case http.StatusOK:
-	case http.StatusNotFound:
-		return usagef("%s", text)
-	default:
-		return errors.New(text)
-	}
-	if err := json.Unmarshal(body, answer); err != nil {
-		return fmt.Errorf("read the answer of %s: %w", addr, err)
-	}
-	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -250,46 +249,6 @@ func (h *host) serveAnswer(w http.ResponseWriter, answer any, err error) {
 			h.log.Debug("an answer was not taken", "error", err)
 		}
 	}
-}
-
-// ErrRefused is wrapped in the error of a reload whose config is refused.
-var ErrRefused = errors.New("refused")
-
-// AskReload has a running host read its config file anew. With dry it only says
-// what would change.
-func AskReload(ctx context.Context, addr string, dry bool) (*ReloadAnswer, error) {
-	target, err := url.JoinPath(addr, "-/reload")
-	if err != nil {
-		return nil, usagef("--addr: %w", err)
-	}
-	if dry {
-		target += "?dry_run"
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, nil)
-	if err != nil {
-		return nil, usagef("--addr: %w", err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("%w (is a host running? Name its address with --addr, or its config with -c)", err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
-	if err != nil {
-		return nil, fmt.Errorf("read the answer of %s: %w", addr, err)
-	}
-	switch text := strings.TrimSpace(string(body)); resp.StatusCode {
-	case http.StatusOK:
-	case http.StatusUnprocessableEntity:
-		return nil, fmt.Errorf("the config is %w, the host goes on as before:\n%s", ErrRefused, text)
-	default:
-		return nil, fmt.Errorf("the host goes on as before: %s", text)
-	}
-	var answer ReloadAnswer
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return nil, fmt.Errorf("read the answer of %s: %w", addr, err)
-	}
-	return &answer, nil
 }
 
 // WriteReload writes what became of a reload for people.
