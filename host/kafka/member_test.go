@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -60,11 +61,21 @@ func TestRebalanceTearsNothing(t *testing.T) {
 // TestTopicComesLater starts before its topic is there.
 func TestTopicComesLater(t *testing.T) {
 	t.Parallel()
-	_, cfg := cluster(t, short())
+	c, cfg := cluster(t, short())
+	var asked atomic.Int64
+	c.ControlKey(int16(kmsg.Metadata), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		for _, topic := range r.(*kmsg.MetadataRequest).Topics {
+			if *topic.Topic == "in" {
+				asked.Add(1)
+			}
+		}
+		return nil, nil, false
+	})
 	stage := newCopier("a")
 	l := testLoop(cfg, stage)
 	run(t, l)
-	time.Sleep(300 * time.Millisecond)
+	eventually(t, "asking again for a topic that is not there", func() bool { return asked.Load() > 2 })
 	cl := newClient(t, cfg)
 	copyTopics(t, cl)
 	feed(t, cl, 0, 40)
