@@ -181,7 +181,11 @@ func writeSums(w *bufio.Writer, ran *author.Ran) {
 	for _, cause := range slices.Sorted(maps.Keys(ran.Failed)) {
 		fmt.Fprintf(w, "  FAILED, %s: %d\n", cause, ran.Failed[cause])
 	}
-	for _, cause := range slices.Sorted(maps.Keys(ran.Undecodable)) {
-		fmt.Fprintf(w, "  not decodable, %s: %d\n", cause, ran.Undecodable[cause])
+	for _, cause := range slices.Sorted(maps.Keys(ran.Unasked)) {
+		fmt.Fprintf(w, "  not asked, %s: %d", cause, ran.Unasked[cause])
+		if field, missing := strings.CutPrefix(string(cause), "no "); missing {
+			fmt.Fprintf(w, " (say where it is with --field %s=PATH)", field)
+		}
+		fmt.Fprintln(w)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/seed-6a2d649b/pharos/host/author"
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 func newPluginRun() *cobra.Command {
 	var given given
 	var limit int
+	var gap time.Duration
 	var out string
 	c := &cobra.Command{
 		Use:   "run FILE.wasm --in FILE[,FILE...] [-o table|json]",
@@ -23,8 +25,9 @@ a table: the line, the fields that the plugin asked for, and its decision. A bea
 which it traps, fails or runs out of fuel is shown with the cause and the stack. What
 was decided is added up at the end.
 
-An extractor that keeps cells sees the beacons of a session in the order of the files;
-all sessions end behind the last beacon.
+An extractor that keeps cells or measures ended sessions sees the beacons of a session
+in event order, as in a host, wherever they stand in the files; they need a time and a
+session for that. A session ends at a gap, or behind the last beacon.
 
 With -o json, each decision is a line of JSON; its answer is as in the expect of a
 golden vector.`,
@@ -45,6 +48,9 @@ golden vector.`,
 			if limit < 0 {
 				return usagef("--limit %d: it is a number of rows, or 0 for all", limit)
 			}
+			if gap <= 0 {
+				return usagef("--gap %v: it is a time, like 30m", gap)
+			}
 			settings, err := given.settings()
 			if err != nil {
 				return err
@@ -54,7 +60,7 @@ golden vector.`,
 				return err
 			}
 			w := bufio.NewWriter(c.OutOrStdout())
-			o := author.RunOptions{Config: settings.Config, Files: given.data, Inputs: inputs}
+			o := author.RunOptions{Config: settings.Config, Files: given.data, Inputs: inputs, Gap: gap}
 			table := &decisions{limit: limit}
 			if o.Decided = table.add; out == "json" {
 				o.Decided = func(d author.Decision) error { return writeDecision(w, d) }
@@ -72,6 +78,7 @@ golden vector.`,
 	given.flags(c)
 	c.Flags().StringVarP(&out, "output", "o", "table", "table or json")
 	c.Flags().IntVar(&limit, "limit", 50, "rows of the table; 0 is all. Sums are of all beacons")
+	c.Flags().DurationVar(&gap, "gap", 30*time.Minute, "what ends a session, as session.gap of a config")
 	return c
 }
 

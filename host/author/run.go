@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/beacon"
@@ -19,6 +20,7 @@ type RunOptions struct {
 	Config json.RawMessage   // nil is {}
 	Files  map[string]string // data files: name to path
 	Inputs []Input
+	Gap    time.Duration // a session ends where the next beacon is more than this later; 0: by its id alone
 	// Decided is called for each beacon in the order of the files, then for each
 	// session that ends. What it is given is its to keep.
 	Decided func(Decision) error
@@ -54,9 +56,9 @@ type Shown struct {
 type Ran struct {
 	Name, Version string
 	Kind          abi.Kind
-	Beacons       int // that it was asked about
-	Undecodable   map[beacon.Cause]int
-	Answers       []Total // kept, each reason or route, each point; in the plan's order
+	Beacons       int                  // that it was asked about
+	Unasked       map[beacon.Cause]int // beacons about which a host would not ask it
+	Answers       []Total              // kept, each reason or route, each point; in the plan's order
 	Bad           int
 	Failed        map[string]int // by cause
 	Sessions      int            // that ended
@@ -75,8 +77,8 @@ type Total struct {
 const runRows = 4096
 
 // Run loads the plugin of a module as a host does, golden vectors and all, and asks it
-// about all beacons of the files, as they stand there. If it keeps cells or measures
-// ended sessions, all sessions end behind the last beacon.
+// about all beacons of the files: as they stand there, or, if it keeps cells or
+// measures ended sessions, in event order. All sessions end behind the last beacon.
 func Run(ctx context.Context, path string, o RunOptions) (_ *Ran, err error) {
 	loader, err := plugin.NewLoader("")
 	if err != nil {
@@ -89,23 +91,32 @@ func Run(ctx context.Context, path string, o RunOptions) (_ *Ran, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, p.Close(ctx)) }()
-	r := newRunner(p, o.Decided)
-	for i := range o.Inputs {
-		in := &o.Inputs[i]
+	r := newRunner(p, o)
+	ask := r.asTheyStand
+	if r.sessions != nil {
+		ask = r.inEventOrder
+	}
+	if err := ask(ctx, o.Inputs); err != nil {
+		return nil, err
+	}
+	return r.finish(), nil
+}
+
+// asTheyStand asks about the beacons of files as they stand there.
+func (r *runner) asTheyStand(ctx context.Context, inputs []Input) error {
+	for i := range inputs {
+		in := &inputs[i]
 		undecodable, err := in.read(ctx, r.fields, runRows, func(b *beacon.Batch, sel []int, line []int64) error {
 			return r.batch(ctx, in.Path, b, sel, line)
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for cause, n := range undecodable {
-			r.ran.Undecodable[cause] += n
+			r.ran.Unasked[cause] += n
 		}
 	}
-	if err := r.end(ctx); err != nil {
-		return nil, err
-	}
-	return r.finish(), nil
+	return nil
 }
 
 // runner asks one plugin, and adds up what it says.
@@ -119,9 +130,9 @@ type runner struct {
 	ran      *Ran
 }
 
-func newRunner(p *plugin.Plugin, decided func(Decision) error) *runner {
-	r := &runner{plugin: p, plan: p.Plan(), fields: fieldsOf(p.Plan()), decided: decided, index: map[string]int{}}
-	r.ran = &Ran{Name: p.Name(), Version: p.Version(), Kind: p.Kind(), Undecodable: map[beacon.Cause]int{}, Failed: map[string]int{}}
+func newRunner(p *plugin.Plugin, o RunOptions) *runner {
+	r := &runner{plugin: p, plan: p.Plan(), fields: fieldsOf(p.Plan()), decided: o.Decided, index: map[string]int{}}
+	r.ran = &Ran{Name: p.Name(), Version: p.Version(), Kind: p.Kind(), Unasked: map[beacon.Cause]int{}, Failed: map[string]int{}}
 	var names []string
 	switch p.Kind() {
 	case abi.Filter:
@@ -138,7 +149,7 @@ func newRunner(p *plugin.Plugin, decided func(Decision) error) *runner {
 		r.ran.Answers = append(r.ran.Answers, Total{Name: name})
 	}
 	if len(r.plan.Cells) > 0 || p.Closes() {
-		r.sessions = newSessions(r.plan)
+		r.sessions = newSessions(r.plan, o.Gap)
 	}
 	return r
 }
@@ -201,7 +212,7 @@ func (r *runner) batch(ctx context.Context, path string, b *beacon.Batch, sel []
 			r.ran.Answers[r.index[route]].Count++
 		}, drop)
 	default:
-		err = r.extract(ctx, b, sel, a)
+		err = r.plugin.Extract(ctx, b, sel, func(m metric.Measurement) { a.measure(r.plan, m) }, func(row int) { a.bad[row]++ }, a.fail)
 	}
 	if err != nil {
 		return err
@@ -212,44 +223,6 @@ func (r *runner) batch(ctx context.Context, path string, b *beacon.Batch, sel []
 			return err
 		}
 		r.ran.Beacons++
-	}
-	return nil
-}
-
-// extract has an extractor measure, with the sessions that it knows.
-func (r *runner) extract(ctx context.Context, b *beacon.Batch, sel []int, a *answers) error {
-	emit := func(m metric.Measurement) {
-		a.measure(r.plan, m)
-		if r.sessions != nil {
-			r.sessions.count(b.Row(m.Row), m.Point)
-		}
-	}
-	bad := func(row int) { a.bad[row]++ }
-	if r.sessions == nil {
-		return r.plugin.Extract(ctx, b, sel, emit, bad, a.fail)
-	}
-	r.sessions.see(b, sel)
-	if len(r.plan.Cells) == 0 {
-		return r.plugin.Extract(ctx, b, sel, emit, bad, a.fail)
-	}
-	return r.plugin.ExtractSessions(ctx, b, sel, &r.sessions.closed.Sessions, emit, bad, a.fail)
-}
-
-// end ends the sessions.
-func (r *runner) end(ctx context.Context) error {
-	if r.sessions == nil || !r.plugin.Closes() || len(r.sessions.names) == 0 {
-		return nil
-	}
-	a := newAnswers()
-	err := r.plugin.CloseSessions(ctx, r.sessions.ended(), func(m metric.Measurement) { a.measure(r.plan, m) }, func(row int) { a.bad[row]++ }, a.fail)
-	if err != nil {
-		return err
-	}
-	for row, name := range r.sessions.names {
-		if err := r.decide(Decision{Session: name}, row, a); err != nil {
-			return err
-		}
-		r.ran.Sessions++
 	}
 	return nil
 }

@@ -1,13 +1,18 @@
 package author
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"pgregory.net/rapid"
 )
 
 // run builds an example, changed if asked, and runs beacons through it.
@@ -60,7 +65,7 @@ no beacon
 	if !reflect.DeepEqual(all, want) {
 		t.Errorf("%+v", all)
 	}
-	if fmt.Sprint(ran.Answers) != "[{kept 1 0} {internal 2 0}]" || ran.Beacons != 3 || ran.Undecodable["not JSON"] != 1 || len(ran.Failed) > 0 || ran.Stats.Fuel == 0 {
+	if fmt.Sprint(ran.Answers) != "[{kept 1 0} {internal 2 0}]" || ran.Beacons != 3 || ran.Unasked["not JSON"] != 1 || len(ran.Failed) > 0 || ran.Stats.Fuel == 0 {
 		t.Errorf("%+v", ran)
 	}
 }
@@ -139,4 +144,118 @@ func TestRunSessions(t *testing.T) {
 	if !reflect.DeepEqual(got, want) || ran.Beacons != 3 || ran.Sessions != 2 {
 		t.Errorf("%q, %+v", got, ran)
 	}
+}
+
+// Beacons out of order, in one file or in several, are answered as if they had come
+// in event order; beacons of the same time go by id, then as they stand. A gap ends a
+// session, and another tenant's is another one.
+func TestRunOutOfOrder(t *testing.T) {
+	dir := begin(t, "c", session)
+	built, err := Build(t.Context(), dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		files []string
+		gap   time.Duration
+		want  []string
+	}{
+		"within a file": {[]string{order(5000, "a", "", 3) + order(1000, "a", "", 2)}, 0,
+			[]string{"1 order=3 repeat_order=1", "2 order=2", "end a session_spent=5 session_seconds=4"}},
+		"over files": {[]string{order(5000, "a", "", 3), order(1000, "a", "", 2)}, 0,
+			[]string{"1 order=3 repeat_order=1", "1 order=2", "end a session_spent=5 session_seconds=4"}},
+		"of the same time": {[]string{order(1000, "a", "y", 3) + order(1000, "a", "x", 2) + order(1000, "a", "x", 4)}, 0,
+			[]string{"1 order=3 repeat_order=1", "2 order=2", "3 order=4 repeat_order=1", "end a session_spent=9 session_seconds=0"}},
+		"over a gap": {[]string{order(62001, "a", "", 3) + order(1000, "a", "", 2) + order(1500, "b", "", 1) + order(61500, "b", "", 1)}, time.Minute,
+			[]string{"1 order=3", "2 order=2", "3 order=1", "4 order=1 repeat_order=1",
+				"end a session_spent=2 session_seconds=0", "end b session_spent=2 session_seconds=60", "end a session_spent=3 session_seconds=0"}},
+		"of two tenants": {[]string{order(1000, "a", "", 2) + strings.Replace(order(900, "a", "", 3), "{", `{"tenant":"other",`, 1)}, 0,
+			[]string{"1 order=2", "2 order=3", "end a session_spent=3 session_seconds=0", "end a session_spent=2 session_seconds=0"}},
+		"without time or session": {[]string{`{"sid":"a","type":"order","price":1}` + "\n" + `{"ts":1000,"type":"order","price":1}` + "\n" + order(1000, "a", "", 2)}, 0,
+			[]string{"3 order=2", "end a session_spent=2 session_seconds=0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			o := RunOptions{Gap: c.gap, Decided: func(d Decision) error { got = append(got, decided(t, d)); return nil }}
+			for i, text := range c.files {
+				path := filepath.Join(t.TempDir(), fmt.Sprint(i))
+				write(t, path, text)
+				o.Inputs = append(o.Inputs, Input{Path: path})
+			}
+			ran, err := Run(t.Context(), built.Path, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got, c.want) {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+			if name == "without time or session" && (ran.Unasked["no time"] != 1 || ran.Unasked["no session"] != 1) {
+				t.Errorf("%+v", ran)
+			}
+		})
+	}
+}
+
+// order is a beacon of an order, as a line.
+func order(at int64, session, id string, price int) string {
+	return fmt.Sprintf(`{"ts":%d,"sid":%q,"id":%q,"type":"order","price":%d}`+"\n", at, session, id, price)
+}
+
+// decided writes a decision of an extractor in short.
+func decided(t *testing.T, d Decision) string {
+	t.Helper()
+	var list []measured
+	if err := json.Unmarshal(d.Answer, &list); err != nil {
+		t.Fatalf("%s: %v", d.Answer, err)
+	}
+	text := fmt.Sprint(d.Line)
+	if d.Line == 0 {
+		text = "end " + d.Session
+	}
+	for _, m := range list {
+		text += fmt.Sprintf(" %s=%v", m.Point, m.Value)
+	}
+	return text
+}
+
+// Whatever order beacons stand in, each is answered the same, and sessions end the same.
+func TestRunOrderDoesNotMatter(t *testing.T) {
+	dir := begin(t, "c", session)
+	built, err := Build(t.Context(), dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	answers := func(t *rapid.T, beacons []string) (byBeacon, ends []string) {
+		path := filepath.Join(folder, "in")
+		if err := os.WriteFile(path, []byte(strings.Join(beacons, "")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		o := RunOptions{Gap: 10 * time.Second, Inputs: []Input{{Path: path}}, Decided: func(d Decision) error {
+			if d.Line == 0 {
+				ends = append(ends, d.Session+string(d.Answer))
+			} else {
+				byBeacon = append(byBeacon, beacons[d.Line-1]+string(d.Answer))
+			}
+			return nil
+		}}
+		if _, err := Run(context.Background(), built.Path, o); err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(byBeacon)
+		return byBeacon, ends
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		var beacons []string
+		for i := range rapid.IntRange(1, 30).Draw(t, "beacons") {
+			beacons = append(beacons, order(1000+rapid.Int64Range(0, 40).Draw(t, "second")*1000, rapid.SampledFrom([]string{"a", "b"}).Draw(t, "session"),
+				fmt.Sprintf("%02d", i), rapid.IntRange(0, 5).Draw(t, "price")))
+		}
+		shuffled := rapid.Permutation(beacons).Draw(t, "shuffled")
+		want, wantEnds := answers(t, beacons)
+		got, ends := answers(t, shuffled)
+		if !reflect.DeepEqual(got, want) || !reflect.DeepEqual(ends, wantEnds) {
+			t.Fatalf("%q %q, in another order %q %q", got, ends, want, wantEnds)
+		}
+	})
 }
