@@ -32,16 +32,26 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "pharos")
-	args := []string{"build", "-o", binary}
-	if raceDetector {
-		args = append(args, "-race")
-	}
-	if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build pharos: %v\n%s", err, out)
+	if err := build(binary, fmt.Sprintf("-race=%v", raceDetector)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
 }
+
+func build(path string, flags ...string) error {
+	args := append([]string{"build", "-o", path}, flags...)
+	if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
+		return fmt.Errorf("build pharos: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// plain is pharos without the race detector, built once it is wanted.
+var plain = sync.OnceValues(func() (path string, err error) {
+	path = filepath.Join(filepath.Dir(binary), "plain")
+	return path, build(path)
+})
 
 // patience bounds every wait; a wait that long is a failure.
 const patience = 90 * time.Second
@@ -172,6 +182,23 @@ func mustRun(t *testing.T, args ...string) (out string) {
 		t.Fatalf("pharos %s: exit code %d\n%s", strings.Join(args, " "), code, errs)
 	}
 	return out
+}
+
+// mustRunPlainly is mustRun without the race detector.
+func mustRunPlainly(t *testing.T, args ...string) (out string) {
+	t.Helper()
+	pharos, err := plain()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := exec.CommandContext(t.Context(), pharos, args...).Output()
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		t.Fatalf("pharos %s: %v\n%s", strings.Join(args, " "), err, failed.Stderr)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // buffer may be read while it is written.
