@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/seed-6a2d649b/pharos/host/config"
+	"github.com/seed-6a2d649b/pharos/host/fetch"
 	"github.com/seed-6a2d649b/pharos/host/pipeline"
 	"github.com/spf13/cobra"
 )
@@ -24,6 +25,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	ctx = fetch.Tell(ctx, func(text string) { fmt.Fprintln(os.Stderr, "pharos: "+text) })
 	os.Exit(execute(ctx, os.Args[1:]))
 }
 

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -11,9 +12,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/registry"
+
+	"github.com/seed-6a2d649b/pharos/host/fetch"
 )
 
 // testRegistry is a registry in this process; nobody is logged in.
@@ -145,6 +149,37 @@ func TestPullFromTheWeb(t *testing.T) {
 	said(t, errs, code, 1, "bots.wasm.minisig is there, and this module has none")
 	_, errs, code = run(t, "plugin", "pull", fmt.Sprintf("%s/none.wasm?token=topsecret", s.URL))
 	said(t, errs, code, 1, "/none.wasm?…: the server answers 404 Not Found")
+}
+
+// TestWaitingForAServer starts where a module's server takes its time: it is said what
+// is waited for.
+func TestWaitingForAServer(t *testing.T) {
+	t.Parallel()
+	module := read(t, root+"/plugins/bots/bots.wasm")
+	answer := make(chan struct{})
+	release := sync.OnceFunc(func() { close(answer) })
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		<-answer
+		if r.URL.Path != "/bots.wasm" {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = w.Write(module)
+	}))
+	t.Cleanup(s.Close)
+	t.Cleanup(release)
+	config := writeConfig(t, small, replaced(t, "plugins:\n", fmt.Sprintf("plugins:\n  bots: {module: %s/bots.wasm, digest: %q}\n", s.URL, fetch.Digest(module))))
+	p := start(t, "", nil, "check", "-c", config)
+	waitFor(t, "what it waits for", func() error {
+		if !strings.Contains(p.errs.String(), "pharos: waiting for "+s.URL+"/bots.wasm\n") {
+			return errors.New(p.errs.String())
+		}
+		return nil
+	})
+	release()
+	if code := p.code(t); code != 0 {
+		t.Errorf("exit code %d, %s", code, p.errs.String())
+	}
 }
 
 // TestShipItAsTheDocsSay does what docs/plugins.md shows, and sees what it shows.

@@ -47,18 +47,38 @@ func checkRedirect(r *http.Request, via []*http.Request) error {
 	return fmt.Errorf("%w: %s://%s", errRedirect, r.URL.Scheme, r.URL.Host)
 }
 
-// again does something until it goes well, as often as may help.
-func again[T any](ctx context.Context, f *Fetcher, do func(context.Context) (T, error)) (T, error) {
+// maxHung is how often a server may hang.
+const maxHung = 2
+
+// again gets something from an address until it goes well, as often as may help.
+func again[T any](ctx context.Context, f *Fetcher, address string, do func(context.Context) (T, error)) (T, error) {
+	if err := f.hung.lately(address); err != nil {
+		var none T
+		return none, err
+	}
+	began := time.Now()
+	slow := time.AfterFunc(f.quiet, func() { tell(ctx, "waiting for %s", show(address)) })
+	defer slow.Stop()
 	b := backoff.NewExponentialBackOff() // jittered by half
 	b.InitialInterval, b.MaxInterval = f.pause, 10*time.Second
+	hung := 0
 	return backoff.Retry(ctx, func() (T, error) {
 		try, cancel := context.WithTimeout(ctx, f.timeout)
 		defer cancel()
 		v, err := do(try)
+		if err != nil && try.Err() != nil && ctx.Err() == nil {
+			err = &hungError{f.timeout, "all of its answer", err}
+		}
 		var status *statusError
+		var silent *hungError
+		if errors.As(err, &silent) {
+			if hung++; hung == maxHung {
+				f.hung.note(address, silent)
+			}
+		}
 		switch {
 		case err == nil:
-		case ctx.Err() != nil || !mayPass(err):
+		case ctx.Err() != nil || !mayPass(err) || hung == maxHung:
 			err = backoff.Permanent(err)
 		case errors.As(err, &status) && status.after > 0:
 			// The server's wish is one try's pause, so that the last error is told, not the wish.
@@ -68,7 +88,16 @@ func again[T any](ctx context.Context, f *Fetcher, do func(context.Context) (T, 
 			}
 		}
 		return v, err
-	}, backoff.WithBackOff(b), backoff.WithMaxTries(f.tries))
+	}, backoff.WithBackOff(b), backoff.WithMaxTries(f.tries), backoff.WithNotify(func(err error, _ time.Duration) {
+		if time.Since(began) < f.quiet {
+			return
+		}
+		text := hideAddress(err).Error()
+		if silent := (*hungError)(nil); errors.As(err, &silent) {
+			text = silent.short()
+		}
+		tell(ctx, "fetch %s: %s; trying again", show(address), text)
+	}))
 }
 
 // mayPass tells whether it may go well the next time.
@@ -81,7 +110,10 @@ func mayPass(err error) bool {
 	var unknown *net.DNSError
 	var request *url.Error
 	var network net.Error
+	var hung *hungError
 	switch {
+	case errors.As(err, &hung):
+		return true
 	case errors.As(err, &status):
 		return passing(status.code)
 	case errors.As(err, &answer):

@@ -65,6 +65,8 @@ type Fetcher struct {
 	tries   uint
 	pause   time.Duration // before the second try; the ones after wait longer
 	timeout time.Duration // of one try
+	hung    hungServers
+	quiet   time.Duration // how long nothing is said of waiting
 }
 
 // New makes a fetcher that keeps what it gets below a directory, which is made when
@@ -72,11 +74,11 @@ type Fetcher struct {
 func New(dir string) *Fetcher {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DialContext = (&net.Dialer{Timeout: 5 * time.Second}).DialContext
-	transport.ResponseHeaderTimeout = 15 * time.Second
 	transport.DisableCompression = true // sizes are bounded as they are sent
 	return &Fetcher{
-		cache: &cache{dir: dir, limit: maxCacheBytes}, client: &http.Client{Transport: transport, CheckRedirect: checkRedirect},
-		tries: 4, pause: 500 * time.Millisecond, timeout: time.Minute,
+		hung:  hungServers{last: map[string]hungServer{}},
+		cache: &cache{dir: dir, limit: maxCacheBytes}, client: newClient(transport, 10*time.Second),
+		tries: 4, pause: 500 * time.Millisecond, timeout: time.Minute, quiet: 2 * time.Second,
 	}
 }
 

@@ -16,6 +16,6 @@ func fetcher(t *testing.T) *Fetcher {
 
 // trust has a fetcher trust a test server.
 func (f *Fetcher) trust(client *http.Client) *Fetcher {
-	f.client = &http.Client{Transport: client.Transport, CheckRedirect: checkRedirect}
+	f.client = newClient(client.Transport.(*http.Transport), 10*time.Second)
 	return f
 }

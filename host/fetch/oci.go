@@ -65,7 +65,7 @@ func (f *Fetcher) fromRegistry(ctx context.Context, address string, want Want) (
 	if err != nil {
 		return nil, err
 	}
-	p, err := again(ctx, f, func(ctx context.Context) (*Package, error) { return f.pull(ctx, repo, reference) })
+	p, err := again(ctx, f, address, func(ctx context.Context) (*Package, error) { return f.pull(ctx, repo, reference) })
 	if err != nil {
 		return nil, fmt.Errorf("fetch %s: %w", show(address), explain(hideAddress(err)))
 	}
@@ -172,7 +172,7 @@ func (f *Fetcher) Push(ctx context.Context, address string, p *Package, about ma
 	for name, value := range about {
 		annotations[name] = value
 	}
-	digest, err = again(ctx, f, func(ctx context.Context) (string, error) { return push(ctx, repo, tag, p, annotations) })
+	digest, err = again(ctx, f, address, func(ctx context.Context) (string, error) { return push(ctx, repo, tag, p, annotations) })
 	if err != nil {
 		return "", fmt.Errorf("push to %s: %w", show(address), explain(hideAddress(err)))
 	}

@@ -62,7 +62,7 @@ func (f *Fetcher) resource(ctx context.Context, u *url.URL, limit int, want Want
 		content []byte
 		etag    string
 	}
-	got, err := again(ctx, f, func(ctx context.Context) (answer, error) {
+	got, err := again(ctx, f, address, func(ctx context.Context) (answer, error) {
 		content, tag, err := f.request(ctx, address, etag, limit)
 		return answer{content, tag}, err
 	})
