@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bytes"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -149,6 +150,29 @@ func TestPullFromTheWeb(t *testing.T) {
 	said(t, errs, code, 1, "bots.wasm.minisig is there, and this module has none")
 	_, errs, code = run(t, "plugin", "pull", fmt.Sprintf("%s/none.wasm?token=topsecret", s.URL))
 	said(t, errs, code, 1, "/none.wasm?…: the server answers 404 Not Found")
+}
+
+// TestKeyWithAPassword makes an encrypted key, signs with it and verifies that, with
+// the password from where no terminal is.
+func TestKeyWithAPassword(t *testing.T) {
+	module, key := shippedModule(t), filepath.Join(t.TempDir(), "shop")
+	t.Setenv("PHAROS_KEY_PASSWORD", "topsecret")
+	out := mustRun(t, "plugin", "keygen", key)
+	if private := string(read(t, key+".key")); !strings.Contains(private, "encrypted") || strings.Contains(out+private, "topsecret") {
+		t.Error(out, private)
+	}
+	mustRun(t, "plugin", "sign", "--key", key+".key", module)
+	mustRun(t, "plugin", "verify", "--key", key+".pub", module)
+	signed := read(t, module+".minisig")
+	t.Setenv("PHAROS_KEY_PASSWORD", "topsecrets")
+	_, errs, code := run(t, "plugin", "sign", "--key", key+".key", module)
+	said(t, errs, code, 1, key+".key: the key can not be opened: the password is wrong")
+	if !bytes.Equal(read(t, module+".minisig"), signed) {
+		t.Error("another signature is there")
+	}
+	t.Setenv("PHAROS_KEY_PASSWORD", "")
+	_, errs, code = run(t, "plugin", "sign", "--key", key+".key", module)
+	said(t, errs, code, 2, "PHAROS_KEY_PASSWORD is empty")
 }
 
 // TestWaitingForAServer starts where a module's server takes its time: it is said what
