@@ -1,0 +1,208 @@
+package module_test
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/rules"
+	"github.com/seed-6a2d649b/pharos/host/rules/module"
+	"github.com/seed-6a2d649b/pharos/host/wasm"
+)
+
+var (
+	pairs = flag.Int("pairs", 20_000, "how many pairs of an expression and a beacon modules are compared by")
+	seed  = flag.Uint64("seed", 0, "of the random rules and beacons; 0 is another one each time")
+)
+
+var sharedRuntime = sync.OnceValues(func() (*wasm.Runtime, error) { return wasm.NewRuntime(wasm.Options{}) })
+
+// guest is a module that has been built of a program, and runs.
+type guest struct {
+	*wasm.Instance
+	module *wasm.Module
+}
+
+func load(t testing.TB, program *rules.Program, options ...wasm.Option) *guest {
+	t.Helper()
+	code, err := module.Build(program, module.Options{Name: "rules", Version: "1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return start(t, code, options...)
+}
+
+func start(t testing.TB, code []byte, options ...wasm.Option) *guest {
+	t.Helper()
+	r, err := sharedRuntime()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := r.Compile(context.Background(), "rules", code, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := m.Instantiate(context.Background(), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &guest{i, m}
+}
+
+func (g *guest) close(t testing.TB) {
+	if err := g.module.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// project gives the values of the fields, each by its name, of rows that have
+// them in another order.
+func project(rows [][]abi.Value, from, to []abi.Field) [][]abi.Value {
+	all := make([][]abi.Value, len(rows))
+	for i, row := range rows {
+		for _, f := range to {
+			at := slices.IndexFunc(from, func(g abi.Field) bool { return g.Name == f.Name })
+			all[i] = append(all[i], row[at])
+		}
+	}
+	return all
+}
+
+// sessions gives a batch sessions, whose cells hold something.
+func sessions(r *rand.Rand, plan *abi.Plan, b *abi.Batch) {
+	if len(plan.Cells) == 0 {
+		return
+	}
+	slots := 1 + r.IntN(5)
+	for range b.Rows {
+		b.Slots = append(b.Slots, uint32(r.IntN(slots)))
+	}
+	for range plan.Cells {
+		cell := make([]uint64, slots)
+		for i := range cell {
+			cell[i] = math.Float64bits(float64(r.IntN(4)))
+		}
+		b.Cells = append(b.Cells, cell)
+	}
+}
+
+// show writes an answer in a form that does not hang on how it was made.
+func show(kind abi.Kind, rows int, out *abi.Output) []string {
+	lines := make([]string, rows)
+	switch kind {
+	case abi.Filter:
+		for i := range rows {
+			lines[i] = "kept"
+			if !abi.Bit(out.Keep, i) {
+				lines[i] = fmt.Sprint("dropped ", out.Reasons[i])
+			}
+		}
+	case abi.Split:
+		for i := range rows {
+			lines[i] = fmt.Sprint("route ", out.Routes[i])
+		}
+	default:
+		for _, m := range out.Measurements {
+			if math.IsNaN(m.Value) {
+				continue // with the bad values
+			}
+			lines[m.Row] += fmt.Sprintf("%d=%x", m.Point, math.Float64bits(m.Value))
+			if m.Attributes > 0 {
+				lines[m.Row] += fmt.Sprintf("%q", out.Attributes[m.Attributes-1])
+			}
+			lines[m.Row] += " "
+		}
+		bad := slices.Clone(out.BadValues)
+		for _, m := range out.Measurements {
+			if math.IsNaN(m.Value) {
+				bad = append(bad, m.Row)
+			}
+		}
+		for _, row := range bad {
+			lines[row] += "bad "
+		}
+		lines = append(lines, fmt.Sprintf("cells %x counters %v", out.Cells, out.Counters))
+	}
+	return lines
+}
+
+// compare has the reference and the module answer the same rows.
+func compare(t testing.TB, r *rand.Rand, program *rules.Program, g *guest, rows [][]abi.Value, what func(row int) string) {
+	t.Helper()
+	fields := program.Plan().Fields
+	var plain, columns abi.Batch
+	abi.Build(fields, rows, &plain)
+	sessions(r, program.Plan(), &plain)
+	abi.Build(g.Plan().Fields, project(rows, fields, g.Plan().Fields), &columns)
+	columns.Sessions = plain.Sessions
+	var want, got abi.Output
+	if err := program.Process(context.Background(), &plain, &want); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Process(context.Background(), &columns, &got); err != nil {
+		t.Fatalf("%v\n%s", err, what(0))
+	}
+	w, h := show(program.Kind(), len(rows), &want), show(program.Kind(), len(rows), &got)
+	for i := range w {
+		if w[i] != h[i] {
+			t.Fatalf("row %d: module  %s\nreference %s\n%s", i, h[i], w[i], what(min(i, len(rows)-1)))
+		}
+	}
+}
+
+func describe(list rules.Rules, fields []abi.Field, row []abi.Value) string {
+	var b bytes.Buffer
+	for name, source := range list.Let {
+		fmt.Fprintf(&b, "let %s = %s\n", name, source)
+	}
+	for _, x := range list.Drop {
+		fmt.Fprintf(&b, "drop %s\n", x.When)
+	}
+	for _, x := range list.Split {
+		fmt.Fprintf(&b, "split %s\n", x.When)
+	}
+	for _, x := range list.Extract {
+		fmt.Fprintf(&b, "extract %+v\n", x)
+	}
+	for i, f := range fields {
+		fmt.Fprintf(&b, "%s = %d %q\n", f.Name, row[i].Kind, row[i].Text)
+	}
+	return b.String()
+}
+
+// TestModulesAnswerAsTheReference compares random rules, compiled, with the
+// plain tree walk: every answer, to the last bit.
+func TestModulesAnswerAsTheReference(t *testing.T) {
+	const rulesEach, rowsEach = 8, 50
+	from := *seed
+	if from == 0 {
+		from = rand.Uint64()
+	}
+	for i := 0; i*rulesEach*rowsEach < *pairs; i++ {
+		tryRandom(t, from+uint64(i), rulesEach, rowsEach)
+	}
+}
+
+// tryRandom compares one list of random rules.
+func tryRandom(t testing.TB, seed uint64, n, rows int) {
+	r := rand.New(rand.NewPCG(seed, 6))
+	kind, list := author{Rand: r}.rules(n)
+	program, err := rules.Compile(kind, list)
+	if err != nil {
+		t.Fatalf("seed %d: %v\n%s", seed, err, describe(list, nil, nil))
+	}
+	g := load(t, program)
+	defer g.close(t)
+	fields := program.Plan().Fields
+	all := beacons(r, fields, rows)
+	compare(t, r, program, g, all, func(row int) string {
+		return fmt.Sprintf("seed %d\n%s", seed, describe(list, fields, all[row]))
+	})
+}

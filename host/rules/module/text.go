@@ -1,0 +1,195 @@
+package module
+
+import (
+	"github.com/seed-6a2d649b/pharos/abi"
+	. "github.com/seed-6a2d649b/pharos/host/rules/asm" //nolint:revive // instructions read as such
+	"github.com/seed-6a2d649b/pharos/host/rules/automaton"
+	"github.com/seed-6a2d649b/pharos/host/rules/expr"
+)
+
+// text is where a text is wanted: where it is, and whether there is one. Where
+// there is none, it is some text that can be read.
+type text struct {
+	ptr, length Local
+	constant    string
+	at          uint32 // of a constant
+	isConst     bool
+	ours        bool // the locals are to be let go
+	ok          Local
+	sure        bool
+	none        bool
+}
+
+func (t text) push(f *Func) {
+	if t.isConst {
+		f.I32(int32(t.at))
+		f.I32(int32(len(t.constant)))
+		return
+	}
+	f.Get(t.ptr)
+	f.Get(t.length)
+}
+
+func (t text) pushOK(f *Func) {
+	switch {
+	case t.none:
+		f.I32(0)
+	case t.sure:
+		f.I32(1)
+	default:
+		f.Get(t.ok)
+	}
+}
+
+func (t text) free(f *Func) {
+	if t.ours {
+		f.Free(t.ptr, t.length)
+	}
+	if !t.sure && !t.none {
+		f.Free(t.ok)
+	}
+}
+
+// text computes an expression where a text is wanted.
+func (s *scope) text(n *expr.Node) text {
+	f := s.f
+	of := s.of(n)
+	if of.fixed {
+		v := n.Eval(expr.Row{})
+		t := text{isConst: true, at: dataStart, sure: v.IsText(), none: !v.IsText()}
+		if t.sure {
+			t.constant, t.at = string(v.Text), s.data.text(string(v.Text))
+		}
+		return t
+	}
+	if s.kindsOf(n)&expr.Text == 0 {
+		return text{isConst: true, at: dataStart, none: true}
+	}
+	switch n.Op {
+	case expr.OpField:
+		if s.entry != nil {
+			return text{ptr: s.ptr, length: s.length, sure: true}
+		}
+		t := text{ptr: f.Local(I32), length: f.Local(I32), ours: true, ok: f.Local(I32)}
+		s.fieldText(n.Path, t.ptr, t.length)
+		s.kind(n)
+		emitIsText(f)
+		f.Set(t.ok)
+		return t
+	case expr.OpCond:
+		t := text{ptr: f.Local(I32), length: f.Local(I32), ours: true, ok: f.Local(I32)}
+		either := func(arg *expr.Node) {
+			x := s.text(arg)
+			x.push(f)
+			f.Set(t.length)
+			f.Set(t.ptr)
+			x.pushOK(f)
+			f.Set(t.ok)
+			x.free(f)
+		}
+		s.condition(n.Args[0])
+		f.If()
+		either(n.Args[1])
+		f.Else()
+		either(n.Args[2])
+		f.End()
+		return t
+	case expr.OpLowerASCII:
+		t := s.text(n.Args[0])
+		low := t
+		low.ptr, low.length, low.isConst, low.ours = f.Local(I32), f.Local(I32), false, true
+		t.push(f)
+		f.Tee(low.length)
+		s.buffer(of.id)
+		f.Tee(low.ptr)
+		f.Call(s.lower())
+		if t.ours {
+			f.Free(t.ptr, t.length)
+		}
+		return low
+	}
+	return text{isConst: true, at: dataStart, none: true}
+}
+
+// fieldText finds the text of a field in a row, by the column that there is for
+// other reasons.
+func (s *scope) fieldText(path string, ptr, length Local) {
+	f := s.f
+	if field := s.fields[path]; field == nil || !field.texts {
+		s.emitText(f, s.column(path, abi.Str, false), s.row, ptr, length)
+		return
+	}
+	c := s.column(path, abi.Str, true)
+	code := f.Local(I32)
+	f.Steady(s.word(c, abi.CDataAt))
+	f.Get(s.row)
+	f.I32(2)
+	f.Op(I32Shl, I32Add)
+	f.Memory(I32Load, 0)
+	f.Set(code)
+	s.emitText(f, c, code, ptr, length)
+	f.Free(code)
+}
+
+// buffer pushes the address of the memory for what is made of a text: as much
+// as a batch has.
+func (s *scope) buffer(id int) {
+	i, ok := s.buffers[id]
+	if !ok {
+		i = len(s.buffers)
+		s.buffers[id] = i
+	}
+	s.f.Steady(s.buffersAt)
+	s.f.Steady(s.bufferSize)
+	s.f.I32(int32(i))
+	s.f.Op(I32Mul, I32Add)
+}
+
+// test pushes what a method says of a text.
+func (s *scope) test(n *expr.Node) {
+	f := s.f
+	a := s.text(n.Args[0])
+	defer a.free(f)
+	if a.none {
+		f.I32(0)
+		return
+	}
+	switch n.Op {
+	case expr.OpMatches:
+		s.match(a, s.regexp(n))
+	case expr.OpContainsAny:
+		s.match(a, s.substrings(n.Set.Texts))
+	case expr.OpContainsIP:
+		s.containsIP(a, n.Networks)
+	default:
+		b := s.text(n.Args[1])
+		defer b.free(f)
+		if b.none {
+			f.I32(0)
+			return
+		}
+		a.push(f)
+		b.push(f)
+		switch n.Op {
+		case expr.OpStartsWith:
+			f.Call(s.prefix())
+		case expr.OpEndsWith:
+			f.Call(s.suffix())
+		default:
+			f.Call(s.contains())
+		}
+		if !b.sure {
+			b.pushOK(f)
+			f.Op(I32And)
+		}
+	}
+	if !a.sure {
+		a.pushOK(f)
+		f.Op(I32And)
+	}
+}
+
+// regexp is the automaton of a regular expression, made once.
+func (g *generator) regexp(n *expr.Node) *automaton.DFA {
+	return g.automaton("regexp "+n.Regexp.String(), func() (*automaton.DFA, error) { return automaton.Regexp(n.Regexp.String()) })
+}
