@@ -62,6 +62,7 @@ var house = map[string]rule{
 	"host/session/table": {nil, []string{"golang.org/x/sys"}, "bytes by key, off the Go heap: it knows nothing of sessions"},
 	"host/ship":          {[]string{"host/metric", "host/kafka"}, stageLibraries, "ship sees stores through its Writer only"},
 	"host/query":         {[]string{"host/metric", "host/kafka"}, append([]string{"github.com/expr-lang/expr"}, stageLibraries...), "query sees stores through its Reader only"},
+	"host/interest":      {[]string{"abi", "host/beacon", "host/metric", "host/session"}, nil, "it asks sessions what they owe to a beacon; the sample, and what is in force, are the pipeline's to bring"},
 	"host/page":          {nil, nil, "the page speaks the public HTTP API, as anybody could"},
 	"host/generate":      {nil, nil, "synthetic beacons must not depend on the engine that they try"},
 	"host/definition":    {nil, nil, "the second implementation shares no code with what it checks"},

@@ -96,6 +96,7 @@ type replay struct {
 	counts     metric.Counts
 	out        session.Output
 	header     beacon.Header
+	fates      *fates    // of the beacons; nil: nobody asks
 	next       time.Time // of progress
 	shown      bool
 }
@@ -208,6 +209,11 @@ func (r *replay) sum() {
 	for _, c := range r.out.Counts {
 		r.counts.Add(c)
 	}
+	if r.fates != nil {
+		for i := range r.out.DeadLetters {
+			r.fates.letter(&r.out.DeadLetters[i])
+		}
+	}
 	r.out.Reset()
 }
 
@@ -219,10 +225,17 @@ func (r *replay) Route(route string, partition int32, _, header, value []byte) {
 	}
 	to.records = append(to.records, session.Record{Offset: to.offset, Header: r.header, Value: value})
 	to.offset++
+	if r.fates != nil {
+		r.fates.routed(r.header.Offset, route)
+	}
 }
 
 // DeadLetter takes a dead letter; a replay only counts them.
-func (r *replay) DeadLetter(kafka.DeadLetter) {}
+func (r *replay) DeadLetter(d kafka.DeadLetter) {
+	if r.fates != nil {
+		r.fates.letter(&d)
+	}
+}
 
 // Count takes a count.
 func (r *replay) Count(c metric.Count) { r.counts.Add(c) }
@@ -256,15 +269,24 @@ func (r *replay) write() error {
 	if err != nil {
 		return err
 	}
-	summary := r.counts.Summary(r.g.tenants())
-	if err := summary.Conserved(); err != nil {
-		return fmt.Errorf("beacons were lost or doubled, which is a fault of Pharos: %w", err)
+	summary, err := r.summary()
+	if err != nil {
+		return err
 	}
 	r.warn()
 	return toFile(r.o.Summary, r.o.Stderr, func(w *bufio.Writer) error {
 		_, err := w.Write(append(summary.JSON(), '\n'))
 		return err
 	})
+}
+
+// summary is what became of the beacons of a replay.
+func (r *replay) summary() (*metric.Summary, error) {
+	summary := r.counts.Summary(r.g.tenants())
+	if err := summary.Conserved(); err != nil {
+		return nil, fmt.Errorf("beacons were lost or doubled, which is a fault of Pharos: %w", err)
+	}
+	return summary, nil
 }
 
 // warn says what the summary has no place for.
