@@ -102,30 +102,19 @@ func (g *graph) order() (states []uint32, accepting int) {
 // columns gives classes that no state tells apart the same number: by class of
 // the graph, its number, and how many there are.
 func (g *graph) columns(states []uint32) (number []int, n int) {
-	number = make([]int, g.classes)
-	var firsts []int // by number: the first class that has it
-	for c := range number {
-		number[c] = len(firsts)
-		for i, first := range firsts {
-			if g.sameColumn(states, first, c) {
-				number[c] = i
-				break
-			}
+	numbers := map[string]int{} // by what the states lead to
+	var column []byte
+	for class := range g.classes {
+		column = column[:0]
+		for _, s := range states {
+			column = binary.LittleEndian.AppendUint32(column, g.row(s)[class])
 		}
-		if number[c] == len(firsts) {
-			firsts = append(firsts, c)
+		if _, ok := numbers[string(column)]; !ok {
+			numbers[string(column)] = len(numbers)
 		}
+		number = append(number, numbers[string(column)])
 	}
-	return number, len(firsts)
-}
-
-func (g *graph) sameColumn(states []uint32, a, b int) bool {
-	for _, s := range states {
-		if row := g.row(s); row[a] != row[b] {
-			return false
-		}
-	}
-	return true
+	return number, len(numbers)
 }
 
 // pack lays the automaton out.
