@@ -42,12 +42,12 @@ func (s *Texts) Index(text string) int {
 
 // bucket and slot scale 32 bits of a hash to the number of buckets and slots.
 func (s *Texts) bucket(h uint64) uint32 {
-	return uint32(h >> 32 * uint64(len(s.Displace)) >> 32)
+	return uint32((h >> 32) * uint64(len(s.Displace)) >> 32)
 }
 
 func (s *Texts) slot(h uint64, displace uint16) uint32 {
 	h = (h ^ uint64(displace)*mixBucket) * mixSlot
-	return uint32(h >> 32 * uint64(len(s.Slots)) >> 32)
+	return uint32((h >> 32) * uint64(len(s.Slots)) >> 32)
 }
 
 // hash reads the text by words of 8 bytes, the last of which overlaps the one
