@@ -21,7 +21,7 @@ var meterings = []struct {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return compileCode(t, metered, false)
+		return compileCode(t, metered.Code, false)
 	}},
 	{"interruption", func(t testing.TB, code []byte) *module { return compileCode(t, code, true) }},
 }

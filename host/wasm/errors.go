@@ -65,6 +65,9 @@ func (i *Instance) kill(function string, cause Cause, err error) *TrapError {
 	switch { // where the trap is the host's
 	case cause == OutOfFuel:
 		e.Detail = fmt.Sprintf("did more work than its fuel of %d allows", i.allowed())
+		if i.layout == nil && i.module.hidden != "" {
+			e.Detail += " (it has less than others before the first batch, as each of its instances must start anew: " + i.module.hidden + ")"
+		}
 	case cause == Trap && i.overflowed():
 		e.Detail = fmt.Sprintf("stack overflow: its calls go deeper than the stack of %d MiB allows", fuel.Stack>>20)
 	}

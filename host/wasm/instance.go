@@ -39,8 +39,8 @@ type Instance struct {
 	stack     [2]uint64
 }
 
-// start makes an instance and checks its ABI version; it is not configured.
-func (m *Module) start(ctx context.Context) (*Instance, error) {
+// open makes an instance of which nothing has been called.
+func (m *Module) open(ctx context.Context) (*Instance, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -61,8 +61,17 @@ func (m *Module) start(ctx context.Context) (*Instance, error) {
 		return nil, errors.Join(errors.New("the module does not count its work"), i.Close(ctx))
 	}
 	i.alloc, i.process, i.closing = mod.ExportedFunction(abi.ExportAlloc), mod.ExportedFunction(abi.ExportProcess), mod.ExportedFunction(abi.ExportClose)
+	return i, nil
+}
+
+// start makes an instance and checks its ABI version; it is not configured.
+func (m *Module) start(ctx context.Context) (*Instance, error) {
+	i, err := m.open(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, first := range []struct{ export, name string }{{fuel.Start, "start"}, {abi.ExportInitialize, abi.ExportInitialize}} {
-		f := mod.ExportedFunction(first.export)
+		f := i.mod.ExportedFunction(first.export)
 		if f == nil {
 			continue
 		}
@@ -70,7 +79,7 @@ func (m *Module) start(ctx context.Context) (*Instance, error) {
 			return nil, errors.Join(err, i.Close(ctx))
 		}
 	}
-	version, err := i.call(mod.ExportedFunction(abi.ExportABI), abi.ExportABI)
+	version, err := i.call(i.mod.ExportedFunction(abi.ExportABI), abi.ExportABI)
 	if err == nil && uint32(version) != abi.Version {
 		err = fmt.Errorf("speaks version %d of the ABI, this host version %d: build it against that one", int32(uint32(version)), abi.Version)
 	}

@@ -23,7 +23,9 @@ type Module struct {
 	golden   []byte
 	closes   bool
 
-	startFuel int64 // of the calls before the first batch
+	startFuel int64    // of the calls before the first batch
+	globals   []string // exported ones, which with the memory are all that changes in an instance
+	hidden    string   // what else changes in one, unseen: each must then start anew
 }
 
 // Name returns the name that Compile was given.

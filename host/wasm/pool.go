@@ -21,6 +21,7 @@ type Pool struct {
 	size     int
 	plan     *abi.Plan
 	planText string
+	image    *image // nil: instances start anew
 
 	mu      sync.Mutex
 	free    []*Instance
@@ -30,16 +31,21 @@ type Pool struct {
 }
 
 // NewPool configures a first instance, so that a config that does not work
-// shows here. size is how many idle instances are kept, at least 1. The pool
-// holds on to config and data.
+// shows here. Others begin where that one is then, so starting is done once: a guest
+// that starts slowly and then fails holds up nobody. size is how many idle instances
+// are kept, at least 1. The pool holds on to config and data.
 func (m *Module) NewPool(ctx context.Context, config []byte, data map[string][]byte, size int) (*Pool, error) {
 	first, err := m.Instantiate(ctx, config, data)
 	if err != nil {
 		return nil, err
 	}
+	image, err := first.image(ctx)
+	if err != nil {
+		return nil, errors.Join(err, first.Close(ctx))
+	}
 	return &Pool{
 		module: m, config: config, data: data, size: max(size, 1),
-		plan: first.plan, planText: first.planText,
+		plan: first.plan, planText: first.planText, image: image,
 		free: []*Instance{first}, drained: make(chan struct{}),
 	}, nil
 }
@@ -71,15 +77,24 @@ func (p *Pool) take(ctx context.Context, fresh bool) (*Instance, error) {
 		return i, nil
 	}
 	p.mu.Unlock()
-	i, err := p.module.Instantiate(ctx, p.config, p.data)
-	if err == nil && i.planText != p.planText {
-		err = errors.Join(i.kill(abi.ExportPlan, Violation, errors.New("another plan than before for the same config and data")), i.Close(ctx))
-	}
+	i, err := p.make(ctx)
 	if err != nil {
 		p.gone()
 		return nil, err
 	}
 	return i, nil
+}
+
+// make makes an instance like the first one was.
+func (p *Pool) make(ctx context.Context) (*Instance, error) {
+	if p.image != nil {
+		return p.image.instance(ctx)
+	}
+	i, err := p.module.Instantiate(ctx, p.config, p.data)
+	if err == nil && i.planText != p.planText {
+		err = errors.Join(i.kill(abi.ExportPlan, Violation, errors.New("another plan than before for the same config and data")), i.Close(ctx))
+	}
+	return i, err
 }
 
 // gone notes that a worker has one instance less.

@@ -22,9 +22,13 @@ import (
 const DefaultFuel = 10_000_000
 
 // StartFuel is how much the calls before the first batch may do together: starting a
-// language runtime and reading lists takes more than a batch. It bounds what a row
-// costs at which the guest fails, since that takes two fresh instances.
+// language runtime and reading lists takes more than a batch.
 const StartFuel = 2_000_000_000
+
+// RestartFuel is the same for a module of which no instance can be made the equal of
+// another: there it bounds what a row costs at which the guest fails, since that takes
+// two fresh instances.
+const RestartFuel = 50_000_000
 
 // Options of a Runtime.
 type Options struct {
@@ -132,7 +136,7 @@ func MeteredSize(code []byte) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("not a module that can run here: %w", err)
 	}
-	return len(metered), nil
+	return len(metered.Code), nil
 }
 
 func (r *Runtime) compile(ctx context.Context, name string, code []byte, how options) (_ *Module, err error) {
@@ -159,7 +163,13 @@ func (r *Runtime) compile(ctx context.Context, name string, code []byte, how opt
 		WithCompilationCache(r.cache).
 		WithMemoryLimitPages(uint32(limits.Memory / abi.PageBytes)).
 		WithCustomSections(true)
-	m := &Module{name: name, limits: limits, startFuel: how.start, runtime: wazero.NewRuntimeWithConfig(ctx, config)}
+	m := &Module{
+		name: name, limits: limits, startFuel: how.start, runtime: wazero.NewRuntimeWithConfig(ctx, config),
+		globals: metered.Globals, hidden: metered.Hidden,
+	}
+	if m.hidden != "" {
+		m.startFuel = min(how.start, RestartFuel)
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.Close(ctx))
@@ -169,7 +179,7 @@ func (r *Runtime) compile(ctx context.Context, name string, code []byte, how opt
 		return nil, err
 	}
 	err = guarded(func() (err error) {
-		m.compiled, err = m.runtime.CompileModule(ctx, metered)
+		m.compiled, err = m.runtime.CompileModule(ctx, metered.Code)
 		return err
 	})
 	if err != nil {

@@ -161,7 +161,7 @@ func TestWithinBounds(t *testing.T) {
 	} {
 		metered, err := Inject(code, 1)
 		if err == nil {
-			_, err = r.CompileModule(t.Context(), metered)
+			_, err = r.CompileModule(t.Context(), metered.Code)
 		}
 		if err != nil {
 			t.Errorf("%s: %.300v", name, err)
@@ -178,7 +178,7 @@ func BenchmarkWorstModule(b *testing.B) {
 			b.Fatal(err)
 		}
 		r := wazero.NewRuntime(b.Context())
-		if _, err := r.CompileModule(b.Context(), metered); err != nil {
+		if _, err := r.CompileModule(b.Context(), metered.Code); err != nil {
 			b.Fatal(err)
 		}
 		if err := r.Close(b.Context()); err != nil {

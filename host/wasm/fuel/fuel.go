@@ -34,17 +34,35 @@ const StackExport = "pharos_stack"
 // anybody can see how much fuel it leaves.
 const Start = "pharos_start"
 
+// Metered is a module that counts its work.
+type Metered struct {
+	Code []byte
+
+	// Globals are the names of exported globals. With the memory they are all that
+	// changes in an instance, so that another one can be made its equal.
+	Globals []string
+	// Hidden says what else changes, which nobody outside can read or write; empty of
+	// most modules. Globals are then none.
+	Hidden string
+}
+
+// globalExport is what the names of Metered's Globals begin with.
+const globalExport = "pharos_global_"
+
 // Inject gives a module that does what code does and counts its work. An instance
 // begins with so much fuel, and all of its stack. The result is no module where code is none; what the
 // rewriter does not look at it leaves as it is, to be judged by the engine. An error
 // is ErrInvalid or ErrTooLarge.
-func Inject(code []byte, begin int64) ([]byte, error) {
+func Inject(code []byte, begin int64) (Metered, error) {
 	m := &module{start: -1, mutable: added, referred: map[uint32]bool{}, moreAt: map[string]int{}}
 	metered, err := m.inject(code, begin)
 	if err != nil && !errors.Is(err, ErrTooLarge) {
 		err = fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	return metered, err
+	if err != nil {
+		return Metered{}, err
+	}
+	return Metered{Code: metered, Globals: m.kept(), Hidden: m.hidden}, nil
 }
 
 func (m *module) inject(code []byte, begin int64) ([]byte, error) {
@@ -105,6 +123,8 @@ type module struct {
 	imported  int            // functions
 	globals   uint32         // imported ones too: the number of the first that is added
 	mutable   int            // globals that change, those that are added too
+	changing  []uint32       // their numbers, without those that are added
+	hidden    string         // what else changes, and nobody can see from outside
 	functions []function
 	referred  map[uint32]bool // functions that a table or a global may have
 	start     int             // function that is called first; -1: none
@@ -238,8 +258,10 @@ func (m *module) readImports(r *reader) {
 		case 2:
 			r.limits()
 		case 3:
-			r.valueType()
-			m.mutable += int(r.byte() & 1)
+			if r.valueType(); r.byte()&1 != 0 {
+				m.mutable++
+				m.hide("it imports a global that changes")
+			}
 			m.globals++
 		default:
 			r.fail("an import of the kind %d, of a proposal that is not supported", kind)
@@ -279,11 +301,36 @@ func (m *module) readGlobals(r *reader) {
 		return
 	}
 	for range n {
-		r.valueType()
-		m.mutable += int(r.byte() & 1)
+		kind := r.valueType()
+		if r.byte()&1 != 0 {
+			m.mutable++
+			m.changing = append(m.changing, m.globals)
+			if kind == typeV128 || kind == typeFuncref || kind == typeExternref {
+				m.hide("it has a global with a vector or a reference that changes")
+			}
+		}
 		m.readConstant(r)
+		m.globals++
 	}
-	m.globals += uint32(n)
+}
+
+// hide takes note that something changes which cannot be seen from outside.
+func (m *module) hide(what string) {
+	if m.hidden == "" {
+		m.hidden = what
+	}
+}
+
+// kept are the names by which all globals that change are exported; none where that
+// is not all that changes.
+func (m *module) kept() (names []string) {
+	if m.hidden != "" {
+		return nil
+	}
+	for _, number := range m.changing {
+		names = append(names, fmt.Sprintf("%s%d", globalExport, number))
+	}
+	return names
 }
 
 // readConstant reads an expression that gives what something begins with.
@@ -350,7 +397,7 @@ func (m *module) readExports(r *reader) {
 	for range n {
 		name, kind, index := r.name(), r.byte(), r.u32()
 		switch {
-		case name == Export || name == StackExport || name == Start:
+		case name == Export || name == StackExport || name == Start || strings.HasPrefix(name, globalExport):
 			r.fail("it exports %s, a name that is the host's", name)
 		case kind == 0 && int64(index) >= int64(len(m.typeOf)):
 			r.fail("it exports function %d of %d", index, len(m.typeOf))
@@ -428,6 +475,9 @@ func (m *module) rewritten(s section, begin int64) ([]byte, error) {
 		return add(s.content, left, stack)
 	case exportSection:
 		entries := [][]byte{export(Export, 3, m.globals), export(StackExport, 3, m.globals+1)}
+		for i, name := range m.kept() {
+			entries = append(entries, export(name, 3, m.changing[i]))
+		}
 		if starts {
 			entries = append(entries, export(Start, 0, uint32(len(m.typeOf))))
 		}

@@ -61,7 +61,7 @@ func newGuest(t testing.TB, config wazero.RuntimeConfig, code []byte) *guest {
 	}
 	r := wazero.NewRuntimeWithConfig(t.Context(), config)
 	t.Cleanup(func() { r.Close(context.Background()) })
-	mod, err := r.Instantiate(t.Context(), metered)
+	mod, err := r.Instantiate(t.Context(), metered.Code)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +246,7 @@ func FuzzInject(f *testing.F) {
 		}
 		plain := compiles(code)
 		if err == nil {
-			err = compiles(metered)
+			err = compiles(metered.Code)
 		}
 		if (plain == nil) != (err == nil) {
 			t.Errorf("without fuel: %v; with: %v", plain, err)

@@ -122,10 +122,20 @@ func (b *body) note(r *reader, i *instruction) {
 		b.module.refer(r, i.index)
 	case opMemoryGrow:
 		b.bulk = true
+	case opTableSet:
+		b.module.hide(changesTables)
 	case opBulk:
 		b.bulk = b.bulk || sized(i)
+		switch i.bulk {
+		case bulkTableInit, bulkTableCopy, bulkTableGrow, bulkTableFill:
+			b.module.hide(changesTables)
+		case bulkDataDrop, bulkElemDrop:
+			b.module.hide("it drops segments of data or elements")
+		}
 	}
 }
+
+const changesTables = "it changes its tables"
 
 // arity is how many values an instruction's type has: of a call, or of a block.
 func (m *module) arity(i *instruction) int {

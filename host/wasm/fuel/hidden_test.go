@@ -20,6 +20,6 @@ func TestHiddenLoop(t *testing.T) {
 	defer r.Close(t.Context())
 	_, plain := r.CompileModule(t.Context(), code)
 	if metered, err := Inject(code, 1); err == nil {
-		t.Errorf("it is taken (without fuel: %v): %x", plain, metered)
+		t.Errorf("it is taken (without fuel: %v): %x", plain, metered.Code)
 	}
 }

@@ -82,14 +82,16 @@ func (r *reader) skipSigned(most int) {
 // valueType reads the type of a value: those of WebAssembly 2.0. Others are longer
 // in some proposals, and who reads them otherwise than the engine could be shown
 // other instructions.
-func (r *reader) valueType() {
-	switch t := r.byte(); t {
+func (r *reader) valueType() byte {
+	t := r.byte()
+	switch t {
 	case typeI32, typeI64, 0x7d, 0x7c, typeFuncref, typeExternref:
 	case typeV128:
 		r.wide = true
 	default:
 		r.fail("the type 0x%02x, of a proposal that is not supported", t)
 	}
+	return t
 }
 
 // refType reads the type of a reference.

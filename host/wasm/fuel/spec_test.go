@@ -111,10 +111,11 @@ const plenty = math.MaxInt64 / 2
 // instantiate makes an instance of a module; one under its name is closed.
 func (w *specWorld) instantiate(ctx context.Context, code []byte, name string) (api.Module, error) {
 	if w.metered {
-		var err error
-		if code, err = Inject(code, plenty); err != nil {
+		metered, err := Inject(code, plenty)
+		if err != nil {
 			return nil, err
 		}
+		code = metered.Code
 	}
 	compiled, err := w.runtime.CompileModule(ctx, code)
 	if err != nil {

@@ -282,7 +282,7 @@ func TestStackOfStart(t *testing.T) {
 	}
 	r := wazero.NewRuntime(t.Context())
 	defer r.Close(context.Background())
-	mod, err := r.Instantiate(t.Context(), metered)
+	mod, err := r.Instantiate(t.Context(), metered.Code)
 	if err != nil {
 		t.Fatal(err)
 	}
