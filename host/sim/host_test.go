@@ -2,21 +2,25 @@ package sim
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/seed-6a2d649b/pharos/host/dispatch"
+	"github.com/seed-6a2d649b/pharos/host/rollout"
 	"github.com/seed-6a2d649b/pharos/host/session"
 )
 
 // host is a process: it loses all its workers' memory together.
 type host struct {
-	s      *simulation
-	name   string
-	lives  int
-	down   time.Time       // until then, if it has no workers
-	loaded atomic.Uint64   // the newest generation that it has
-	handed map[string]bool // topics that it knows to be handed over
+	s        *simulation
+	name     string
+	lives    int
+	down     time.Time     // until then, if it has no workers
+	loaded   atomic.Uint64 // the newest generation that it has
+	watching watching
+	configs  configs
+	handed   map[string]bool // topics that it knows to be handed over
 
 	workers  []stepper
 	beside   *beside
@@ -41,6 +45,8 @@ func (h *host) start() {
 	newest := s.world.newest().number
 	h.loaded.Store(max(1, newest-uint64(s.IntN(2))))
 	g := s.world.generation(h.loaded.Load())
+	h.watching.all, h.configs.all = map[uint64]*rollout.Watch{}, map[uint64]*session.Config{}
+	h.watching.activate(g.tenants["news"].rolled.state)
 	h.handed = map[string]bool{}
 	h.beside = &beside{s: s, name: name, current: func() bool { return h.loaded.Load() == s.world.newest().number }}
 	h.dispatch = dispatch.NewStage(dispatch.StageConfig{
@@ -48,7 +54,7 @@ func (h *host) start() {
 		Started: s.snapshots, Newest: s.newestGeneration, Cluster: asked{s}, Patience: time.Hour,
 	})
 	h.session = session.NewStage(session.StageConfig{
-		Config: g.session, Configs: h.config, Host: name, Metrics: s.world.metrics(), DeadLetters: s.world.deadLetters(), Log: h.beside, Snapshots: h.beside, Every: s.every,
+		Config: h.built(g), Configs: h.config, Host: name, Metrics: s.world.metrics(), DeadLetters: s.world.deadLetters(), Log: h.beside, Snapshots: h.beside, Every: s.every,
 		AtOnce:    100, // who waits for whom would be luck
 		Committed: h.beside.Committed,
 	})
@@ -66,7 +72,23 @@ func (h *host) config(generation uint64) (*session.Config, error) {
 	if generation > h.loaded.Load() {
 		return nil, fmt.Errorf("generation %d is not loaded yet", generation)
 	}
-	return h.s.world.generation(generation).session, nil
+	return h.built(h.s.world.generation(generation)), nil
+}
+
+// configs are the generations that a host has built.
+type configs struct {
+	mu  sync.Mutex
+	all map[uint64]*session.Config
+}
+
+// built is a generation as the host has it.
+func (h *host) built(g *generation) *session.Config {
+	h.configs.mu.Lock()
+	defer h.configs.mu.Unlock()
+	if h.configs.all[g.number] == nil {
+		h.configs.all[g.number] = h.s.world.sessionConfig(g, h.watching.of)
+	}
+	return h.configs.all[g.number]
 }
 
 // step lets a worker do something, or what goes on beside, or a generation come.
@@ -76,6 +98,8 @@ func (h *host) step() {
 		h.load()
 	case n == 1:
 		h.look()
+	case n < 4:
+		h.decide()
 	case n < 10:
 		h.beside.step()
 	default:
@@ -93,7 +117,8 @@ func (h *host) load() {
 	h.loaded.Store(next)
 	h.s.said("%s loads generation %d", h.name, next)
 	h.dispatch.Use(h.s.world.core(g, h.handed))
-	h.session.Use(g.session)
+	h.session.Use(h.built(g))
+	h.watching.activate(g.tenants["news"].rolled.state)
 	h.shipping.use(g)
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/seed-6a2d649b/pharos/host/dispatch"
 	"github.com/seed-6a2d649b/pharos/host/kafka"
 	"github.com/seed-6a2d649b/pharos/host/metric"
+	"github.com/seed-6a2d649b/pharos/host/rollout"
 	"github.com/seed-6a2d649b/pharos/host/session"
 	"github.com/seed-6a2d649b/pharos/host/ship"
 )
@@ -202,7 +203,7 @@ func (b *bench) dispatch() *runner {
 
 func (b *bench) session() *runner {
 	stage := session.NewStage(session.StageConfig{
-		Config: b.world.newest().session, Host: "session", Metrics: b.world.metrics(), DeadLetters: b.world.deadLetters(), Log: kafka.LogReader{Config: b.kafka},
+		Config: b.world.sessionConfig(b.world.newest(), func(rollout.State) *rollout.Watch { return nil }), Host: "session", Metrics: b.world.metrics(), DeadLetters: b.world.deadLetters(), Log: kafka.LogReader{Config: b.kafka},
 	})
 	r := b.loop("session", b.routes(), stage)
 	b.Cleanup(stage.Close) // after the loop

@@ -130,6 +130,31 @@ var mutants = []mutant{
 		"final by the highest watermark", "host/metric/horizon.go",
 		`if !ok || w < ms {`, `if !ok || (w < ms) != planted(%q) {`,
 	},
+	{
+		"the shadow decides", "host/rollout/plugin.go",
+		`case p.state.Phase.oldDecides():`, `case p.state.Phase.oldDecides() && !(p.state.Phase == Shadow && planted(%q)):`,
+	},
+	{
+		"a shadow writes the cells of the version that decides", "host/rollout/cells.go",
+		`own[i].Name = shadowCell + own[i].Name`, `if !planted(%q) { own[i].Name = shadowCell + own[i].Name }`,
+	},
+	{
+		"a canary's share by the place in the batch", "host/rollout/plugin.go",
+		`_, _ = d.Write(session)`, `if planted(%q) { session = []byte{byte(row)} }; _, _ = d.Write(session)`,
+	},
+	{
+		"a canary's session closed by the other version", "host/rollout/sessions.go",
+		`closed.Cells[p.kept.extra][closed.Slots[row]] == newsSession:`, `(closed.Cells[p.kept.extra][closed.Slots[row]] == newsSession) != planted(%q):`,
+	},
+	{
+		"looked at again by a version that was promoted since", "host/session/rework.go",
+		`w := k.tail[rows[0]].view`,
+		`w := k.tail[rows[0]].view; if v := k.tenant.view; planted(%q) && v != nil && v.sessions != nil && slices.Equal(v.fieldAt, w.fieldAt) { w = v }`,
+	},
+	{
+		"promoted before its generation's offset", "host/session/stage.go",
+		`p.switches.add(p.next, s.config`, `p.switches.add(p.next+int64(map[bool]int{true: 1}[planted(%q)]), s.config`,
+	},
 }
 
 const plantedEnv = "PHAROS_PLANTED"

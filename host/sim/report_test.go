@@ -46,7 +46,7 @@ func (s *simulation) String() string {
 			}
 		}
 	}
-	return fmt.Sprintf("%v: in %d, counted %d, late %d, duplicate %d, filtered %d, dead %d; %d batches, %d commits, %d aborts, %d failures, %d crashes, %d generations, %d topics, %d snapshots, %d opened, %d samples, %d writes, final before the end: %d",
+	return fmt.Sprintf("%v: in %d, counted %d, late %d, duplicate %d, filtered %d, dead %d; %d batches, %d commits, %d aborts, %d failures, %d crashes, %d generations, %v rolled out, %d overtaken, %d topics, %d snapshots, %d opened, %d samples, %d writes, final before the end: %d",
 		s.lasted, counts[metric.In], counts[metric.Counted], counts[metric.LateBeacon], counts[metric.Duplicate], counts[metric.Filtered], counts[metric.DeadLettered],
-		s.steps, s.commits, s.aborts, s.failures, s.crashes, len(s.world.generations), len(s.world.newest().topics()), s.written.Load(), s.opened.Load(), len(s.store.samples), s.store.writes, s.before)
+		s.steps, s.commits, s.aborts, s.failures, s.crashes, len(s.world.generations), s.rolls, s.overtaken, len(s.world.newest().topics()), s.written.Load(), s.opened.Load(), len(s.store.samples), s.store.writes, s.before)
 }

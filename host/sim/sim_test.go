@@ -39,6 +39,7 @@ func TestSeeds(t *testing.T) {
 
 // simulate runs one seed, with a planted bug if one is named.
 func simulate(t *testing.T, seed uint64, plant string) (s *simulation) {
+	versions()
 	synctest.Test(t, func(*testing.T) {
 		s = newSimulation(seed, plant)
 		s.run(*happen)

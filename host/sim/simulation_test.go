@@ -14,6 +14,7 @@ import (
 	"github.com/seed-6a2d649b/pharos/host/blob"
 	"github.com/seed-6a2d649b/pharos/host/kafka"
 	"github.com/seed-6a2d649b/pharos/host/metric"
+	"github.com/seed-6a2d649b/pharos/host/rollout"
 	"github.com/seed-6a2d649b/pharos/host/snapshot"
 )
 
@@ -21,17 +22,20 @@ import (
 // it depends on anything but the seed.
 type simulation struct {
 	*rand.Rand
-	seed    uint64
-	plant   string // the name of a planted bug; empty: none
-	world   *world
-	cluster *cluster
-	hosts   []*host
-	store   *store
-	senders map[kafka.TopicPartition]*sender
-	sent    []string // values of raw records
-	last    int64    // event time of the last
-	healing bool     // nothing fails any more
-	now     func() time.Time
+	seed      uint64
+	plant     string // the name of a planted bug; empty: none
+	world     *world
+	cluster   *cluster
+	hosts     []*host
+	store     *store
+	senders   map[kafka.TopicPartition]*sender
+	proposals []proposal            // published, and not read yet
+	overtaken int                   // of them, by others
+	rolls     map[rollout.Phase]int // generations that began a phase by themselves, or by hand
+	sent      []string              // values of raw records
+	last      int64                 // event time of the last
+	healing   bool                  // nothing fails any more
+	now       func() time.Time
 
 	batching       bool // a stage is in Batch
 	modelled       bool // the cluster is the model, not only a copy of what there was
@@ -62,7 +66,7 @@ func newRun(seed uint64, plant string) *simulation {
 	r := rand.New(rand.NewPCG(seed, 0))
 	s := &simulation{
 		Rand: r, seed: seed, plant: plant, now: time.Now, cluster: newCluster(), senders: map[kafka.TopicPartition]*sender{}, spoilt: map[snapshot.Key]bool{},
-		sessions: pick(r, 2, 5, 12), most: pick(r, 3, 10, 40), risks: pick(r, 0, 1, 1, 1, 4),
+		rolls: map[rollout.Phase]int{}, sessions: pick(r, 2, 5, 12), most: pick(r, 3, 10, 40), risks: pick(r, 0, 1, 1, 1, 4),
 	}
 	s.world = newWorld(seed, func() error {
 		if s.batching && s.risk(300) { // not in the threads beside: the seed's numbers are for one
@@ -141,13 +145,19 @@ func (s *simulation) end() {
 
 // next lets one thing happen.
 func (s *simulation) next() {
+	if len(s.proposals) > 0 && s.chance(5) {
+		s.arrive()
+		return
+	}
 	h := s.hosts[s.IntN(len(s.hosts))]
 	up := h.up()
 	switch n := s.IntN(2000); {
-	case n < 1600:
+	case n < 1590:
 		if up {
 			h.step()
 		}
+	case n < 1600:
+		s.roll(h)
 	case n < 1720:
 		s.send()
 	case n < 1960:
@@ -177,10 +187,10 @@ func (s *simulation) next() {
 			s.cluster.grow(t.name, n+1)
 			s.said("%s has %d partitions", t.name, n+1)
 		}
-	case n < 1995 && s.world.newest().number < 12:
+	case n < 1995 && s.world.newest().number < mostGenerations/2:
 		g := s.world.reload(s.Rand)
 		s.said("%v is published", g)
-	case n < 1996 && s.world.newest().number < 12:
+	case n < 1996 && s.world.newest().number < mostGenerations/2:
 		if s.chance(3) {
 			s.extend()
 			return

@@ -92,7 +92,7 @@ func (s *simulation) beacon(p *sender) string {
 		return fmt.Sprintf(`{"tenant":"shop","sid":"s1","ts":%d}`, s.now().Add(24*time.Hour).UnixMilli())
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, `{"ts":%d,"tenant":%q,"sid":"s%d"`, s.at(p), pick(r, "shop", "shop", "shop", "blog"), r.IntN(s.sessions))
+	fmt.Fprintf(&b, `{"ts":%d,"tenant":%q,"sid":"s%d"`, s.at(p), pick(r, "shop", "shop", "shop", "blog", "news", "news"), r.IntN(s.sessions))
 	some := func(n int, format string, args ...any) {
 		if s.chance(n) {
 			fmt.Fprintf(&b, format, args...)
@@ -112,6 +112,8 @@ func (s *simulation) beacon(p *sender) string {
 	some(30, `,"bot":%q`, pick(r, "x", "y"))
 	some(30, `,"shopbot":"z"`)
 	some(8, `,"app":%q`, pick(r, "1", "tv"))
+	some(4, `,"do":%q`, pick(r, "trap", "trap", "forget", "sum"))
+	some(3, `,"v":%d`, r.IntN(5))
 	b.WriteString("}")
 	return b.String()
 }

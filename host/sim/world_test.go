@@ -13,6 +13,7 @@ import (
 	"github.com/seed-6a2d649b/pharos/host/dispatch"
 	"github.com/seed-6a2d649b/pharos/host/experiment"
 	"github.com/seed-6a2d649b/pharos/host/kafka"
+	"github.com/seed-6a2d649b/pharos/host/rollout"
 	"github.com/seed-6a2d649b/pharos/host/session"
 )
 
@@ -43,7 +44,6 @@ type generation struct {
 	sources []string  // topics
 	routes  []route
 	tenants map[string]tenant
-	session *session.Config
 	defined *definition.Config // see world.definition
 }
 
@@ -86,7 +86,8 @@ func (t *routeTopic) session() *session.RouteTopic {
 
 // tenant is a tenant of a generation.
 type tenant struct {
-	plugin      *plugin
+	plugin      *plugin // nil of news
+	rolled      rolled  // of news
 	allTraffic  bool
 	pairs       [][2]string
 	dimensions  []definition.Dimension
@@ -104,7 +105,11 @@ func newWorld(seed uint64, broken func() error) *world {
 	if r.IntN(3) > 0 {
 		w.sources["raw-b"] = 1 + r.Int32N(2)
 	}
-	w.pools = map[string][]definition.Experiment{"shop": w.experiments(), "blog": w.experiments()[:2]}
+	two := []definition.Variant{{Name: "a", Weight: 1}, {Name: "b", Weight: 1}}
+	w.pools = map[string][]definition.Experiment{
+		"shop": w.experiments(), "blog": w.experiments()[:2],
+		"news": {{ID: "keep", Variants: two}, {ID: "out", Variants: two, Exclude: true}}, // no point qualifies: a version may not have it
+	}
 	g := &generation{
 		number: 1, sources: slices.Sorted(keys(w.sources)),
 		routes: []route{
@@ -118,22 +123,27 @@ func newWorld(seed uint64, broken func() error) *world {
 				experiments: w.pools["shop"],
 			},
 			"blog": {plugin: &plugin{factor: 2, fewer: true, broken: w.broken, last: &w.lastSent}, allTraffic: true, experiments: w.pools["blog"]},
+			"news": {rolled: firstRolled(r), allTraffic: true, experiments: w.pools["news"]},
 		},
 	}
 	w.add(g)
 	return w
 }
 
-// add prepares a generation and makes it the newest.
+// next is a generation that says the same.
+func (g *generation) next() *generation {
+	return &generation{number: g.number + 1, sources: slices.Clone(g.sources), routes: slices.Clone(g.routes), tenants: maps.Clone(g.tenants)}
+}
+
+// add makes a generation the newest.
 func (w *world) add(g *generation) {
-	g.since, g.session = time.Now(), w.sessionConfig(g)
+	g.since = time.Now()
 	w.generations = append(w.generations, g)
 }
 
 // repartition makes a generation in which a route has another topic.
 func (w *world) repartition(name string, partitions int32) *generation {
-	old := w.newest()
-	g := &generation{number: old.number + 1, sources: old.sources, routes: slices.Clone(old.routes), tenants: old.tenants}
+	g := w.newest().next()
 	for i, r := range g.routes {
 		if r.name == name {
 			before := r.routeTopic
@@ -149,8 +159,7 @@ func (w *world) repartition(name string, partitions int32) *generation {
 // extend makes a generation with one more route or source, if there is one that is
 // not there yet.
 func (w *world) extend(r *rand.Rand) *generation {
-	old := w.newest()
-	g := &generation{number: old.number + 1, sources: slices.Clone(old.sources), routes: slices.Clone(old.routes), tenants: old.tenants}
+	g := w.newest().next()
 	switch {
 	case len(g.routes) == 2 && r.IntN(2) == 0:
 		g.routes = append(g.routes, route{"tv", routeTopic{topic: "pharos.tv", partitions: 1 + r.Int32N(3), since: g.number}})
@@ -166,27 +175,28 @@ func (w *world) extend(r *rand.Rand) *generation {
 
 // reload makes a generation in which a tenant has changed.
 func (w *world) reload(r *rand.Rand) *generation {
-	old := w.newest()
-	g := &generation{number: old.number + 1, sources: old.sources, routes: old.routes, tenants: maps.Clone(old.tenants)}
-	name := pick(r, "shop", "shop", "blog")
+	g := w.newest().next()
+	name := pick(r, "shop", "shop", "blog", "news")
 	t, ok := g.tenants[name]
 	if !ok {
 		t = w.generation(1).tenants[name] // it is back
 	}
 	for range 1 + r.IntN(3) {
-		switch r.IntN(8) {
-		case 0:
+		switch n := r.IntN(8); {
+		case n == 0 && name == "news":
+			t.rolled = w.newest().tenants[name].rolled.follow(r, g.number)
+		case n == 0:
 			t.plugin = &plugin{
 				factor: pick(r, 1.0, 2, 3), fewer: r.IntN(2) == 0, cells: g.number%3 > 0, closes: g.number%2 == 0,
 				broken: w.broken, last: &w.lastSent,
 			}
-		case 1:
+		case n == 1:
 			t.allTraffic = !t.allTraffic
-		case 2:
+		case n == 2 && name != "news": // its versions have not the points
 			t.pairs = pick(r, nil, [][2]string{{"view", "order"}}, [][2]string{{"order", "order"}, {"order", "view"}})
-		case 3:
+		case n == 3:
 			t.dimensions = pick(r, nil, t.dimensions, w.generation(1).tenants[name].dimensions)
-		case 4:
+		case n == 4:
 			if name == "blog" && ok {
 				delete(g.tenants, name)
 				w.add(g)
@@ -219,7 +229,12 @@ func (g *generation) String() string {
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.tenants)) {
 		t := g.tenants[name]
-		text += fmt.Sprintf(" %s (factor %v, fewer points %v, cells %v, closes %v, all traffic %v, pairs %v, %d dimensions", name, t.plugin.factor, t.plugin.fewer, t.plugin.cells, t.plugin.closes, t.allTraffic, t.pairs, len(t.dimensions))
+		if t.plugin == nil {
+			text += fmt.Sprintf(" %s (%v", name, t.rolled)
+		} else {
+			text += fmt.Sprintf(" %s (factor %v, fewer points %v, cells %v, closes %v", name, t.plugin.factor, t.plugin.fewer, t.plugin.cells, t.plugin.closes)
+		}
+		text += fmt.Sprintf(", all traffic %v, pairs %v, %d dimensions", t.allTraffic, t.pairs, len(t.dimensions))
 		for _, e := range t.experiments {
 			text += ", " + e.ID
 		}
@@ -316,7 +331,9 @@ func (w *world) core(g *generation, handed map[string]bool) *dispatch.Core {
 	return core
 }
 
-func (w *world) sessionConfig(g *generation) *session.Config {
+// sessionConfig compiles a generation's sessions, for a host that watches the
+// extractor of news; nil: nobody watches.
+func (w *world) sessionConfig(g *generation, watch func(rollout.State) *rollout.Watch) *session.Config {
 	cfg := &session.Config{Generation: g.number, Gap: w.gap, Lateness: w.lateness, Tenants: map[string]session.Tenant{}, Routes: map[string]session.RouteTopic{}}
 	for _, r := range g.routes {
 		cfg.Routes[r.name] = *r.session()
@@ -326,6 +343,10 @@ func (w *world) sessionConfig(g *generation) *session.Config {
 	}
 	for name, t := range g.tenants {
 		s := session.Tenant{Extractor: t.plugin, Fields: pluginFields, AllTraffic: t.allTraffic, Pairs: t.pairs}
+		if t.plugin == nil {
+			p := t.rolled.plugin(watch(t.rolled.state))
+			s.Extractor, s.Fields = p, p.Fields()
+		}
 		for _, d := range t.dimensions {
 			s.Dimensions = append(s.Dimensions, session.Dimension{Name: d.Name, Path: d.Path, Default: d.Default, Values: d.Values})
 		}
@@ -371,14 +392,16 @@ func (w *world) definition(g *generation) *definition.Config {
 	}
 	g.defined = &definition.Config{Gap: w.gap.Milliseconds(), Tenants: map[string]definition.Tenant{}}
 	for name, t := range g.tenants {
-		g.defined.Tenants[name] = definition.Tenant{
-			ExtractIn: t.plugin.extract, AllTraffic: t.allTraffic, Pairs: t.pairs, Dimensions: t.dimensions, Experiments: t.experiments,
+		tenant := definition.Tenant{AllTraffic: t.allTraffic, Pairs: t.pairs, Dimensions: t.dimensions, Experiments: t.experiments}
+		switch {
+		case t.plugin == nil:
+			t.rolled.define(&tenant)
+		case t.plugin.closes:
+			tenant.ExtractIn, tenant.Close = t.plugin.extract, t.plugin.close
+		default:
+			tenant.ExtractIn = t.plugin.extract
 		}
-		if t.plugin.closes {
-			tenant := g.defined.Tenants[name]
-			tenant.Close = t.plugin.close
-			g.defined.Tenants[name] = tenant
-		}
+		g.defined.Tenants[name] = tenant
 	}
 	return g.defined
 }
