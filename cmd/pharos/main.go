@@ -81,12 +81,8 @@ Start here:
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usagef("%w\nSee '%s --help'", err, c.CommandPath())
 	})
-	root.AddCommand(newUp(), newRun(), newReplay(), newSend(), newGenerate(), newCheck(), newConfig(), newPlugin(), newStatus(), newReload(), newRepartition(), newSnapshots(), newInterest())
-	addNotYet(root)
+	root.AddCommand(newUp(), newRun(), newReplay(), newSend(), newGenerate(), newCheck(), newConfig(), newPlugin(), newRules(), newInterest(), newStatus(), newReload(), newRepartition(), newSnapshots())
 	root.SuggestionsMinimumDistance = 2
-	for _, c := range root.Commands() {
-		addNotYet(c)
-	}
 	return root
 }
 

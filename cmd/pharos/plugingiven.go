@@ -24,6 +24,11 @@ type given struct {
 func (g *given) flags(c *cobra.Command) {
 	c.Flags().StringVar(&g.config, "config", "", "config for the plugin, as JSON, or @ and a file of it")
 	c.Flags().StringToStringVar(&g.data, "data", nil, "data files for the plugin, NAME=FILE")
+	g.beaconFlags(c)
+}
+
+// beaconFlags are those of beacons only.
+func (g *given) beaconFlags(c *cobra.Command) {
 	c.Flags().StringSliceVar(&g.in, "in", nil, `files of beacons, one a line: .gz, .zst or plain; "-" is standard input`)
 	c.Flags().StringVar(&g.format, "format", "json", "form of the beacons: json, query or clf")
 	c.Flags().StringToStringVar(&g.names, "field", nil, "further names of fields, NAME=PATH, as a source's fields in a config; also time, tenant, session")

@@ -115,21 +115,33 @@ func writeTested(w io.Writer, t *author.Tested, natively bool) {
 		}
 	}
 	for i := 0; i < len(t.Trials); {
-		config := string(t.Trials[i].Config)
-		rows := map[string]int{}
-		var kinds []string
-		for ; i < len(t.Trials) && string(t.Trials[i].Config) == config; i++ {
-			kind := t.Trials[i].Beacons
-			if rows[kind] == 0 {
-				kinds = append(kinds, kind)
-			}
-			rows[kind] += t.Trials[i].Rows
+		config, n := string(t.Trials[i].Config), i
+		for n < len(t.Trials) && string(t.Trials[n].Config) == config {
+			n++
 		}
-		for k, kind := range kinds {
-			kinds[k] = fmt.Sprintf("%d %s", rows[kind], kind)
-		}
-		fmt.Fprintf(w, "purity, config %s: %s\n", config, strings.Join(kinds, ", "))
+		fmt.Fprintf(w, "purity, config %s: %s\n", config, triedWith(t.Trials[i:n]))
+		i = n
 	}
+	writeFindings(w, t)
+}
+
+// triedWith adds up with how many beacons of which kinds something was tried.
+func triedWith(trials []author.Trial) string {
+	rows := map[string]int{}
+	var kinds []string
+	for _, t := range trials {
+		if rows[t.Beacons] == 0 {
+			kinds = append(kinds, t.Beacons)
+		}
+		rows[t.Beacons] += t.Rows
+	}
+	for k, kind := range kinds {
+		kinds[k] = fmt.Sprintf("%d %s", rows[kind], kind)
+	}
+	return strings.Join(kinds, ", ")
+}
+
+func writeFindings(w io.Writer, t *author.Tested) {
 	for i, f := range t.Findings {
 		if i == maxFindings {
 			fmt.Fprintf(w, "\nand %d more\n", len(t.Findings)-i)

@@ -263,20 +263,24 @@ func (r *runner) decide(d Decision, row int, a *answers) error {
 func (r *runner) shown(values []beacon.Value) []Shown {
 	var all []Shown
 	for i, name := range r.fields.Names() {
-		var text json.RawMessage
-		switch v := values[i]; v.Kind {
-		case abi.Missing:
-			continue
-		case abi.Null:
-			text = json.RawMessage("null")
-		case abi.String, abi.Untyped:
-			text = json.RawMessage(quoted(string(v.Text)))
-		default:
-			text = append(text, v.Text...)
+		if text, has := shownValue(values[i]); has {
+			all = append(all, Shown{name, text})
 		}
-		all = append(all, Shown{name, text})
 	}
 	return all
+}
+
+// shownValue is a field's value as JSON, if there is one.
+func shownValue(v beacon.Value) (text json.RawMessage, has bool) {
+	switch v.Kind {
+	case abi.Missing:
+		return nil, false
+	case abi.Null:
+		return json.RawMessage("null"), true
+	case abi.String, abi.Untyped:
+		return json.RawMessage(quoted(string(v.Text))), true
+	}
+	return append(text, v.Text...), true
 }
 
 func (r *runner) finish() *Ran {

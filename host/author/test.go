@@ -83,12 +83,7 @@ func Test(ctx context.Context, path string, o TestOptions) (_ *Tested, err error
 			return nil, err
 		}
 	}
-	for _, s := range t.settings() {
-		if err := t.try(ctx, s); err != nil {
-			return nil, err
-		}
-	}
-	return t.result, nil
+	return t.result, t.tryAll(ctx)
 }
 
 type tester struct {
@@ -175,6 +170,16 @@ func (f *Finding) failed(err error) {
 
 // maxSettings is how many configs of golden vectors are tried.
 const maxSettings = 8
+
+// tryAll tries the guest with all settings.
+func (t *tester) tryAll(ctx context.Context) error {
+	for _, s := range t.settings() {
+		if err := t.try(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // settings are those to try: the given ones, and those of the golden vectors.
 func (t *tester) settings() []Settings {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"regexp"
@@ -24,13 +23,13 @@ type checker struct {
 func (c *checker) at(p keyPath, format string, args ...any) {
 	pos := c.Config.at.find(p).value
 	if !c.said[pos] {
-		*c.faults = append(*c.faults, Fault{pos, p.String() + ": " + fmt.Sprintf(format, args...)})
+		*c.faults = append(*c.faults, Fault{pos, p.saying(format, args...)})
 	}
 }
 
 // atKey is as at, for the key.
 func (c *checker) atKey(p keyPath, format string, args ...any) {
-	*c.faults = append(*c.faults, Fault{c.Config.at.find(p).key, p.String() + ": " + fmt.Sprintf(format, args...)})
+	*c.faults = append(*c.faults, Fault{c.Config.at.find(p).key, p.saying(format, args...)})
 }
 
 // given tells whether the file gives a value at a path.

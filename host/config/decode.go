@@ -42,10 +42,7 @@ type spec = reflect.StructTag
 
 // faultAt says what is wrong at a place, after the path of keys.
 func (d *decoder) faultAt(pos Pos, at keyPath, format string, args ...any) {
-	if len(at) > 0 {
-		format, args = "%s: "+format, append([]any{at}, args...)
-	}
-	d.fault(pos, format, args...)
+	d.fault(pos, "%s", at.saying(format, args...))
 }
 
 // value decodes a node into v.
@@ -261,10 +258,18 @@ func (d *decoder) defaults(v reflect.Value) {
 
 type fields []reflect.StructField
 
-// fieldsOf are the fields of a struct that stand in the file.
+// fieldsOf are the fields of a struct that stand in the file, those of structs that it
+// embeds among them.
 func fieldsOf(t reflect.Type) (list fields) {
 	for i := range t.NumField() {
-		if f := t.Field(i); f.Tag.Get("key") != "" {
+		f := t.Field(i)
+		if f.Anonymous && f.Type.Kind() == reflect.Struct {
+			for _, own := range fieldsOf(f.Type) {
+				own.Index = append([]int{i}, own.Index...)
+				list = append(list, own)
+			}
+		}
+		if f.Tag.Get("key") != "" {
 			list = append(list, f)
 		}
 	}

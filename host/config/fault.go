@@ -126,5 +126,14 @@ func (c *Config) KeyPosition(keys ...string) Pos { return c.at.find(keys).key }
 
 // Faultf is a fault at a value of the config, for checks made elsewhere.
 func (c *Config) Faultf(keys []string, format string, args ...any) Fault {
-	return Fault{c.at.find(keys).value, keyPath(keys).String() + ": " + fmt.Sprintf(format, args...)}
+	return Fault{c.at.find(keys).value, keyPath(keys).saying(format, args...)}
+}
+
+// saying is what is said of a value: its path before it, but of the whole file.
+func (p keyPath) saying(format string, args ...any) string {
+	text := fmt.Sprintf(format, args...)
+	if len(p) == 0 {
+		return text
+	}
+	return p.String() + ": " + text
 }

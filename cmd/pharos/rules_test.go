@@ -1,0 +1,159 @@
+package main_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// The example that 'pharos rules' shows is true: its tests hold, and the module that is
+// built of it is one that a config takes.
+func TestRulesAsTheHelpShows(t *testing.T) {
+	dir := t.TempDir()
+	file, built := filepath.Join(dir, "noise.yaml"), filepath.Join(dir, "noise.wasm")
+	_, text, found := strings.Cut(mustRun(t, "rules", "--help"), "  # noise.yaml\n")
+	text, _, whole := strings.Cut(text, "\n\n")
+	if !found || !whole {
+		t.Fatal("no example in the help")
+	}
+	writeFile(t, file, regexp.MustCompile(`(?m)^  `).ReplaceAllString(text, ""))
+	expect(t, mustRun(t, "rules", "test", file), "tests: 3 of 3 hold\npurity: 500 random beacons.*\nall is well\n")
+	out := mustRun(t, "rules", "build", file, "-o", built)
+	expect(t, out, `built \S+noise.wasm from rules: a filter of 2 rules, \d+ bytes, sha256:[0-9a-f]{64}\nwith 3 golden vectors\n`)
+	expect(t, mustRun(t, "plugin", "inspect", built), `plugin +noise 1.0.0, a filter`, `field +path +str, dictionary`, `reasons +asset, probe`, `golden vectors +3`)
+
+	digest := regexp.MustCompile(`sha256:[0-9a-f]{64}`).FindString(out)
+	config := writeConfig(t, "plugins: {noise: {module: 'file://"+built+"', digest: '"+digest+"'}}\ndispatch: {filters: [noise]}\n"+replacedRules)
+	in := filepath.Join(dir, "in.ndjson")
+	writeFile(t, in, `{"ts": 1000, "tenant": "shop", "sid": "a", "path": "/a.css"}`+"\n"+`{"ts": 1000, "tenant": "shop", "sid": "a", "path": "/cart"}`+"\n")
+	_, summary := replay(t, config, in)
+	expect(t, string(summary), `"filtered":\{"asset":1\}`)
+}
+
+// replacedRules is the rest of a config whose plugins are given.
+const replacedRules = `
+sources: [{name: site}]
+tenants: {shop: {all_traffic: true}}
+`
+
+// What is wrong with rules, or with what they answer, is shown with its place.
+func TestRulesFaults(t *testing.T) {
+	for name, c := range map[string]struct {
+		rules string
+		code  int
+		want  string // of standard output and error, FILE for the file
+	}{
+		"an answer that is not expected": {
+			`
+drop:
+  - {reason: asset, when: 'path.endsWith(".css")'}
+  - {reason: probe, when: 'agent == "uptime"'}
+tests:
+  - {beacon: {path: /a.css, agent: uptime}, expect: probe}
+  - {beacon: "path=%2Fb", expect: asset}
+`, 1, `tests: 0 of 2 hold
+
+FAULT FILE:6:5
+  why       decided by reason asset, drop.0, FILE:3:5
+  beacon    {"path":"/a.css","agent":"uptime"}
+  expected  "probe"
+  got       "asset"
+
+FAULT FILE:7:5
+  why       no rule holds
+  beacon    "path=%2Fb"
+  expected  "asset"
+  got       null
+pharos: FILE: 2 faults
+`,
+		},
+		"a measurement that is not expected": {
+			`
+extract:
+  - {point: view, when: 'type == "view"'}
+  - {point: price, when: 'has(price)', value: price}
+tests:
+  - {beacon: {type: view, price: 2}, expect: [view, {price: 3}]}
+`, 1, `tests: 0 of 1 hold
+
+FAULT FILE:6:5
+  why       these rules hold: point view, extract.0, FILE:3:5; point price, extract.1, FILE:4:5
+  beacon    {"type":"view","price":2}
+  expected  [{"point":"view","value":1},{"point":"price","value":3}]
+  got       [{"point":"view","value":1},{"point":"price","value":2}]
+pharos: FILE: 1 fault
+`,
+		},
+		"what no rule answers": {
+			`
+split: [{route: web, when: 'true'}]
+tests:
+  - {beacon: {}, expect: wbe}
+  - {beacon: {}, expect: [web]}
+`, 2, `FILE:4:5: expect: no rule has the route "wbe"; there are web
+FILE:5:5: expect: a route or null is wanted, not ["web"]
+`,
+		},
+		"tests that are none": {
+			`
+extract: [{point: view, when: 'true'}]
+tests:
+  - {beacon: {}, expect: order}
+  - {beacon: {}, expect: {view: x}}
+  - {beacon: {}, expect: {point: view, vlaue: 1}}
+  - beacons: [{beacon: {}, expect: view}, {beacon: "a=1", expect: view}]
+`, 2, `FILE:4:5: expect: no rule has the point "order"; there are view
+FILE:5:5: expect: the value of a measurement is a number, or null where it is bad, not "x"
+FILE:6:5: expect: json: unknown field "vlaue"
+FILE:7:43: beacon: the beacons of one test are all mappings, or all query strings
+`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "mine.rules.yaml")
+			writeFile(t, file, c.rules)
+			out, errs, code := run(t, "rules", "test", file)
+			if got := strings.ReplaceAll(out+errs, file, "FILE"); got != c.want || code != c.code {
+				t.Errorf("exit code %d, said:\n%s\nwant %d:\n%s", code, got, c.code, c.want)
+			}
+		})
+	}
+}
+
+// Golden vectors beside the rules are tests too, and go into the module.
+func TestRulesGoldenBeside(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "mine.rules.yaml")
+	writeFile(t, file, `drop: [{reason: big, when: 'a.b > 3'}]`)
+	golden := filepath.Join(dir, "mine.golden.ndjson")
+	writeFile(t, golden, `{"beacons": [{"a.b": 4}, {}], "expect": ["big", null]}`+"\n")
+	expect(t, mustRun(t, "rules", "test", file), "tests: 1 of 1 hold\n")
+	expect(t, mustRun(t, "rules", "build", file, "-o", filepath.Join(dir, "mine.wasm")), "with 1 golden vector\n")
+	writeFile(t, golden, "\n"+`{"beacons": [{"a.b": 3}], "expect": ["big"]}`+"\n")
+	out, _, code := run(t, "rules", "test", file)
+	if code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	expect(t, out, `FAULT \S+mine.golden.ndjson, line 2: beacon 0\n  why +no rule holds\n  beacon +\{"a.b":3\}\n`)
+	if err := os.WriteFile(golden, []byte(`{"config": {"x": 1}, "beacons": [{}], "expect": [null]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, errs, code := run(t, "rules", "test", file); code != 1 || !strings.Contains(errs, "line 1: rules have no config and no data") {
+		t.Errorf("exit code %d, %s", code, errs)
+	}
+}
+
+// The rules of a config are tried in it, with real beacons.
+func TestRulesOfAConfig(t *testing.T) {
+	config, err := filepath.Abs(filepath.Join(root, "docs", "examples", "access-log.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := mustRun(t, "rules", "test", config, "--random", "100")
+	expect(t, out, `assets, a filter:\ntests: none`, `pages, an extractor:\ntests: none`, "\nall is well\n")
+	in := filepath.Join(t.TempDir(), "in.log")
+	writeFile(t, in, `127.0.0.1 - - [17/May/2015:10:05:03 +0000] "GET /a.css HTTP/1.1" 200 12 "-" "-"`+"\n")
+	expect(t, mustRun(t, "rules", "test", config, "--plugin", "assets", "--random", "0", "--in", in, "--format", "clf"), "purity: 1 beacons of ")
+}
