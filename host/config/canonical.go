@@ -12,7 +12,7 @@ import (
 )
 
 // figureKeys are the keys that decide what figures come out.
-var figureKeys = []string{"sources", "plugins", "dispatch", "session", "tenants"}
+var figureKeys = []string{"sources", "plugins", "dispatch", "session", "tenants", "lists"}
 
 // hostKeys are the keys that may differ between the hosts of a group: how one
 // reaches the brokers and the blob store, and where it keeps what is its own.
@@ -28,12 +28,12 @@ func (c *Config) JSON() []byte {
 
 // Digests tell whether two configs are the same.
 type Digests struct {
-	Figures string // of what decides the figures: sources, plugins, dispatch, session, tenants
+	Figures string // of what decides the figures: sources, plugins, dispatch, session, tenants, lists
 	Rest    string // of what else the hosts of a group share: not kafka, http, data, snapshots
 }
 
-// Digests are the SHA-256 of the two parts of JSON. Modules and data files
-// count by name and, where given, by digest.
+// Digests are the SHA-256 of the two parts of JSON. Modules, data files and
+// lists count by name and, where given, by digest.
 func (c *Config) Digests() Digests {
 	sum := func(include func(string) bool) string {
 		h := sha256.Sum256(c.part(include))

@@ -89,6 +89,9 @@ func (c *checker) rules(r *Rules, at keyPath) {
 	}
 	for i, rule := range r.Extract {
 		here := at.to("extract").to(strconv.Itoa(i))
+		if !c.given(here.to("point")) && len(rule.Set) == 0 {
+			c.atKey(here, "point is missing")
+		}
 		c.point(here.to("point"), rule.Point)
 		for name, path := range rule.Attributes.All() {
 			c.label(here.to("attributes").to(name), name)
@@ -222,7 +225,7 @@ func (p *Plugin) points() (names []string) {
 		return nil
 	}
 	for _, rule := range p.Rules.Extract {
-		if !slices.Contains(names, rule.Point) {
+		if rule.Point != "" && !slices.Contains(names, rule.Point) {
 			names = append(names, rule.Point)
 		}
 	}

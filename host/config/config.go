@@ -33,7 +33,7 @@ type Config struct {
 	Tenants   Map[Tenant]   `key:"tenants" required:"true" reload:"live" doc:"The owners of beacons, their extractors and experiments, by the name that beacons carry."`
 	Stores    Map[Store]    `key:"stores" absent:"without kafka: local, embedded" doc:"Where final minutes are kept, by name."`
 	Keyspaces Map[Keyspace] `key:"keyspaces" reload:"live" doc:"Views of one tenant's figures, by the name that clients use in the API."`
-	Lists     Free          `key:"lists" reload:"live" notyet:"name the file in the data of the plugin that reads it" doc:"Files that several plugins share."`
+	Lists     Map[Path]     `key:"lists" reload:"live" doc:"Files of texts that rules look up, by name: lists.NAME. An entry a line; empty lines and those that begin with # are none." example:"lists/bots.txt"`
 
 	files []string // that were read, the main one first
 	globs []string // patterns of include, of all files, from where the process stands

@@ -35,7 +35,7 @@ func TestSections(t *testing.T) {
 			shared = append(shared, key)
 		}
 	}
-	if !slices.Equal(shared, []string{"group", "topics", "sources", "plugins", "keys", "dispatch", "session", "tenants", "stores", "keyspaces"}) {
+	if !slices.Equal(shared, []string{"group", "topics", "sources", "plugins", "keys", "dispatch", "session", "tenants", "stores", "keyspaces", "lists"}) {
 		t.Errorf("shared are %v", shared)
 	}
 	c, err := Parse("x", ".", []byte("sources: [{name: site}]\ntenants: {shop: }\nsession: {gap: 20m}\n"))

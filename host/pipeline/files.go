@@ -16,10 +16,11 @@ import (
 	"github.com/seed-6a2d649b/pharos/host/config"
 	"github.com/seed-6a2d649b/pharos/host/fetch"
 	"github.com/seed-6a2d649b/pharos/host/plugin"
+	"github.com/seed-6a2d649b/pharos/host/rules/expr"
 	"github.com/seed-6a2d649b/pharos/host/snapshot"
 )
 
-// files keeps modules and data files by their content: for all hosts of the group
+// files keeps modules, data files and lists by their content: for all hosts of the group
 // in the blob store, and what this host needs below its data directory.
 type files struct {
 	store  *snapshot.Store
@@ -38,7 +39,7 @@ func (f *files) learn(paths map[string]string) {
 	f.own = paths
 }
 
-// moduleFolder is where modules and data files are, below the data directory and in
+// moduleFolder is where modules, data files and lists are, below the data directory and in
 // records.
 const moduleFolder = "modules"
 
@@ -53,7 +54,7 @@ func packedDigest(given string) (digest string, ok bool) {
 	return "sha256:" + hex, ok
 }
 
-// packed is a config in which modules and data files are named by their digests,
+// packed is a config in which modules, data files and lists are named by their digests,
 // and the files that it needs.
 type packed struct {
 	*config.Config
@@ -63,12 +64,12 @@ type packed struct {
 	given   map[string]string // by digest: what the config calls it, or where it was found
 }
 
-// pack reads the modules and data files of a config, and fetches what is elsewhere.
+// pack reads the modules, data files and lists of a config, and fetches what is elsewhere.
 // With a module go its signature and golden vectors, so that every host judges it as
 // this one does.
 func (s *shelf) pack(ctx context.Context, cfg *config.Config) (*packed, error) {
 	c := *cfg
-	c.Plugins = slices.Clone(cfg.Plugins)
+	c.Plugins, c.Lists = slices.Clone(cfg.Plugins), slices.Clone(cfg.Lists)
 	p := &packed{Config: &c, files: map[string]string{}, fetched: map[string][]byte{}, origins: map[string]string{}, given: map[string]string{}}
 	for i := range c.Plugins {
 		name, one := c.Plugins[i].Name, &c.Plugins[i].Value
@@ -99,6 +100,15 @@ func (s *shelf) pack(ctx context.Context, cfg *config.Config) (*packed, error) {
 			p.given[digest] = d.Value.Given()
 			d.Value = config.FilePath(packedName(digest))
 		}
+	}
+	for i := range c.Lists {
+		l := &c.Lists[i]
+		digest, err := p.add(l.Value.String(), expr.MaxListBytes)
+		if err != nil {
+			return nil, config.Faults{cfg.Faultf([]string{"lists", l.Name}, "%v", err)}
+		}
+		p.given[digest] = l.Value.Given()
+		l.Value = config.FilePath(packedName(digest))
 	}
 	return p, nil
 }
@@ -174,6 +184,11 @@ func (f *files) fetch(ctx context.Context, cfg *config.Config) error {
 			if err := f.local(ctx, path.String()); err != nil {
 				return fmt.Errorf("plugin %s: data %s: %w", name, data, err)
 			}
+		}
+	}
+	for name, path := range cfg.Lists.All() {
+		if err := f.local(ctx, path.String()); err != nil {
+			return fmt.Errorf("list %s: %w", name, err)
 		}
 	}
 	return nil

@@ -101,12 +101,17 @@ func Check(ctx context.Context, cfg *config.Config) error {
 }
 
 // loadPlugins loads the versions of each plugin that this generation calls.
-func (g *Generation) loadPlugins(ctx context.Context, o buildOptions) (faults config.Faults) {
+func (g *Generation) loadPlugins(ctx context.Context, o buildOptions) config.Faults {
+	_, unread := readLists(g.Config)
+	faults := slices.Clone(unread)
 	var taken []*shelved
 	made := map[string]*rollout.Plugin{}
 	for name, p := range g.Config.Plugins.All() {
 		spec := pluginSpec(g.Config, name, p)
 		spec.Origin = o.origins[name]
+		if readsOne(spec, unread) {
+			continue
+		}
 		loaded, err := o.shelf.take(ctx, spec)
 		if err != nil {
 			faults = append(faults, pluginFaults(g.Config, name, p, err)...)
@@ -135,6 +140,16 @@ func (g *Generation) loadPlugins(ctx context.Context, o buildOptions) (faults co
 		g.plugins[name] = &held{Plugin: p, generation: a}
 	}
 	return faults
+}
+
+// readsOne tells whether the rules of a plugin look up a list that can not be read.
+func readsOne(spec plugin.Spec, unread config.Faults) bool {
+	for name := range spec.Lists {
+		if unread.Within("lists", name) {
+			return true
+		}
+	}
+	return false
 }
 
 // checkUses finds plugins that are used as what they are not.

@@ -5,7 +5,9 @@ import (
 	"errors"
 
 	"github.com/seed-6a2d649b/pharos/host/config"
+	"github.com/seed-6a2d649b/pharos/host/fetch"
 	"github.com/seed-6a2d649b/pharos/host/rules"
+	"github.com/seed-6a2d649b/pharos/host/rules/expr"
 	"github.com/seed-6a2d649b/pharos/host/rules/written"
 )
 
@@ -28,10 +30,11 @@ func faultyPlugins(ctx context.Context, cfg *config.Config, known config.Faults)
 		return nil // what the loader needs is no part of the config
 	}
 	defer func() { _ = loader.Close(ctx) }() // nothing runs
+	lists, faults := readLists(cfg)
 	for name, p := range cfg.Plugins.All() {
 		switch {
 		case p.Rules != nil:
-			faults = append(faults, faultyExpressions(cfg, name, p)...)
+			faults = append(faults, faultyExpressions(cfg, name, p, lists)...)
 		case !p.Module.IsZero() && !known.Within("plugins", name):
 			loaded, err := loader.Load(ctx, pluginSpec(cfg, name, p))
 			if err != nil {
@@ -44,9 +47,28 @@ func faultyPlugins(ctx context.Context, cfg *config.Config, known config.Faults)
 	return faults
 }
 
-// faultyExpressions gives the faults within the expressions of rules.
-func faultyExpressions(cfg *config.Config, name string, p *config.Plugin) config.Faults {
+// readLists reads the named lists, and gives the faults of those that can not be
+// read: they have no entries.
+func readLists(cfg *config.Config) (lists map[string]*expr.Set, faults config.Faults) {
+	lists = map[string]*expr.Set{}
+	for name, path := range cfg.Lists.All() {
+		content, err := fetch.ReadFile(path.String(), expr.MaxListBytes)
+		if err == nil {
+			lists[name], err = expr.ParseList(name, content)
+		}
+		if err != nil {
+			lists[name] = expr.NewSet(name, nil)
+			faults = append(faults, cfg.Faultf([]string{"lists", name}, "%v", err))
+		}
+	}
+	return lists, faults
+}
+
+// faultyExpressions gives the faults within the expressions of rules, and of their
+// definitions and cells: the rest is known already.
+func faultyExpressions(cfg *config.Config, name string, p *config.Plugin, lists map[string]*expr.Set) config.Faults {
 	list := written.Lists(p.Rules)
+	list.Lists = lists
 	kind, err := list.Kind()
 	if err != nil {
 		return nil // said already
@@ -57,7 +79,7 @@ func faultyExpressions(cfg *config.Config, name string, p *config.Plugin) config
 		return nil
 	}
 	for _, e := range all {
-		if e.Line > 0 {
+		if e.Line > 0 || e.Rule < 0 && e.Part != "rules" {
 			within = append(within, e)
 		}
 	}

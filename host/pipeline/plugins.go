@@ -20,6 +20,7 @@ func pluginSpec(cfg *config.Config, name string, p *config.Plugin) plugin.Spec {
 	}
 	if p.Rules != nil {
 		spec.Rules = written.Lists(p.Rules)
+		spec.Lists = listsOf(cfg, spec.Rules)
 	}
 	for file, path := range p.Data.All() {
 		if spec.Data == nil {
@@ -28,6 +29,23 @@ func pluginSpec(cfg *config.Config, name string, p *config.Plugin) plugin.Spec {
 		spec.Data[file] = path.String()
 	}
 	return spec
+}
+
+// listsOf are the files of the lists that rules name: only they make another plugin
+// of the rules when they change.
+func listsOf(cfg *config.Config, list *rules.Rules) map[string]string {
+	var files map[string]string
+	for _, name := range list.ListsNamed() {
+		path := cfg.Lists.Get(name)
+		if path == nil {
+			continue // it is the name of a field, or a fault of the rules
+		}
+		if files == nil {
+			files = map[string]string{}
+		}
+		files[name] = path.String()
+	}
+	return files
 }
 
 // moduleAddress is where the module of a plugin is: a path, or a URL.

@@ -18,7 +18,7 @@ const recordFormat = 1
 
 // generationRecord is a record of the generations topic: what all hosts of a group
 // run. Of two records with one parent the first holds. The config has no secrets,
-// and names modules and data files by their digests, so that any host of the group
+// and names modules, data files and lists by their digests, so that any host of the group
 // can build from it what every other host has.
 type generationRecord struct {
 	Format  int               `json:"format"`
@@ -30,7 +30,7 @@ type generationRecord struct {
 	Config  json.RawMessage   `json:"config"`
 	Figures string            `json:"figures"` // digest of what decides the figures
 	Rest    string            `json:"rest"`    // digest of the rest of the config
-	Plugins map[string]string `json:"plugins"` // digest of each plugin: its module or rules, and its data files
+	Plugins map[string]string `json:"plugins"` // digest of each plugin: its module and its data files, or its rules and their lists
 	Routes  []route           `json:"routes"`
 	// Origins say where modules were fetched from, for people; of files nothing.
 	Origins map[string]string `json:"origins,omitempty"`
@@ -113,7 +113,7 @@ func (e *formatError) Error() string {
 	return fmt.Sprintf("a generation of format %d, and this build of Pharos knows format %d only: run the build that wrote it, or begin anew with another group and topics (or, with the embedded broker, another data directory)", e.format, recordFormat)
 }
 
-// parse reads the record's config; modules and data files lie below dir.
+// parse reads the record's config; modules, data files and lists lie below dir.
 func (r *generationRecord) parse(dir string) (*config.Config, error) {
 	cfg, err := config.Parse(fmt.Sprintf("generation %d", r.Number), dir, r.Config)
 	if err != nil {

@@ -131,10 +131,15 @@ func (f *files) locate(ctx context.Context, packed *plugin.Spec) (plugin.Spec, e
 			return spec, fmt.Errorf("%s: %w", what, err)
 		}
 	}
-	spec.Data = maps.Clone(spec.Data)
+	spec.Data, spec.Lists = maps.Clone(spec.Data), maps.Clone(spec.Lists)
 	for data, name := range spec.Data {
 		if spec.Data[data], err = local(name); err != nil {
 			return spec, fmt.Errorf("data %s: %w", data, err)
+		}
+	}
+	for list, name := range spec.Lists {
+		if spec.Lists[list], err = local(name); err != nil {
+			return spec, fmt.Errorf("list %s: %w", list, err)
 		}
 	}
 	return spec, nil

@@ -89,7 +89,7 @@ func (s *shelf) find(key string) *shelved {
 	return p
 }
 
-// keyOf tells specs apart. Module and data of a host's generations are named by
+// keyOf tells specs apart. Module, data and lists of a host's generations are named by
 // their digests.
 func keyOf(spec plugin.Spec) string {
 	text, err := json.Marshal(spec)

@@ -186,6 +186,9 @@ func filesOf(cfg *config.Config) (files, patterns []string) {
 			add(data.String())
 		}
 	}
+	for _, list := range cfg.Lists.All() {
+		add(list.String())
+	}
 	slices.Sort(files)
 	return slices.Compact(files), patterns
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/fetch"
 	"github.com/seed-6a2d649b/pharos/host/rules"
+	"github.com/seed-6a2d649b/pharos/host/rules/expr"
 	"github.com/seed-6a2d649b/pharos/host/wasm"
 )
 
@@ -85,7 +86,7 @@ func (l *Loader) load(ctx context.Context, spec *Spec) (*Plugin, error) {
 	case err != nil:
 		return p, err
 	case spec.Rules != nil:
-		err = p.life.do(StepCompile, func() (string, error) { return "", p.loadRules(*spec.Rules) })
+		err = p.life.do(StepCompile, func() (string, error) { return "", p.loadRules(*spec.Rules, spec.Lists) })
 	default:
 		err = (&loading{Plugin: p, spec: spec, loader: l}).run(ctx)
 	}
@@ -99,8 +100,11 @@ func (l *Loader) load(ctx context.Context, spec *Spec) (*Plugin, error) {
 	return p, nil
 }
 
-func (p *Plugin) loadRules(list rules.Rules) (err error) {
+func (p *Plugin) loadRules(list rules.Rules, lists map[string]string) (err error) {
 	if p.kind, err = list.Kind(); err != nil {
+		return err
+	}
+	if list.Lists, err = readLists(lists); err != nil {
 		return err
 	}
 	if p.program, err = rules.Compile(p.kind, list); err != nil {
@@ -114,6 +118,21 @@ func (p *Plugin) loadRules(list rules.Rules) (err error) {
 	p.digest = fetch.Digest(text)
 	p.version = "rules-" + p.digest[len(digestPrefix):][:12]
 	return nil
+}
+
+// readLists reads the named lists by name.
+func readLists(paths map[string]string) (map[string]*expr.Set, error) {
+	lists := make(map[string]*expr.Set, len(paths))
+	for name, path := range paths {
+		content, err := fetch.ReadFile(path, expr.MaxListBytes)
+		if err == nil {
+			lists[name], err = expr.ParseList(name, content)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list %s: %w", name, err)
+		}
+	}
+	return lists, nil
 }
 
 // readData reads the data files by name.

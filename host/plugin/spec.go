@@ -31,6 +31,7 @@ type Spec struct {
 	Digest  string            // of the module, "sha256:" and hex; "" takes any
 	Keys    map[string]string // public keys by name, one of which must have signed the module; none: no signature is wanted
 	Rules   *rules.Rules      // instead of a module
+	Lists   map[string]string `json:",omitempty"` // for rules: name to path of a file
 	Config  json.RawMessage   // for the module; nil is {}
 	Data    map[string]string // for the module: name to path of a file
 	Memory  int64             // bytes an instance may have; 0 is abi.DefaultMemory
@@ -63,6 +64,8 @@ func (s *Spec) validate() error {
 		errs = append(errs, errors.New("a module and rules: give one of them"))
 	case s.Rules != nil && (s.Digest != "" || len(s.Data) > 0 || !emptyConfig(s.Config)):
 		errs = append(errs, errors.New("rules take no digest, config or data"))
+	case s.Rules == nil && len(s.Lists) > 0:
+		errs = append(errs, errors.New("only rules take lists"))
 	}
 	if s.Digest != "" {
 		if hexes, ok := strings.CutPrefix(s.Digest, digestPrefix); !ok || len(hexes) != 64 {

@@ -86,7 +86,7 @@ func numberField(f float64) abi.Value {
 
 func textField(s string) abi.Value { return abi.Value{Kind: abi.String, Text: []byte(s)} }
 
-// eval is the value of an expression for a beacon.
+// eval is the value of an expression for a beacon; a cell is 3.
 func eval(n *expr.Node, lookup func(path string) abi.Value) expr.Value {
 	var fields expr.Fields
 	fields.Bind(n)
@@ -96,7 +96,7 @@ func eval(n *expr.Node, lookup func(path string) abi.Value) expr.Value {
 	}
 	var b abi.Batch
 	abi.Build(rulestest.AnyFields(fields.Paths), [][]abi.Value{row}, &b)
-	return n.Eval(expr.Row{Columns: b.Columns})
+	return n.Eval(expr.Row{Columns: b.Columns, Cells: [][]uint64{{math.Float64bits(3)}}})
 }
 
 func showCEL(t *rapid.T, v ref.Val) string {

@@ -17,6 +17,10 @@ func TestDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	scope := &expr.Scope{Cells: []string{"views"}, Lists: map[string]*expr.Set{
+		"bots":   expr.NewSet("bots", []string{"curl", "wget"}),
+		"office": expr.NewSet("office", []string{"10.0.0.0/8", "2001:db8::1"}),
+	}}
 	examples := 0
 	for i, line := range strings.Split(string(page), "\n") {
 		cells := strings.Split(strings.ReplaceAll(line, `\|`, "\x00"), "|")
@@ -28,7 +32,7 @@ func TestDocs(t *testing.T) {
 			continue
 		}
 		examples++
-		n, errs := (&expr.Scope{}).Parse(source)
+		n, errs := scope.Parse(source)
 		if n == nil {
 			t.Errorf("line %d: %s: %v", i+1, source, errs)
 			continue

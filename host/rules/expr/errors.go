@@ -22,24 +22,35 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Message)
 }
 
-// Caret is the line of the source that the fault is in, and below it a caret
-// under the fault; empty where it is of the whole expression.
+// caretWidth is how many characters Caret shows on each side of the fault.
+const caretWidth = 60
+
+// Caret is the line of the source that the fault is in, of a long one what is
+// around the fault, and below it a caret under the fault; empty where it is of
+// the whole expression.
 func (e *Error) Caret(source string) string {
 	lines := strings.Split(source, "\n")
 	if e.Line < 1 || e.Line > len(lines) {
 		return ""
 	}
-	line := strings.TrimSuffix(lines[e.Line-1], "\r")
-	var below strings.Builder
-	column := 1
-	for _, r := range line {
-		if column == e.Column {
-			break
-		}
-		below.WriteString(blank(r))
-		column++
+	line := []rune(strings.TrimSuffix(lines[e.Line-1], "\r"))
+	at := min(e.Column-1, len(line))
+	first, end := max(at-caretWidth, 0), min(at+caretWidth, len(line))
+	var above, below strings.Builder
+	if first > 0 {
+		above.WriteString("…")
+		below.WriteString(" ")
 	}
-	return line + "\n" + below.String() + "^"
+	for i, r := range line[first:end] {
+		above.WriteRune(r)
+		if first+i < at {
+			below.WriteString(blank(r))
+		}
+	}
+	if end < len(line) {
+		above.WriteString("…")
+	}
+	return above.String() + "\n" + below.String() + "^"
 }
 
 // blank is as wide as the character in a terminal: a tab is one itself.

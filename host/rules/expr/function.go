@@ -218,7 +218,7 @@ func (k *checker) cidr(arg ast.Expr) *Node {
 	networks, err := parseNetworks(texts)
 	switch {
 	case err != nil && is:
-		return k.refuse(k.offset(arg), "list %s: %v", set.Name, err)
+		return k.refuse(k.listOffset(arg), "list %s: %v", set.Name, err)
 	case err != nil:
 		return k.refuse(k.offset(arg), "%v", err)
 	}

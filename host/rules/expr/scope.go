@@ -109,12 +109,20 @@ func (k *checker) namedList(e ast.Expr) (set *Set, is bool) {
 	if set == nil {
 		known := slices.Sorted(maps.Keys(k.scope.Lists))
 		if near := words.Nearest(name, known); near != "" {
-			k.refuse(k.offset(e), "there is no list %q, did you mean %q?", name, near)
+			k.refuse(k.listOffset(e), "there is no list %q, did you mean %q?", name, near)
 		} else {
-			k.refuse(k.offset(e), "there is no list %q: name its file in lists", name)
+			k.refuse(k.listOffset(e), "there is no list %q: name its file in lists", name)
 		}
 	}
 	return set, true
+}
+
+// listOffset is where the name of a list begins.
+func (k *checker) listOffset(e ast.Expr) int32 {
+	if e.Kind() == ast.SelectKind {
+		return k.offset(e.AsSelect().Operand())
+	}
+	return k.offset(e.AsCall().Args()[0])
 }
 
 // listName is the name in lists.name, and in lists["name"].

@@ -28,9 +28,23 @@ func Lists(r *config.Rules) *rules.Rules {
 			}
 			rule.Attributes[name] = *path
 		}
+		rule.Set = texts(e.Set)
 		lists.Extract = append(lists.Extract, rule)
 	}
+	lists.Let, lists.Cells = texts(r.Let), r.Cells
 	return lists
+}
+
+// texts are named expressions; nil if there are none.
+func texts(exprs config.Map[config.Expr]) map[string]string {
+	if len(exprs) == 0 {
+		return nil
+	}
+	all := make(map[string]string, len(exprs))
+	for name, e := range exprs.All() {
+		all[name] = e.Text
+	}
+	return all
 }
 
 // File is a file that rules stand in.
@@ -39,45 +53,64 @@ type File interface {
 }
 
 // Faults are those of rules, each at its place: within its expression, or at what
-// else is at fault. The rules stand in the file below the keys.
+// else is at fault, with a caret below that place. The rules stand in the file below
+// the keys.
 func Faults(in File, below []string, r *config.Rules, errs rules.Errors) (faults config.Faults) {
 	for _, e := range errs {
-		list, expr := expression(r, e)
-		keys := append(slices.Clip(below), list)
-		if e.Rule >= 0 {
-			keys = append(keys, fmt.Sprint(e.Rule))
-			keys = append(keys, strings.SplitN(e.Part, ".", 2)...)
+		keys, part := slices.Clip(below), strings.SplitN(e.Part, ".", 2)
+		switch {
+		case e.Rule >= 0:
+			keys = append(append(keys, list(r), fmt.Sprint(e.Rule)), part...)
+		case e.Part == "rules":
+			keys = append(keys, list(r))
+		default:
+			keys = append(keys, part...)
 		}
+		expr := expression(r, e)
 		fault := in.Faultf(keys, "%s", e.Message)
 		if e.Line > 0 && !expr.IsZero() {
 			fault.Pos = expr.At(e.Line, e.Column)
+		}
+		if e.Caret != "" {
+			fault.Message += "\n    " + strings.ReplaceAll(e.Caret, "\n", "\n    ")
 		}
 		faults = append(faults, fault)
 	}
 	return faults
 }
 
-// expression is the expression that a fault is in, and the list of its rule.
-func expression(r *config.Rules, e *rules.Error) (list string, expr config.Expr) {
+// list is the list that the rules are.
+func list(r *config.Rules) string {
 	switch {
 	case len(r.Drop) > 0:
-		list = "drop"
-		if e.Rule >= 0 && e.Part == "when" {
-			expr = r.Drop[e.Rule].When
-		}
+		return "drop"
 	case len(r.Split) > 0:
-		list = "split"
-		if e.Rule >= 0 && e.Part == "when" {
-			expr = r.Split[e.Rule].When
-		}
-	default:
-		list = "extract"
-		switch {
-		case e.Rule >= 0 && e.Part == "when":
-			expr = r.Extract[e.Rule].When
-		case e.Rule >= 0 && e.Part == "value":
-			expr = r.Extract[e.Rule].Value
-		}
+		return "split"
 	}
-	return list, expr
+	return "extract"
+}
+
+// expression is the expression that a fault is in; none where it is in none.
+func expression(r *config.Rules, e *rules.Error) (expr config.Expr) {
+	part, name, _ := strings.Cut(e.Part, ".")
+	var named *config.Expr
+	switch {
+	case part == "let":
+		named = r.Let.Get(name)
+	case e.Rule < 0:
+	case part == "when" && len(r.Drop) > 0:
+		named = &r.Drop[e.Rule].When
+	case part == "when" && len(r.Split) > 0:
+		named = &r.Split[e.Rule].When
+	case part == "when":
+		named = &r.Extract[e.Rule].When
+	case part == "value":
+		named = &r.Extract[e.Rule].Value
+	case part == "set":
+		named = r.Extract[e.Rule].Set.Get(name)
+	}
+	if named == nil {
+		return expr
+	}
+	return *named
 }
