@@ -67,7 +67,7 @@ func TestCommands(t *testing.T) {
 		golang = "GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o "
 		rust   = "cargo build --release --target wasm32-unknown-unknown"
 		zig    = "zig build-exe -target wasm32-freestanding -O ReleaseSafe -fno-entry -rdynamic -fsingle-threaded --stack 65536"
-		as     = ".ts -O3 --noAssert --use abort= -o "
+		as     = ".ts -O3 --noAssert --debug --use abort= -o "
 	)
 	for path, commands := range map[string][]string{
 		"../docs/plugins.md": {c, golang, rust, as, zig}, "c/README.md": {c, native}, "c/pharos.h": {c}, "c/native.c": {native}, "go/README.md": {golang}, "go/pharos/plugin.go": {golang},

@@ -23,6 +23,7 @@ func TestAuthor(t *testing.T) {
 				t.Errorf("over it: exit code %d, %s", code, errs)
 			}
 			expect(t, mustRun(t, "plugin", "build", dir), "built "+module, "bytes|kB|MB", "sha256:[0-9a-f]{64}")
+			expect(t, mustRun(t, "plugin", "inspect", module), `metered +\d+ bytes +it counts its own work by \d+ more`)
 			expect(t, mustRun(t, "plugin", "test", module, "--random", "300"), "golden vectors: [1-9]", "300 random beacons", "\nall is well\n")
 			mustRun := mustRun
 			if raceDetector && language == "go" {
@@ -32,7 +33,7 @@ func TestAuthor(t *testing.T) {
 			writeFile(t, in, `{"internal": true, "remote": "10.0.0.1"}`+"\n"+`{"remote": "192.0.2.1"}`+"\n")
 			expect(t, mustRun(t, "plugin", "run", module, "--in", in), `line +internal +remote +decision\n1 +true +10.0.0.1 +drop: internal\n2 +- +192.0.2.1 +keep\n`,
 				`internal-visitors \d\S*: 2 beacons`, "  kept: 1\n  internal: 1\n")
-			expect(t, mustRun(t, "plugin", "bench", module, "--sizes", "10,1000", "--time", "20ms"), `beacons a call +ns each`, `\n +10 +[\d.]+ `, `\n +1000 +[\d.]+ `, "an instance: ")
+			expect(t, mustRun(t, "plugin", "bench", module, "--sizes", "10,1000", "--time", "20ms"), `beacons a call +ns each`, `\n +10 +[\d.]+ `, `\n +1000 +[\d.]+ `, "an instance: ", `a million beacons: [\d.]+m?s of one core`)
 		})
 	}
 }

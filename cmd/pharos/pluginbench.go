@@ -84,7 +84,8 @@ func writeMeasured(w io.Writer, m *author.Measured) error {
 	fmt.Fprintf(w, "\nan instance: %s of memory, made and configured in %v; the module is compiled in %v\n",
 		bytesOf(m.Memory), m.Start.Round(10*time.Microsecond), m.Compile.Round(time.Millisecond))
 	if best != nil {
-		fmt.Fprintf(w, "a million beacons: %.2f s of one core, in calls of %d\n", best.Plugin.Nanoseconds/1e3, best.Rows)
+		million := time.Duration(best.Plugin.Nanoseconds * 1e6)
+		fmt.Fprintf(w, "a million beacons: %v of one core, in calls of %d\n", million.Round(100*time.Microsecond), best.Rows)
 	}
 	for _, s := range m.Sizes {
 		if s.Failed != nil {

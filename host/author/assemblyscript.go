@@ -40,7 +40,7 @@ func assemblyScript() *language {
 				return nil, fmt.Errorf("build %s: %w", p.dir, err)
 			}
 			return []command{{
-				program: asc, args: []string{source, "-O3", "--noAssert", "--use", "abort=", "-o", built},
+				program: asc, args: []string{source, "-O3", "--noAssert", "--debug", "--use", "abort=", "-o", built},
 				missing: "install AssemblyScript: npm install in this folder, or npm install --global assemblyscript (Node: apt install nodejs npm)",
 			}}, nil
 		},

@@ -112,6 +112,46 @@ func TestRunExtract(t *testing.T) {
 	}
 }
 
+// Where a plugin traps is said with the names of its functions, in languages whose
+// compilers leave them out unless they are asked for.
+func TestRunNamesFunctions(t *testing.T) {
+	for language, c := range map[string]struct{ file, begin, trap, want string }{
+		"as":   {"mine.ts", "  process(batch: Batch): string | null {\n", "unreachable();", "assembly/exports/pharos_process("},
+		"rust": {"src/lib.rs", "    fn process(&mut self, batch: &Batch) -> Result<(), Error> {\n", "core::arch::wasm32::unreachable();", "pharos_process("},
+	} {
+		t.Run(language, func(t *testing.T) {
+			dir := begin(t, language, "filter")
+			source, err := os.ReadFile(filepath.Join(dir, c.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			changed := strings.Replace(string(source), c.begin, c.begin+c.trap+"\n", 1)
+			if changed == string(source) {
+				t.Fatalf("the example has no %q", c.begin)
+			}
+			write(t, filepath.Join(dir, c.file), changed)
+			if err := os.Remove(filepath.Join(dir, "mine.golden.ndjson")); err != nil { // which would keep it from being loaded
+				t.Fatal(err)
+			}
+			built, err := Build(t.Context(), dir, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := filepath.Join(t.TempDir(), "beacons")
+			write(t, in, "{}\n")
+			o := RunOptions{Inputs: []Input{{Path: in}}, Decided: func(d Decision) error {
+				if d.Failed == nil || !strings.Contains(d.Failed.Stack, c.want) {
+					t.Errorf("%+v, want %s", d.Failed, c.want)
+				}
+				return nil
+			}}
+			if ran, err := Run(t.Context(), built.Path, o); err != nil || ran.Beacons != 1 {
+				t.Errorf("%+v, %v", ran, err)
+			}
+		})
+	}
+}
+
 // Golden vectors that do not hold keep a plugin from running, as in a host.
 func TestRunRefuses(t *testing.T) {
 	dir := begin(t, "c", "filter")
