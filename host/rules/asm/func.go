@@ -123,6 +123,9 @@ func (f *Func) I64(v int64) {
 	f.code = appendS64(f.code, v)
 }
 
+// U64 pushes a number.
+func (f *Func) U64(v uint64) { f.I64(int64(v)) }
+
 // F64 pushes a number.
 func (f *Func) F64(v float64) {
 	f.emit(opF64Const)

@@ -86,6 +86,7 @@ const (
 	I64Shl    Op = 0x86
 	I64ShrS   Op = 0x87
 	I64ShrU   Op = 0x88
+	I64Rotl   Op = 0x89
 
 	F64Abs      Op = 0x99
 	F64Neg      Op = 0x9A

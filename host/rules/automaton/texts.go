@@ -19,12 +19,12 @@ type Texts struct {
 	Bytes    []byte   // the texts, one behind the other
 }
 
-// Odd numbers, about half of whose bits are set.
+// Odd numbers, about half of whose bits are set, that the hash is made with.
 const (
-	mixLength = 0x9E3779B97F4A7C15
-	mixHash   = 0xD6E8FEB86659FD93
-	mixSlot   = 0xA0761D6478BD642F
-	mixBucket = 0xE7037ED1A0B428DB
+	MixLength = 0x9E3779B97F4A7C15
+	MixHash   = 0xD6E8FEB86659FD93
+	MixSlot   = 0xA0761D6478BD642F
+	MixBucket = 0xE7037ED1A0B428DB
 )
 
 // Index gives the place of a text in the list that the set was made of, or -1.
@@ -46,7 +46,7 @@ func (s *Texts) bucket(h uint64) uint32 {
 }
 
 func (s *Texts) slot(h uint64, displace uint16) uint32 {
-	h = (h ^ uint64(displace)*mixBucket) * mixSlot
+	h = (h ^ uint64(displace)*MixBucket) * MixSlot
 	return uint32((h >> 32) * uint64(len(s.Slots)) >> 32)
 }
 
@@ -54,7 +54,7 @@ func (s *Texts) slot(h uint64, displace uint16) uint32 {
 // before; a shorter text is one word that its bytes and its length determine.
 func hash(text string, seed uint64) uint64 {
 	n := len(text)
-	h := seed ^ uint64(n)*mixLength
+	h := seed ^ uint64(n)*MixLength
 	switch {
 	case n >= 8:
 		for i := 0; i < n-8; i += 8 {
@@ -66,7 +66,7 @@ func hash(text string, seed uint64) uint64 {
 	case n > 0:
 		h = mix(h, uint64(text[0])|uint64(text[n/2])<<8|uint64(text[n-1])<<16)
 	}
-	h = (h ^ h>>32) * mixHash
+	h = (h ^ h>>32) * MixHash
 	return h ^ h>>32
 }
 

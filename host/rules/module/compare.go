@@ -294,7 +294,7 @@ func (s *scope) split(n *expr.Node) {
 // inSet pushes whether a text is in the set.
 func (s *scope) inSet(t text, n *expr.Node) {
 	f := s.f
-	if t.none {
+	if t.none || len(n.Set.Texts) == 0 {
 		f.I32(0)
 		return
 	}
@@ -304,7 +304,7 @@ func (s *scope) inSet(t text, n *expr.Node) {
 		for _, text := range n.Set.Texts {
 			numbers[text] = 1
 		}
-		table = s.texts(numbers)
+		table = s.texts("a list", numbers)
 		s.sets[n.Set] = table
 	}
 	ptr, length := f.Local(I32), f.Local(I32)

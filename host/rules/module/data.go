@@ -43,5 +43,14 @@ func (d *data) words(words []uint64) uint32 {
 	return d.add(b)
 }
 
+// numbers puts numbers of 32 bits into memory.
+func (d *data) numbers(numbers []uint32) uint32 {
+	var b []byte
+	for _, n := range numbers {
+		b = binary.LittleEndian.AppendUint32(b, n)
+	}
+	return d.add(b)
+}
+
 // end is the first address behind all data.
 func (d *data) end() uint32 { return dataStart + uint32(len(d.bytes)) }

@@ -350,7 +350,7 @@ func (g *generator) emitClass(f *Func, of *field, ptr, length, row Local) {
 	}
 	f.I32(int32(g.data.add(all)))
 	if len(of.class) > 0 {
-		g.emitLookup(f, g.texts(of.class), ptr, length)
+		g.emitLookup(f, g.texts(of.path, of.class), ptr, length)
 		f.I32(of.stride())
 		f.Op(I32Mul, I32Add)
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/rules"
 	. "github.com/seed-6a2d649b/pharos/host/rules/asm" //nolint:revive // instructions read as such
-	"github.com/seed-6a2d649b/pharos/host/rules/automaton"
 	"github.com/seed-6a2d649b/pharos/host/rules/expr"
 	"github.com/seed-6a2d649b/pharos/host/wasm/fuel"
 )
@@ -63,13 +62,12 @@ type generator struct {
 	order   []*field // the fields
 	rules   []*rule
 	parts   map[partKey]*Func
-	sets    map[*expr.Set]textTable
+	sets    map[*expr.Set]uint32
 	walked  map[walk]bool
 	buffers map[int]int
 	err     error // the first
 
-	automata map[string]*automaton.DFA
-	matchers map[*automaton.DFA]*Func
+	matchers map[string]*Func
 
 	batch, scratch        Global
 	buffersAt, bufferSize Global
@@ -85,11 +83,10 @@ func newGenerator(program *rules.Program) *generator {
 		program:  program,
 		fields:   map[string]*field{},
 		parts:    map[partKey]*Func{},
-		sets:     map[*expr.Set]textTable{},
+		sets:     map[*expr.Set]uint32{},
 		walked:   map[walk]bool{},
 		buffers:  map[int]int{},
-		automata: map[string]*automaton.DFA{},
-		matchers: map[*automaton.DFA]*Func{},
+		matchers: map[string]*Func{},
 	}
 	for _, global := range []*Global{&g.batch, &g.scratch, &g.buffersAt, &g.bufferSize, &g.measured, &g.tuples, &g.slots} {
 		*global = g.module.Global(I32, 0)

@@ -36,7 +36,7 @@ func (a author) condition(depth int) string {
 	}
 	c := func() string { return a.condition(depth - 1) }
 	compare := a.pick("==", "!=", "<", "<=", ">", ">=")
-	switch a.IntN(15) {
+	switch a.IntN(16) {
 	case 0, 1:
 		return "(" + c() + " && " + c() + ")"
 	case 2, 3:
@@ -62,9 +62,23 @@ func (a author) condition(depth int) string {
 	case 11:
 		return "(" + a.any(depth-1) + " in lists.words)"
 	case 12:
+		return a.tests(depth)
+	case 13:
 		return a.field() + " " + compare + " " + a.pick(literals...)
 	default:
 		return "(" + a.any(depth-1) + ")." + a.pick("startsWith", "endsWith", "contains") + "(" + a.text(depth-1) + ")"
+	}
+}
+
+// tests writes conditions of a text by lists.
+func (a author) tests(depth int) string {
+	switch a.IntN(3) {
+	case 0:
+		return "(" + a.any(depth-1) + `).containsAny([` + a.pick(literals...) + ", " + a.pick(literals...) + `])`
+	case 1:
+		return "(" + a.any(depth-1) + `).containsAny(lists.words)`
+	default:
+		return `cidr("` + a.pick("10.0.0.0/8", "10.1.2.3", "2001:db8::/32", "0.0.0.0/0") + `").containsIP(` + a.any(depth-1) + ")"
 	}
 }
 
@@ -87,6 +101,11 @@ func (a author) number(depth int) string {
 	case 3:
 		return "(" + a.any(depth-1) + ").size()"
 	case 4:
+		return "double(" + a.any(depth-1) + ")"
+	case 5:
+		return "time().get" + a.pick("Milliseconds", "Seconds", "Minutes", "Hours", "DayOfWeek", "DayOfMonth", "Date", "DayOfYear", "Month", "FullYear") +
+			"(" + a.pick("", `"Europe/Berlin"`, `"America/Chicago"`, `"-03:30"`, `"Asia/Kathmandu"`) + ")"
+	case 6:
 		if a.extract {
 			return `cell("` + a.pick("x", "y") + `")`
 		}

@@ -10,6 +10,8 @@ import (
 type runtime struct {
 	module   *Module
 	routines map[string]*Func
+	// Addresses of what double() works with: see reserveDecimals.
+	powers, digits, numerator, denominator uint32
 }
 
 // routine is the function of that name, emitted when it is first asked for.
@@ -635,104 +637,4 @@ func (r *runtime) mod() *Func {
 		f.Get(sign)
 		f.Op(I64Or, F64ReinterpretI64)
 	})
-}
-
-// hash mixes a text: (a, n) -> i64. It is hashText, which builds the tables.
-func (r *runtime) hash() *Func {
-	return r.routine("hash", p2, []Type{I64}, func(f *Func) {
-		a, n := f.Param(0), f.Param(1)
-		h := f.Local(I64)
-		mix := func() { // of h and what is on the stack
-			f.Get(h)
-			f.Op(I64Xor)
-			f.I64(hashFactor)
-			f.Op(I64Mul)
-			f.Tee(h)
-			f.Get(h)
-			f.I64(32)
-			f.Op(I64ShrU, I64Xor)
-			f.Set(h)
-		}
-		f.Get(n)
-		f.Op(I64ExtendI32U)
-		mix()
-		done := f.Block()
-		again := f.Loop()
-		f.Get(n)
-		f.I32(8)
-		f.Op(I32LtU)
-		f.BrIf(done)
-		f.Get(a)
-		f.Memory(I64LoadUnaligned, 0)
-		mix()
-		increase(f, a, 8)
-		increase(f, n, -8)
-		f.Br(again)
-		f.End()
-		f.End()
-		f.Get(n)
-		f.I32(4)
-		f.Op(I32GeU)
-		f.If()
-		f.Get(a)
-		f.Memory(I32LoadUnaligned, 0)
-		f.Op(I64ExtendI32U)
-		f.Get(a)
-		f.Get(n)
-		f.Op(I32Add)
-		f.I32(4)
-		f.Op(I32Sub)
-		f.Memory(I32LoadUnaligned, 0)
-		f.Op(I64ExtendI32U)
-		f.I64(32)
-		f.Op(I64Shl, I64Or)
-		mix()
-		f.Else()
-		done = f.Block()
-		again = f.Loop()
-		f.Get(n)
-		f.Op(I32Eqz)
-		f.BrIf(done)
-		f.Get(a)
-		f.Memory(I32Load8U, 0)
-		f.Op(I64ExtendI32U)
-		mix()
-		increase(f, a, 1)
-		increase(f, n, -1)
-		f.Br(again)
-		f.End()
-		f.End()
-		f.End()
-		f.Get(h)
-	})
-}
-
-const hashFactor = -0x61c8864680b583eb // 2^64 divided by the golden ratio, odd
-
-// hashText is what the module's hash gives of a text.
-func hashText(text string) uint64 {
-	factor := int64(hashFactor)
-	var h uint64
-	mix := func(x uint64) {
-		h = (h ^ x) * uint64(factor)
-		h ^= h >> 32
-	}
-	little := func(s string) (x uint64) {
-		for i := len(s) - 1; i >= 0; i-- {
-			x = x<<8 | uint64(s[i])
-		}
-		return x
-	}
-	mix(uint64(len(text)))
-	for ; len(text) >= 8; text = text[8:] {
-		mix(little(text[:8]))
-	}
-	if len(text) >= 4 {
-		mix(little(text[:4]) | little(text[len(text)-4:])<<32)
-		return h
-	}
-	for i := range len(text) {
-		mix(uint64(text[i]))
-	}
-	return h
 }

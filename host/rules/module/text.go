@@ -3,7 +3,6 @@ package module
 import (
 	"github.com/seed-6a2d649b/pharos/abi"
 	. "github.com/seed-6a2d649b/pharos/host/rules/asm" //nolint:revive // instructions read as such
-	"github.com/seed-6a2d649b/pharos/host/rules/automaton"
 	"github.com/seed-6a2d649b/pharos/host/rules/expr"
 )
 
@@ -156,11 +155,14 @@ func (s *scope) test(n *expr.Node) {
 	}
 	switch n.Op {
 	case expr.OpMatches:
-		s.match(a, s.regexp(n))
+		a.push(f)
+		f.Call(s.regexp(n.Regexp.String()))
 	case expr.OpContainsAny:
-		s.match(a, s.substrings(n.Set.Texts))
+		a.push(f)
+		f.Call(s.substrings(n.Set))
 	case expr.OpContainsIP:
-		s.containsIP(a, n.Networks)
+		a.push(f)
+		f.Call(s.networks(n.Networks))
 	default:
 		b := s.text(n.Args[1])
 		defer b.free(f)
@@ -187,9 +189,4 @@ func (s *scope) test(n *expr.Node) {
 		a.pushOK(f)
 		f.Op(I32And)
 	}
-}
-
-// regexp is the automaton of a regular expression, made once.
-func (g *generator) regexp(n *expr.Node) *automaton.DFA {
-	return g.automaton("regexp "+n.Regexp.String(), func() (*automaton.DFA, error) { return automaton.Regexp(n.Regexp.String()) })
 }
