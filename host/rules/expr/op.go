@@ -93,6 +93,15 @@ func (n *Node) measure() int {
 	return n.nodes
 }
 
+// Walk calls visit for the node and all nodes below it, one of several parents
+// several times.
+func (n *Node) Walk(visit func(*Node)) {
+	visit(n)
+	for _, arg := range n.Args {
+		arg.Walk(visit)
+	}
+}
+
 // TimePart is a part of a time, as people in a time zone say it.
 type TimePart uint8
 
@@ -132,12 +141,11 @@ func (f *Fields) Add(path string) int {
 
 // Bind gives every node of an expression that reads a column its index.
 func (f *Fields) Bind(n *Node) {
-	if n.Path != "" {
-		n.Field = f.Add(n.Path)
-	}
-	for _, arg := range n.Args {
-		f.Bind(arg)
-	}
+	n.Walk(func(n *Node) {
+		if n.Path != "" {
+			n.Field = f.Add(n.Path)
+		}
+	})
 }
 
 // Row is one row of a batch, as expressions see it.
