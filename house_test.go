@@ -39,6 +39,7 @@ var house = map[string]rule{
 	"host/fetch":      {[]string{"abi", "host/trim"}, []string{"oras.land/oras-go", "github.com/opencontainers/image-spec", "github.com/cenkalti/backoff"}, "it brings bytes; what they are worth is for others to say"},
 	"host/trim":       {nil, nil, "files by age: it knows nothing of what is in them"},
 	"host/signature":  {nil, []string{"aead.dev/minisign"}, "who has signed some bytes, whatever they are"},
+	"host/rules/rulestest": {[]string{"abi", "abi/tck", "host/rules", "host/rules/expr"}, nil, "random rules and beacons, for the tests of all who make something of rules"},
 	"host/rules/automaton": {nil, nil,
 		"tables by which texts are looked at: it knows neither rules nor modules"},
 	"host/rules/asm": {nil, nil, "it writes modules, whatever they do"},
