@@ -47,8 +47,12 @@ func build(path string, flags ...string) error {
 	return nil
 }
 
-// plain is pharos without the race detector, built once it is wanted.
+// plain is pharos without the race detector, built once it is wanted: for what would
+// take long under its eyes, compiling Go's runtime or making a key of a password.
 var plain = sync.OnceValues(func() (path string, err error) {
+	if !raceDetector {
+		return binary, nil
+	}
 	path = filepath.Join(filepath.Dir(binary), "plain")
 	return path, build(path)
 })
@@ -79,10 +83,16 @@ type process struct {
 // start starts pharos in a directory; "" is a new one.
 func start(t *testing.T, dir string, stdin io.Reader, args ...string) *process {
 	t.Helper()
+	return startOf(t, binary, dir, stdin, args...)
+}
+
+// startOf is start of a build.
+func startOf(t *testing.T, pharos, dir string, stdin io.Reader, args ...string) *process {
+	t.Helper()
 	if dir == "" {
 		dir = t.TempDir()
 	}
-	p := &process{args: args, cmd: exec.Command(binary, args...), done: make(chan struct{})}
+	p := &process{args: args, cmd: exec.Command(pharos, args...), done: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, &p.out, &p.errs
 	dieWithParent(p.cmd)
 	var pipe io.WriteCloser
@@ -169,7 +179,11 @@ func (p *process) running() error {
 // run runs pharos to its end.
 func run(t *testing.T, args ...string) (out, errs string, code int) {
 	t.Helper()
-	p := start(t, "", nil, args...)
+	return ran(t, start(t, "", nil, args...))
+}
+
+func ran(t *testing.T, p *process) (out, errs string, code int) {
+	t.Helper()
 	code = p.code(t)
 	return p.out.String(), p.errs.String(), code
 }
@@ -184,21 +198,24 @@ func mustRun(t *testing.T, args ...string) (out string) {
 	return out
 }
 
-// mustRunPlainly is mustRun without the race detector.
-func mustRunPlainly(t *testing.T, args ...string) (out string) {
+// runPlainly is run without the race detector.
+func runPlainly(t *testing.T, args ...string) (out, errs string, code int) {
 	t.Helper()
 	pharos, err := plain()
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := exec.CommandContext(t.Context(), pharos, args...).Output()
-	var failed *exec.ExitError
-	if errors.As(err, &failed) {
-		t.Fatalf("pharos %s: %v\n%s", strings.Join(args, " "), err, failed.Stderr)
-	} else if err != nil {
-		t.Fatal(err)
+	return ran(t, startOf(t, pharos, "", nil, args...))
+}
+
+// mustRunPlainly is mustRun without the race detector.
+func mustRunPlainly(t *testing.T, args ...string) (out string) {
+	t.Helper()
+	out, errs, code := runPlainly(t, args...)
+	if code != 0 {
+		t.Fatalf("pharos %s: exit code %d\n%s", strings.Join(args, " "), code, errs)
 	}
-	return string(text)
+	return out
 }
 
 // buffer may be read while it is written.
