@@ -73,3 +73,31 @@ func TestLists(t *testing.T) {
 		"    cidr(lists.office).containsIP(ip)\n         ^\n")
 	h.terminate(t)
 }
+
+// TestRulesFileWithLists tries a file of rules that looks texts up.
+func TestRulesFileWithLists(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	put := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	put("bots.txt", bots)
+	file := put("noise.rules.yaml", `lists: {bots: bots.txt}
+let: {bot: agent.lowerAscii().containsAny(lists.bots)}
+drop:
+  - {reason: bot, when: bot}
+tests:
+  - {beacon: {agent: GoogleBot}, expect: bot}
+  - {beacon: {agent: Firefox}, expect: null}
+`)
+	if out := mustRun(t, "rules", "test", file); !strings.Contains(out, "tests: 2 of 2 hold") {
+		t.Error(out)
+	}
+	put("bots.txt", "\xff")
+	_, errs, code := run(t, "rules", "test", file)
+	said(t, errs, code, 2, file+":1:15: lists.bots: it is not UTF-8")
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/config"
 	"github.com/seed-6a2d649b/pharos/host/rules"
+	"github.com/seed-6a2d649b/pharos/host/rules/expr"
 	"github.com/seed-6a2d649b/pharos/host/rules/written"
 )
 
@@ -53,10 +54,14 @@ func LoadRules(path, plugin string) ([]*RuleSet, error) {
 		return nil, &NoRulesError{path, fmt.Sprintf("these are the rules of %s, not of %s", f.Name, plugin)}
 	}
 	s := &RuleSet{Name: f.Name, Version: f.Version, description: f.Description, file: f}
-	if err := s.check(&f.Rules); err != nil {
+	lists, faults := written.ReadLists(f, f.Lists)
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	if err := s.check(&f.Rules, lists); err != nil {
 		return nil, err
 	}
-	if faults := s.takeTests(f.Tests); len(faults) > 0 {
+	if faults = s.takeTests(f.Tests); len(faults) > 0 {
 		return nil, faults
 	}
 	return []*RuleSet{s}, s.takeGolden(goldenBeside(path))
@@ -69,7 +74,7 @@ func rulesOfConfig(path, plugin string) (all []*RuleSet, _ error) {
 		return nil, err
 	}
 	var names []string
-	var faults config.Faults
+	lists, faults := written.ReadLists(cfg, cfg.Lists)
 	for name, p := range cfg.Plugins.All() {
 		if p.Rules == nil {
 			continue
@@ -79,7 +84,7 @@ func rulesOfConfig(path, plugin string) (all []*RuleSet, _ error) {
 		}
 		s := &RuleSet{Name: name, Version: "1.0.0", file: cfg, below: []string{"plugins", name, "rules"}}
 		var more config.Faults
-		if err := s.check(p.Rules); errors.As(err, &more) {
+		if err := s.check(p.Rules, lists); errors.As(err, &more) {
 			faults = append(faults, more...)
 		} else if err != nil {
 			return nil, err
@@ -98,14 +103,15 @@ func rulesOfConfig(path, plugin string) (all []*RuleSet, _ error) {
 }
 
 // check compiles the rules.
-func (s *RuleSet) check(r *config.Rules) (err error) {
-	lists := written.Lists(r)
-	if s.Kind, err = lists.Kind(); err != nil {
+func (s *RuleSet) check(r *config.Rules, lists map[string]*expr.Set) (err error) {
+	all := written.Lists(r)
+	all.Lists = lists
+	if s.Kind, err = all.Kind(); err != nil {
 		return config.Faults{s.file.Faultf(s.below, "%v", err)}
 	}
 	s.list = map[abi.Kind]string{abi.Filter: "drop", abi.Split: "split", abi.Extract: "extract"}[s.Kind]
 	var errs rules.Errors
-	if s.Program, err = rules.Compile(s.Kind, *lists); errors.As(err, &errs) {
+	if s.Program, err = rules.Compile(s.Kind, *all); errors.As(err, &errs) {
 		return written.Faults(s.file, s.below, r, errs)
 	}
 	return err

@@ -18,6 +18,7 @@ type RulesFile struct {
 	Name        string     `key:"name" absent:"the file's" doc:"The plugin's name."`
 	Version     string     `key:"version" default:"1.0.0" doc:"The version of the module that is built."`
 	Description string     `key:"description" doc:"What the rules are for, in the module that is built."`
+	Lists       Map[Path]  `key:"lists" doc:"Files of texts that the rules look up, by name, as in a config."`
 	Tests       []RuleTest `key:"tests" doc:"Beacons, and what the rules are to say of each."`
 
 	path string

@@ -15,6 +15,7 @@ import (
 	"github.com/seed-6a2d649b/pharos/host/plugin"
 	"github.com/seed-6a2d649b/pharos/host/query"
 	"github.com/seed-6a2d649b/pharos/host/rollout"
+	"github.com/seed-6a2d649b/pharos/host/rules/written"
 	"github.com/seed-6a2d649b/pharos/host/session"
 )
 
@@ -102,7 +103,7 @@ func Check(ctx context.Context, cfg *config.Config) error {
 
 // loadPlugins loads the versions of each plugin that this generation calls.
 func (g *Generation) loadPlugins(ctx context.Context, o buildOptions) config.Faults {
-	_, unread := readLists(g.Config)
+	_, unread := written.ReadLists(g.Config, g.Config.Lists)
 	faults := slices.Clone(unread)
 	var taken []*shelved
 	made := map[string]*rollout.Plugin{}

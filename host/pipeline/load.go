@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/seed-6a2d649b/pharos/host/config"
-	"github.com/seed-6a2d649b/pharos/host/fetch"
 	"github.com/seed-6a2d649b/pharos/host/rules"
 	"github.com/seed-6a2d649b/pharos/host/rules/expr"
 	"github.com/seed-6a2d649b/pharos/host/rules/written"
@@ -30,7 +29,7 @@ func faultyPlugins(ctx context.Context, cfg *config.Config, known config.Faults)
 		return nil // what the loader needs is no part of the config
 	}
 	defer func() { _ = loader.Close(ctx) }() // nothing runs
-	lists, faults := readLists(cfg)
+	lists, faults := written.ReadLists(cfg, cfg.Lists)
 	for name, p := range cfg.Plugins.All() {
 		switch {
 		case p.Rules != nil:
@@ -45,23 +44,6 @@ func faultyPlugins(ctx context.Context, cfg *config.Config, known config.Faults)
 		}
 	}
 	return faults
-}
-
-// readLists reads the named lists, and gives the faults of those that can not be
-// read: they have no entries.
-func readLists(cfg *config.Config) (lists map[string]*expr.Set, faults config.Faults) {
-	lists = map[string]*expr.Set{}
-	for name, path := range cfg.Lists.All() {
-		content, err := fetch.ReadFile(path.String(), expr.MaxListBytes)
-		if err == nil {
-			lists[name], err = expr.ParseList(name, content)
-		}
-		if err != nil {
-			lists[name] = expr.NewSet(name, nil)
-			faults = append(faults, cfg.Faultf([]string{"lists", name}, "%v", err))
-		}
-	}
-	return lists, faults
 }
 
 // faultyExpressions gives the faults within the expressions of rules, and of their
