@@ -32,7 +32,12 @@ func TestRefused(t *testing.T) {
 		{`cel.bind(x, a, x == x)`, `column 5: rules have no bind: shared definitions stand in let`},
 		{`optional.of(a).orValue(1)`, `column 16: rules have no orValue: any field may be missing`},
 		{`duration("1h") > 1`, `column 1: rules have no duration: times are numbers of ms`},
-		{`a.?b == 1`, `column 2: `},
+		{`a.?b == 1`, `column 2: rules have no optional fields: any field may be missing`},
+		{`a in [?b]`, `column 7: rules have no optional fields`},
+		{`a = 1`, `column 3: unexpected token after expression; for = write ==`},
+		{`a == 1 and b == 2`, `column 8: unexpected token after expression; for and write &&`},
+		{`a == 1 & b == 2`, `; for & write &&`},
+		{`a == 99999999999999999999`, `column 6: invalid int literal`},
 		{`a.startswith("x")`, `column 3: rules have no function startswith, did you mean "startsWith"? It is called as x.startsWith(y)`},
 		{`a.lowerAsci() == "x"`, `column 3: rules have no function lowerAsci, did you mean "lowerAscii"? It is called as x.lowerAscii()`},
 		{`lowerAscii(a) == "x"`, `column 1: lowerAscii is called as x.lowerAscii()`},
@@ -154,6 +159,7 @@ func TestNames(t *testing.T) {
 		{rules.Rules{Let: map[string]string{"x": "a == 1"}, Drop: []rules.Drop{{"r", "x.y == 1"}}}, `rule 1, when, line 1, column 1: x is defined in let, and not as a path`},
 		{rules.Rules{Let: map[string]string{"x": "a == 1"}, Drop: []rules.Drop{{"r", "has(x)"}}}, `rule 1, when, line 1, column 5: x is defined in let, and not as a path`},
 		{rules.Rules{Let: map[string]string{"x": `cidr("10.0.0.0/8")`}, Drop: []rules.Drop{{"r", "x"}}}, `rule 1, when, line 1, column 1: networks are no value`},
+		{rules.Rules{Let: deepening(10), Drop: []rules.Drop{{"r", "x0 > 1"}}}, `the expression is more than 200 levels deep, with the definitions that it uses`},
 		{rules.Rules{Let: doubling(20), Drop: []rules.Drop{{"r", "x0 > 1"}}}, `the expression comes to more than 20000 operations`},
 		{extract(rules.Extract{Point: "p", When: "a", Value: "1 +"}), `rule 1, value, line 1, column 4: `},
 		{extract(rules.Extract{Point: "p", When: "a", Attributes: map[string]string{"x-y": "a"}}), `rule 1, attributes.x-y: point "point": attribute "x-y" is not`},
@@ -179,6 +185,15 @@ func doubling(n int) map[string]string {
 	let := map[string]string{fmt.Sprint("x", n): "a"}
 	for i := range n {
 		let[fmt.Sprint("x", i)] = fmt.Sprintf("x%d + x%d", i+1, i+1)
+	}
+	return let
+}
+
+// deepening are definitions of which each is 30 levels above the next.
+func deepening(n int) map[string]string {
+	let := map[string]string{fmt.Sprint("x", n): "a"}
+	for i := range n {
+		let[fmt.Sprint("x", i)] = strings.Repeat("-(", 30) + fmt.Sprint("x", i+1) + strings.Repeat(")", 30)
 	}
 	return let
 }

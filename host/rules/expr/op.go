@@ -79,18 +79,20 @@ type Node struct {
 	Part     TimePart       // OpTimePart
 	Zone     *Zone          // OpTimePart
 
-	nodes int // operations from here down
+	nodes, depth int // operations from here down, and how deep they go
 }
 
-// measure counts the operations from here down.
-func (n *Node) measure() int {
+// measure counts the operations from here down, and how deep they go.
+func (n *Node) measure() (nodes, depth int) {
 	if n.nodes == 0 {
-		n.nodes = 1
+		n.nodes, n.depth = 1, 1
 		for _, arg := range n.Args {
-			n.nodes += arg.measure()
+			nodes, depth := arg.measure()
+			n.nodes += nodes
+			n.depth = max(n.depth, 1+depth)
 		}
 	}
-	return n.nodes
+	return n.nodes, n.depth
 }
 
 // Walk calls visit for the node and all nodes below it, one of several parents

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -48,7 +49,8 @@ func (k *checker) parse(check func(ast.Expr) *Node) *Node {
 	}
 	tree, found := parse(k.source)
 	for _, e := range found[:min(len(found), maxSyntaxErrors)] {
-		k.fail(max(e.Location.Line(), 1), max(e.Location.Column(), 0)+1, parseMessage(e.Message))
+		line, column := max(e.Location.Line(), 1), max(e.Location.Column(), 0)+1
+		k.fail(line, column, parseMessage(e.Message)+k.hint(line, column))
 	}
 	if len(found) > 0 {
 		return nil
@@ -56,8 +58,14 @@ func (k *checker) parse(check func(ast.Expr) *Node) *Node {
 	k.info = tree.SourceInfo()
 	k.doubled(k.source)
 	n := check(tree.Expr())
-	if n != nil && n.measure() > MaxNodes {
+	if n == nil {
+		return nil
+	}
+	switch nodes, depth := n.measure(); {
+	case nodes > MaxNodes:
 		return k.fail(0, 0, fmt.Sprintf("the expression comes to more than %d operations, with those of the definitions that it uses", MaxNodes))
+	case depth > 2*MaxDepth:
+		return k.fail(0, 0, fmt.Sprintf("the expression is more than %d levels deep, with the definitions that it uses", 2*MaxDepth))
 	}
 	return n
 }
@@ -68,10 +76,28 @@ func parseMessage(message string) string {
 	if name, ok := strings.CutPrefix(message, "reserved identifier: "); ok {
 		return fmt.Sprintf("%q is a reserved word of CEL: give the field a further name in its source", name)
 	}
+	if strings.HasPrefix(message, "unsupported syntax '") && strings.Contains(message, "?'") {
+		return "rules have no optional fields: any field may be missing"
+	}
 	if strings.HasPrefix(message, "expression recursion limit") {
 		return fmt.Sprintf("the expression is more than %d levels deep", MaxDepth)
 	}
 	return message
+}
+
+// otherwise is how rules say what other languages do.
+var otherwise = map[string]string{"=": "==", "and": "&&", "or": "||", "&": "&&", "|": "||", "<>": "!=", "not": "!"}
+
+var mistakable = regexp.MustCompile(`^(=|&|\||<>|(and|or|not)\b)`)
+
+// hint says what somebody may have meant by what stands at a place.
+func (k *checker) hint(line, column int) string {
+	rest := []rune(strings.Split(k.source, "\n")[line-1])
+	word := mistakable.FindString(string(rest[min(column-1, len(rest)):]))
+	if word == "" {
+		return ""
+	}
+	return fmt.Sprintf("; for %s write %s", word, otherwise[word])
 }
 
 // checker turns the tree of one expression into nodes.
