@@ -14,6 +14,7 @@ import (
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/rules"
 	"github.com/seed-6a2d649b/pharos/host/rules/module"
+	"github.com/seed-6a2d649b/pharos/host/rules/rulestest"
 	"github.com/seed-6a2d649b/pharos/host/wasm"
 )
 
@@ -75,24 +76,6 @@ func project(rows [][]abi.Value, from, to []abi.Field) [][]abi.Value {
 	return all
 }
 
-// sessions gives a batch sessions, whose cells hold something.
-func sessions(r *rand.Rand, plan *abi.Plan, b *abi.Batch) {
-	if len(plan.Cells) == 0 {
-		return
-	}
-	slots := 1 + r.IntN(5)
-	for range b.Rows {
-		b.Slots = append(b.Slots, uint32(r.IntN(slots)))
-	}
-	for range plan.Cells {
-		cell := make([]uint64, slots)
-		for i := range cell {
-			cell[i] = math.Float64bits(float64(r.IntN(4)))
-		}
-		b.Cells = append(b.Cells, cell)
-	}
-}
-
 // show writes an answer in a form that does not hang on how it was made.
 func show(kind abi.Kind, rows int, out *abi.Output) []string {
 	lines := make([]string, rows)
@@ -139,7 +122,7 @@ func compare(t testing.TB, r *rand.Rand, program *rules.Program, g *guest, rows 
 	fields := program.Plan().Fields
 	var plain, columns abi.Batch
 	abi.Build(fields, rows, &plain)
-	sessions(r, program.Plan(), &plain)
+	rulestest.Sessions(r, program.Plan(), &plain)
 	abi.Build(g.Plan().Fields, project(rows, fields, g.Plan().Fields), &columns)
 	columns.Sessions = plain.Sessions
 	var want, got abi.Output
@@ -193,7 +176,7 @@ func TestModulesAnswerAsTheReference(t *testing.T) {
 // tryRandom compares one list of random rules.
 func tryRandom(t testing.TB, seed uint64, n, rows int) {
 	r := rand.New(rand.NewPCG(seed, 6))
-	kind, list := author{Rand: r}.rules(n)
+	kind, list := (&rulestest.Author{Rand: r}).Rules(n)
 	program, err := rules.Compile(kind, list)
 	if err != nil {
 		t.Fatalf("seed %d: %v\n%s", seed, err, describe(list, nil, nil))
@@ -201,7 +184,7 @@ func tryRandom(t testing.TB, seed uint64, n, rows int) {
 	g := load(t, program)
 	defer g.close(t)
 	fields := program.Plan().Fields
-	all := beacons(r, fields, rows)
+	all := rulestest.Rows(r, fields, rows)
 	compare(t, r, program, g, all, func(row int) string {
 		return fmt.Sprintf("seed %d\n%s", seed, describe(list, fields, all[row]))
 	})
