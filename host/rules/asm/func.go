@@ -3,6 +3,7 @@ package asm
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 // Func is a function that is being written. Its methods emit instructions, in
@@ -49,6 +50,11 @@ func (f *Func) Local(t Type) Local {
 		f.free[t] = free[:len(free)-1]
 		return free[len(free)-1]
 	}
+	return f.Fresh(t)
+}
+
+// Fresh is a local variable that nobody has had.
+func (f *Func) Fresh(t Type) Local {
 	f.locals = append(f.locals, t)
 	return Local(len(f.locals) - 1)
 }
@@ -235,8 +241,7 @@ func (f *Func) Steady(g Global) {
 		if f.steady == nil {
 			f.steady = map[Global]Local{}
 		}
-		f.locals = append(f.locals, f.module.globals[g].t)
-		l = Local(len(f.locals) - 1)
+		l = f.Fresh(f.module.globals[g].t)
 		f.steady[g] = l
 		f.prologue = appendU32(append(f.prologue, 0x23), uint32(g))
 		f.prologue = appendU32(append(f.prologue, 0x21), uint32(l))
@@ -247,3 +252,15 @@ func (f *Func) Steady(g Global) {
 
 // Loops says that the function spends its time in a loop.
 func (f *Func) Loops() { f.loops = true }
+
+// Record has what is emitted kept apart, for Append to put it where it belongs.
+func (f *Func) Record(emit func()) []byte {
+	from := len(f.code)
+	emit()
+	code := slices.Clone(f.code[from:])
+	f.code = f.code[:from]
+	return code
+}
+
+// Append puts what was recorded at the same depth of blocks behind what there is.
+func (f *Func) Append(code []byte) { f.code = append(f.code, code...) }

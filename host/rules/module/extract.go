@@ -23,15 +23,16 @@ func (l *loop) extract() {
 			case len(l.generator.rules) == 1:
 				l.act(l.generator.rules[0])(l.s)
 			case len(l.generator.rules) <= 64:
-				l.dispatch(l.s, rule, 0, l.act)
+				l.dispatch(l.s, rule, 0, len(l.generator.rules), rule, l.actOf)
 			default:
 				f.Get(rule)
 				f.Get(l.s.row)
-				f.Call(l.byWord("act", i1, l.act))
+				f.Get(rule)
+				f.Call(l.byWord("act", len(l.generator.rules), l.actOf))
 			}
 			f.Op(Drop)
 		})
-	})
+	}, func() {})
 	batch := f.Param(0)
 	for _, count := range []struct {
 		n   Global
@@ -49,6 +50,11 @@ func (l *loop) extract() {
 	f.Get(batch)
 	f.Memory(I32Load, abi.HTuplesCap)
 	f.Op(I32GtU, I32Or) // abi.TooSmall
+}
+
+func (l *loop) actOf(i int) func(*scope, Local) {
+	act := l.act(l.generator.rules[i])
+	return func(s *scope, _ Local) { act(s) }
 }
 
 // act is what is done for a rule whose guards hold; it pushes 1.
@@ -214,7 +220,7 @@ func (s *scope) attribute(path string, ptr, length Local) {
 	if field := s.fields[path]; field != nil && field.texts { // its code is that of any text
 		f.Get(length)
 		f.I32(0)
-		emitBit(f, s.word(s.column(path, abi.Str, true), abi.CValidAt), s.row)
+		s.emitBit(f, s.word(s.column(path, abi.Str, true), abi.CValidAt), s.row)
 		f.Op(I32Sub, I32And)
 		f.Set(length)
 	}

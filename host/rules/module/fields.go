@@ -441,7 +441,7 @@ func (g *generator) emitRow(f *Func, of *field, row Local) {
 		f.Free(kind)
 	} else {
 		f.I32(0)
-		emitBit(f, g.word(c, abi.CValidAt), row)
+		g.emitBit(f, g.word(c, abi.CValidAt), row)
 		f.Op(I32Sub, I32And)
 	}
 	if of.lazy {
@@ -479,8 +479,29 @@ func emitIsText(f *Func) {
 	f.Op(I32LtU)
 }
 
+// bitmaps are those that the loop over the rows looks at: words of them, for the
+// 64 rows of a chunk.
+type bitmaps struct {
+	words map[Global]Local
+	used  []Global
+}
+
 // emitBit pushes a row's bit of a bitmap.
-func emitBit(f *Func, bitmap Global, row Local) {
+func (g *generator) emitBit(f *Func, bitmap Global, row Local) {
+	if g.bitmaps != nil && g.loop == f {
+		word, ok := g.bitmaps.words[bitmap]
+		if !ok {
+			word = f.Fresh(I64) // it holds for all rows of the chunk
+			g.bitmaps.words[bitmap] = word
+			g.bitmaps.used = append(g.bitmaps.used, bitmap)
+		}
+		f.Get(word)
+		f.Get(row)
+		f.Op(I64ExtendI32U, I64ShrU, I32WrapI64)
+		f.I32(1)
+		f.Op(I32And)
+		return
+	}
 	f.Steady(bitmap)
 	f.Get(row)
 	f.I32(3)

@@ -60,6 +60,7 @@ type generator struct {
 	asked   []*column
 	fields  map[string]*field
 	order   []*field // the fields
+	numbers []*thresholds
 	rules   []*rule
 	parts   map[partKey]*Func
 	sets    map[*expr.Set]uint32
@@ -68,6 +69,8 @@ type generator struct {
 	err     error // the first
 
 	matchers map[string]*Func
+	loop     *Func    // over the rows
+	bitmaps  *bitmaps // while its body is emitted
 
 	batch, scratch        Global
 	buffersAt, bufferSize Global
@@ -110,6 +113,9 @@ func (g *generator) generate(manifest []byte) ([]byte, error) {
 	g.planRules()
 	for _, f := range g.order {
 		g.layout(f)
+	}
+	for _, t := range g.numbers {
+		g.layoutThresholds(t)
 	}
 	rows := g.emitRows()
 	for _, f := range g.order {

@@ -13,9 +13,17 @@ type number struct {
 	local    Local
 	constant float64
 	isConst  bool
+	isShape  bool // its constant is that of the shape's first rule: the local has the rule's own
 	ok       Local
 	sure     bool // there is one
 	none     bool // there is none
+
+	// Of a column: where it says what rows have one.
+	valid  Global
+	of     *generator
+	column bool
+	row    Local
+	zero   bool // where there is none, it is 0
 }
 
 var noNumber = number{isConst: true, none: true}
@@ -34,6 +42,8 @@ func (x number) pushOK(f *Func) {
 		f.I32(0)
 	case x.sure:
 		f.I32(1)
+	case x.column:
+		x.of.emitBit(f, x.valid, x.row)
 	default:
 		f.Get(x.ok)
 	}
@@ -44,7 +54,7 @@ func (x number) free(f *Func) {
 	if !x.isConst {
 		f.Free(x.local)
 	}
-	if !x.sure && !x.none {
+	if !x.sure && !x.none && !x.column {
 		f.Free(x.ok)
 	}
 }
@@ -52,6 +62,9 @@ func (x number) free(f *Func) {
 // number computes an expression where a number is wanted.
 func (s *scope) number(n *expr.Node) number {
 	of := s.of(n)
+	if x, ok := s.ofShape(n); ok {
+		return x
+	}
 	switch {
 	case of.fixed:
 		v, ok := n.Eval(expr.Row{}).Number()
@@ -82,7 +95,7 @@ func (s *scope) plainNumber(n *expr.Node) number {
 		return s.arithmetic(n)
 	case expr.OpNegate:
 		x := s.number(n.Args[0])
-		y := x
+		y := x // which has a number where x has
 		y.local, y.isConst = f.Local(F64), false
 		x.push(f)
 		f.Op(F64Neg)
@@ -120,15 +133,13 @@ func (s *scope) plainNumber(n *expr.Node) number {
 func (s *scope) fieldNumber(n *expr.Node) number {
 	f := s.f
 	c := s.column(n.Path, abi.F64, false)
-	x := number{local: f.Local(F64), ok: f.Local(I32)}
+	x := number{local: f.Local(F64), valid: s.word(c, abi.CValidAt), of: s.generator, column: true, row: s.row, zero: true}
 	f.Steady(s.word(c, abi.CDataAt))
 	f.Get(s.row)
 	f.I32(3)
 	f.Op(I32Shl, I32Add)
 	f.Memory(F64Load, 0)
 	f.Set(x.local)
-	emitBit(f, s.word(c, abi.CValidAt), s.row)
-	f.Set(x.ok)
 	return x
 }
 
@@ -211,11 +222,34 @@ func (s *scope) compareNumbers(op expr.Op, x, y number) {
 	y.push(f)
 	f.Op(numberOps[op])
 	for _, z := range []number{x, y} {
-		if !z.sure {
+		if !z.sure && !x.falseOfNone(op, y) {
 			z.pushOK(f)
 			f.Op(I32And)
 		}
 	}
+}
+
+// falseOfNone says whether a comparison is false, without being told, where the
+// column has no number but 0.
+func (x number) falseOfNone(op expr.Op, y number) bool {
+	known := func(x number) bool { return x.isConst || x.isShape }
+	return x.zero && known(y) && !holdsOf(op, 0, y.constant) || y.zero && known(x) && !holdsOf(op, x.constant, 0)
+}
+
+func holdsOf(op expr.Op, x, y float64) bool {
+	switch op {
+	case expr.OpEqual:
+		return x == y
+	case expr.OpNotEqual:
+		return x != y
+	case expr.OpLess:
+		return x < y
+	case expr.OpLessEqual:
+		return x <= y
+	case expr.OpGreater:
+		return x > y
+	}
+	return x >= y
 }
 
 var numberOps = map[expr.Op]Op{

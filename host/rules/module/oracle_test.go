@@ -161,19 +161,36 @@ func describe(list rules.Rules, fields []abi.Field, row []abi.Value) string {
 }
 
 // TestModulesAnswerAsTheReference compares random rules, compiled, with the
-// plain tree walk: every answer, to the last bit.
+// plain tree walk: every answer, to the last bit. One list in ten is long: its
+// bits take several words.
 func TestModulesAnswerAsTheReference(t *testing.T) {
-	const rulesEach, rowsEach = 8, 50
 	from := *seed
 	if from == 0 {
 		from = rand.Uint64()
 	}
-	for i := 0; i*rulesEach*rowsEach < *pairs; i++ {
-		tryRandom(t, from+uint64(i), rulesEach, rowsEach)
+	for i, done := uint64(0), 0; done < *pairs; i++ {
+		rules, rows := 8, 50
+		if i%10 == 9 {
+			rules, rows = 70+int(i%150), 20
+		}
+		tryRandom(t, from+i, rules, rows)
+		done += rules * rows
 	}
 }
 
-// tryRandom compares one list of random rules.
+// FuzzModules looks for rules, written by chance, that their module answers
+// otherwise than the reference.
+func FuzzModules(f *testing.F) {
+	for i := range uint64(4) {
+		f.Add(i, uint8(5), uint8(20))
+	}
+	f.Fuzz(func(t *testing.T, seed uint64, rules, rows uint8) {
+		tryRandom(t, seed, 1+int(rules), 1+int(rows))
+	})
+}
+
+// tryRandom compares one list of random rules, of rows in one batch and in
+// batches of a few in another order.
 func tryRandom(t testing.TB, seed uint64, n, rows int) {
 	r := rand.New(rand.NewPCG(seed, 6))
 	kind, list := (&rulestest.Author{Rand: r}).Rules(n)
@@ -185,7 +202,14 @@ func tryRandom(t testing.TB, seed uint64, n, rows int) {
 	defer g.close(t)
 	fields := program.Plan().Fields
 	all := rulestest.Rows(r, fields, rows)
-	compare(t, r, program, g, all, func(row int) string {
-		return fmt.Sprintf("seed %d\n%s", seed, describe(list, fields, all[row]))
-	})
+	try := func(rows [][]abi.Value) {
+		compare(t, r, program, g, rows, func(row int) string {
+			return fmt.Sprintf("seed %d\n%s", seed, describe(list, fields, rows[row]))
+		})
+	}
+	try(all)
+	r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	for some := range slices.Chunk(all, 1+r.IntN(rows)) {
+		try(some)
+	}
 }

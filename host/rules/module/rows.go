@@ -2,7 +2,6 @@ package module
 
 import (
 	"encoding/binary"
-	"math/bits"
 
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/rules"
@@ -25,6 +24,7 @@ func (g *generator) planRules() {
 			g.rules = append(g.rules, r)
 		}
 	}
+	g.planThresholds()
 	for _, r := range g.rules {
 		for _, n := range r.rest {
 			g.askConditions(n, true)
@@ -55,9 +55,69 @@ func (g *generator) guard(r *rule, when *expr.Node) bool {
 			g.field(of.path, fieldOf(n)).guard(len(g.rules), n)
 		default:
 			r.rest = append(r.rest, n)
+			g.implied(n)
 		}
 	}
 	return true
+}
+
+// maxImplied is how many nodes a condition has at most from which guards are
+// drawn.
+const maxImplied = 200
+
+// implied notes as guards what must hold of single fields for a condition to, so
+// that the rest of the rule is seldom computed in vain.
+func (g *generator) implied(n *expr.Node) {
+	if g.of(n).weight > maxImplied {
+		return
+	}
+	var paths []string
+	fields := map[string]int{}
+	g.entryFields(n, func(path string, field int) {
+		if _, ok := fields[path]; !ok {
+			fields[path] = field
+			paths = append(paths, path)
+		}
+	})
+	for _, path := range paths {
+		if must := g.relax(n, path); must != nil && g.of(must).entry {
+			g.field(path, fields[path]).guard(len(g.rules), must)
+		}
+	}
+}
+
+// entryFields says the fields whose entries decide parts of a condition.
+func (g *generator) entryFields(n *expr.Node, found func(path string, field int)) {
+	switch of := g.of(n); {
+	case of.fixed:
+	case of.entry:
+		found(of.path, fieldOf(n))
+	case n.Op == expr.OpAnd, n.Op == expr.OpOr:
+		for _, arg := range n.Args {
+			g.entryFields(arg, found)
+		}
+	}
+}
+
+// relax is what must hold of one field for a condition to; nil is nothing.
+func (g *generator) relax(n *expr.Node, path string) *expr.Node {
+	of := g.of(n)
+	if of.entry && of.path == path {
+		return n
+	}
+	if n.Op != expr.OpAnd && n.Op != expr.OpOr {
+		return nil
+	}
+	a, b := g.relax(n.Args[0], path), g.relax(n.Args[1], path)
+	switch {
+	case a != nil && b != nil:
+		return &expr.Node{Op: n.Op, Args: []*expr.Node{a, b}}
+	case n.Op == expr.OpOr:
+		return nil
+	case a != nil:
+		return a
+	}
+	return b
 }
 
 // clauses are what must all hold for a condition to.
@@ -116,6 +176,7 @@ func (g *generator) allRules() []uint64 {
 func (g *generator) emitRows() *Func {
 	f := g.module.Func("rows", i1, i1)
 	f.Loops()
+	g.loop = f
 	l := &loop{generator: g, f: f, s: &scope{generator: g, f: f, row: f.Local(I32)}, rows: f.Local(I32)}
 	f.Get(f.Param(0))
 	f.Memory(I32Load, abi.HRows)
@@ -150,16 +211,48 @@ func (l *loop) area(at uint32) Local {
 	return p
 }
 
-// each emits the loop over the rows.
-func (l *loop) each(body func()) {
+// each emits the loop over the rows, in chunks of 64 at the beginning of which the
+// words of bitmaps are read that the body looks at. end is emitted behind a chunk,
+// when the row is the first of the next.
+func (l *loop) each(body func(), end func()) {
 	f := l.f
-	again := f.Loop()
-	body()
-	increase(f, l.s.row, 1)
+	limit := f.Local(I32)
+	chunk := f.Loop()
+	f.Get(l.s.row)
+	f.I32(64)
+	f.Op(I32Add)
+	f.Tee(limit)
+	f.Get(l.rows)
+	f.Get(limit)
+	f.Get(l.rows)
+	f.Op(I32LtU, Select)
+	f.Set(limit)
+	l.bitmaps = &bitmaps{words: map[Global]Local{}}
+	inner := f.Record(func() {
+		again := f.Loop()
+		body()
+		increase(f, l.s.row, 1)
+		f.Get(l.s.row)
+		f.Get(limit)
+		f.Op(I32LtU)
+		f.BrIf(again)
+		f.End()
+	})
+	for _, bitmap := range l.bitmaps.used {
+		f.Steady(bitmap)
+		f.Get(l.s.row)
+		f.I32(3)
+		f.Op(I32ShrU, I32Add)
+		f.Memory(I64Load, 0)
+		f.Set(l.bitmaps.words[bitmap])
+	}
+	f.Append(inner)
+	l.bitmaps = nil
+	end()
 	f.Get(l.s.row)
 	f.Get(l.rows)
 	f.Op(I32LtU)
-	f.BrIf(again)
+	f.BrIf(chunk)
 	f.End()
 }
 
@@ -167,16 +260,6 @@ func (l *loop) each(body func()) {
 func (l *loop) filter() {
 	f := l.f
 	keep, reasons, kept := l.area(abi.HKeepAt), l.area(abi.HReasonsAt), f.Local(I64)
-	store := func(row Local) {
-		f.Get(keep)
-		f.Get(row)
-		f.I32(6)
-		f.Op(I32ShrU)
-		f.I32(3)
-		f.Op(I32Shl, I32Add)
-		f.Get(kept)
-		f.Memory(I64Store, 0)
-	}
 	l.each(func() {
 		row := l.s.row
 		l.first(func(answer func()) {
@@ -192,23 +275,14 @@ func (l *loop) filter() {
 			f.Op(I64ExtendI32U, I64Shl, I64Or)
 			f.Set(kept)
 		})
-		f.Get(row)
-		f.I32(63)
-		f.Op(I32And)
-		f.I32(63)
-		f.Op(I32Eq)
-		f.If()
-		store(row)
+	}, func() {
+		f.Get(keep)
+		f.Get(kept)
+		f.Memory(I64Store, 0)
+		increase(f, keep, 8)
 		f.I64(0)
 		f.Set(kept)
-		f.End()
 	})
-	f.Get(l.rows)
-	f.I32(63)
-	f.Op(I32And)
-	f.If()
-	store(l.rows)
-	f.End()
 	f.I32(abi.Done)
 }
 
@@ -226,7 +300,7 @@ func (l *loop) split() {
 			answer()
 			f.Memory(I32Store16, 0)
 		}, nil)
-	})
+	}, func() {})
 	f.I32(abi.Done)
 }
 
@@ -270,91 +344,181 @@ func (l *loop) answer(rule Local) {
 // body, in which rule has the number, may branch to next for the next one, and
 // falls through to it.
 func (l *loop) candidates(rule Local, body func(next Label)) {
-	if len(l.generator.rules) == 0 {
-		return
-	}
 	f := l.f
-	guards := l.guardRows()
-	words := l.ruleWords()
+	var eager, lazy, late []*guarded
+	for _, field := range l.order {
+		g := &guarded{guards: field.guards, skip: field.skip, emit: func(f *Func, row Local) { l.emitRow(f, field, row) }}
+		switch {
+		case len(field.guards) == 0:
+		case field.lazy:
+			late = append(late, g)
+		default:
+			g.row = f.Local(I32)
+			l.emitRow(f, field, l.s.row)
+			f.Set(g.row)
+			eager = append(eager, g)
+			defer f.Free(g.row)
+		}
+	}
+	for _, t := range l.numbers {
+		g := &guarded{skip: t.skip, emit: func(f *Func, row Local) { l.emitThresholdRow(f, t, row) }}
+		for _, c := range t.clauses {
+			g.guards = append(g.guards, &bit{at: c.rule + 64*t.skip})
+		}
+		lazy = append(lazy, g)
+	}
+	lazy = append(lazy, late...)
 	mask := f.Local(I64)
-	if words == 1 {
-		l.word(guards, 0, func() { f.I64(int64(l.allRules()[0])) })
+	defer f.Free(mask)
+	switch words := l.ruleWords(); {
+	case words == 0:
+	case words == 1:
+		l.eagerWord(eager, 0, func() { f.I64(int64(l.allRules()[0])) })
 		f.Set(mask)
+		l.narrow(mask, 0, lazy)
+		if len(l.generator.rules) == 1 {
+			next := f.Block()
+			f.Get(mask)
+			f.Op(I64Eqz)
+			f.BrIf(next)
+			f.I32(0)
+			f.Set(rule)
+			body(next)
+			f.End()
+			return
+		}
 		l.each64(mask, func(next Label) {
 			f.Get(mask)
 			f.Op(I64Ctz, I32WrapI64)
 			f.Set(rule)
 			body(next)
 		})
-	} else {
-		all := l.allRules()
-		top := f.Local(I64)
-		word := f.Local(I32)
-		at := l.data.words(all)
-		l.word(guards, 0, func() { f.I64(1<<words - 1) })
-		f.Set(top)
-		l.each64(top, func(Label) {
-			f.Get(top)
-			f.Op(I64Ctz, I32WrapI64)
-			f.I32(3)
-			f.Op(I32Shl)
-			f.Set(word)
-			for i, row := range guards {
-				f.Get(row)
-				f.Get(word)
-				f.Op(I32Add)
-				f.Memory(I64Load, 8)
-				if i > 0 {
-					f.Op(I64And)
-				}
-			}
-			if len(guards) == 0 {
-				f.Get(word)
-				f.Memory(I64Load, at)
-			}
-			f.Set(mask)
-			l.each64(mask, func(next Label) {
-				f.Get(word)
-				f.I32(3)
-				f.Op(I32Shl)
-				f.Get(mask)
-				f.Op(I64Ctz, I32WrapI64, I32Add)
-				f.Set(rule)
-				body(next)
-			})
-		})
-		f.Free(top, word)
+	default:
+		l.wordwise(rule, mask, eager, lazy, body)
 	}
-	f.Free(mask)
-	f.Free(guards...)
 }
 
-// guardRows computes the rows of all fields that have guards.
-func (l *loop) guardRows() []Local {
-	var rows []Local
-	for _, field := range l.order {
-		if len(field.guards) > 0 {
-			row := l.f.Local(I32)
-			l.emitRow(l.f, field, l.s.row)
-			l.f.Set(row)
-			rows = append(rows, row)
-		}
-	}
-	return rows
+// guarded is a table of guards, with the row's row in it where that was computed.
+type guarded struct {
+	guards []*bit
+	skip   int
+	emit   func(f *Func, row Local)
+	row    Local
 }
 
-// word pushes a word of all guards.
-func (l *loop) word(guards []Local, offset uint32, none func()) {
-	for i, row := range guards {
-		l.f.Get(row)
+// eagerWord pushes a word of the guards of fields whose rows are known.
+func (l *loop) eagerWord(fields []*guarded, offset uint32, none func()) {
+	for i, g := range fields {
+		l.f.Get(g.row)
 		l.f.Memory(I64Load, offset)
 		if i > 0 {
 			l.f.Op(I64And)
 		}
 	}
-	if len(guards) == 0 {
+	if len(fields) == 0 {
 		none()
 	}
+}
+
+// narrow takes the rules from a word that do not hold by the guards of fields
+// whose rows are made when they are needed: if a rule is left that has a guard.
+func (l *loop) narrow(mask Local, word int, lazy []*guarded) {
+	f := l.f
+	for _, g := range lazy {
+		var has uint64
+		for _, b := range g.guards {
+			if r := b.at - 64*g.skip; r/64 == word {
+				has |= 1 << (r % 64)
+			}
+		}
+		if has == 0 {
+			continue
+		}
+		f.Get(mask)
+		f.I64(int64(has))
+		f.Op(I64And, I64Eqz, I32Eqz)
+		f.If()
+		g.emit(f, l.s.row)
+		f.Memory(I64Load, uint32(8*(g.skip+word)))
+		f.Get(mask)
+		f.Op(I64And)
+		f.Set(mask)
+		f.End()
+	}
+}
+
+// wordwise is candidates of more rules than a word has bits: of words that have
+// none, the row of a field says so in its first word.
+func (l *loop) wordwise(rule, mask Local, eager, lazy []*guarded, body func(next Label)) {
+	f := l.f
+	top, word := f.Local(I64), f.Local(I32)
+	words := l.ruleWords()
+	all := l.data.words(l.allRules())
+	l.eagerWord(eager, 0, func() { f.I64(1<<words - 1) })
+	f.Set(top)
+	l.each64(top, func(Label) {
+		f.Get(top)
+		f.Op(I64Ctz, I32WrapI64)
+		f.Set(word)
+		at := func() {
+			f.Get(word)
+			f.I32(3)
+			f.Op(I32Shl)
+		}
+		for i, g := range eager {
+			f.Get(g.row)
+			at()
+			f.Op(I32Add)
+			f.Memory(I64Load, 8)
+			if i > 0 {
+				f.Op(I64And)
+			}
+		}
+		if len(eager) == 0 {
+			at()
+			f.Memory(I64Load, all)
+		}
+		f.Set(mask)
+		if len(lazy) > 0 {
+			f.Get(mask)
+			f.Get(word)
+			f.Get(l.s.row)
+			f.Call(l.narrowed(lazy))
+			f.Set(mask)
+		}
+		l.each64(mask, func(next Label) {
+			f.Get(word)
+			f.I32(6)
+			f.Op(I32Shl)
+			f.Get(mask)
+			f.Op(I64Ctz, I32WrapI64, I32Add)
+			f.Set(rule)
+			body(next)
+		})
+	})
+	f.Free(top, word)
+}
+
+// narrowed is a function that narrows any word: (mask, word, row) -> mask.
+func (l *loop) narrowed(lazy []*guarded) *Func {
+	return l.routine("narrow", []Type{I64, I32, I32}, []Type{I64}, func(f *Func) {
+		inner := &loop{generator: l.generator, f: f, s: &scope{generator: l.generator, f: f, row: f.Param(2)}}
+		words := l.ruleWords()
+		done := f.Block()
+		labels := make([]Label, words)
+		for w := words - 1; w >= 0; w-- {
+			labels[w] = f.Block()
+		}
+		f.Get(f.Param(1))
+		f.BrTable(labels, done)
+		for w := range words {
+			f.End()
+			inner.narrow(f.Param(0), w, lazy)
+			f.Br(done)
+		}
+		f.End()
+		f.Get(f.Param(0))
+	})
 }
 
 // each64 emits a loop over the bits of a word, from the lowest, which is taken
@@ -379,46 +543,44 @@ func (l *loop) each64(word Local, body func(next Label)) {
 	f.End()
 }
 
-// restWords has the bits of the rules with a rest.
-func (l *loop) restWords() []uint64 {
-	words := make([]uint64, l.ruleWords())
-	for i, r := range l.generator.rules {
-		if len(r.rest) > 0 {
-			words[i/64] |= 1 << (i % 64)
-		}
-	}
-	return words
-}
-
 // emitRest branches to next if the rest of the rule does not hold.
 func (l *loop) emitRest(rule Local, next Label) {
 	f := l.f
-	n := 0
-	for _, w := range l.restWords() {
-		n += bits.OnesCount64(w)
-	}
+	shapes, of := l.shapes()
 	switch {
-	case n == 0:
+	case len(shapes) == 0:
 		return
-	case len(l.generator.rules) == 1:
-		l.s.all(l.generator.rules[0].rest)
-	case len(l.generator.rules) <= 64:
-		l.dispatch(l.s, rule, 0, l.restOf)
+	case len(shapes) == 1 && len(shapes[0].rules) == len(of):
+		shapes[0].emit(l.s, rule)
 	default:
+		number := f.Local(I32)
 		f.Get(rule)
-		f.Get(l.s.row)
-		f.Call(l.byWord("rest", i1, l.restOf))
+		f.I32(2)
+		f.Op(I32Shl)
+		f.Memory(I32Load, l.data.numbers(of))
+		f.Set(number)
+		if len(shapes) < 64 {
+			l.dispatch(l.s, number, 0, len(shapes)+1, rule, func(i int) func(*scope, Local) {
+				if i == 0 {
+					return nil
+				}
+				return shapes[i-1].emit
+			})
+		} else {
+			f.Get(number)
+			f.Get(l.s.row)
+			f.Get(rule)
+			f.Call(l.byWord("rest", len(shapes)+1, func(i int) func(*scope, Local) {
+				if i == 0 {
+					return nil
+				}
+				return shapes[i-1].emit
+			}))
+		}
+		f.Free(number)
 	}
 	f.Op(I32Eqz)
 	f.BrIf(next)
-}
-
-// restOf is what computes whether the rest of a rule holds; nil if it always does.
-func (l *loop) restOf(r *rule) func(s *scope) {
-	if len(r.rest) == 0 {
-		return nil
-	}
-	return func(s *scope) { s.all(r.rest) }
 }
 
 // all pushes whether all conditions hold.
@@ -436,11 +598,11 @@ func (s *scope) all(nodes []*expr.Node) {
 	}
 }
 
-// byWord is a function of a rule and a row, (rule, row) -> results, that has the
-// rules of each word in a function of their own.
-func (l *loop) byWord(name string, results []Type, of func(*rule) func(*scope)) *Func {
-	f := l.module.Func(name, p2, results)
-	words := l.ruleWords()
+// byWord is a function of a number, a row and a rule, that gives what is to be
+// pushed for the number, with 64 of them in a function of their own.
+func (l *loop) byWord(name string, n int, of func(i int) func(*scope, Local)) *Func {
+	f := l.module.Func(name, p3, i1)
+	words := (n + 63) / 64
 	outer := f.Block()
 	labels := make([]Label, words)
 	for w := words - 1; w >= 0; w-- {
@@ -452,11 +614,12 @@ func (l *loop) byWord(name string, results []Type, of func(*rule) func(*scope)) 
 	f.BrTable(labels, outer)
 	for w := range words {
 		f.End()
-		part := l.module.Func(name, p2, results)
+		part := l.module.Func(name, p3, i1)
 		inner := &scope{generator: l.generator, f: part, row: part.Param(1)}
-		l.dispatch(inner, part.Param(0), 64*w, of)
-		f.Get(f.Param(0))
-		f.Get(f.Param(1))
+		l.dispatch(inner, part.Param(0), 64*w, min(64*w+64, n), part.Param(2), of)
+		for i := range 3 {
+			f.Get(f.Param(i))
+		}
 		f.Call(part)
 		f.Return()
 	}
@@ -465,29 +628,27 @@ func (l *loop) byWord(name string, results []Type, of func(*rule) func(*scope)) 
 	return f
 }
 
-// dispatch emits what is to be done for the rule, one of the 64 from first on.
-// Where of is nil that is to push 1.
-func (l *loop) dispatch(s *scope, rule Local, first int, of func(*rule) func(*scope)) {
+// dispatch pushes what is to be pushed for a number between two; 1 where that is nil.
+func (l *loop) dispatch(s *scope, number Local, from, to int, rule Local, of func(i int) func(*scope, Local)) {
 	f := s.f
-	some := l.generator.rules[first:min(first+64, len(l.generator.rules))]
 	done := f.Block(I32)
 	other := f.Block()
-	labels := make([]Label, len(some))
-	for i := len(some) - 1; i >= 0; i-- {
-		if labels[i] = other; of(some[i]) != nil {
-			labels[i] = f.Block()
+	labels := make([]Label, to-from)
+	for i := to - 1; i >= from; i-- {
+		if labels[i-from] = other; of(i) != nil {
+			labels[i-from] = f.Block()
 		}
 	}
-	f.Get(rule)
-	if first > 0 {
-		f.I32(int32(first))
+	f.Get(number)
+	if from > 0 {
+		f.I32(int32(from))
 		f.Op(I32Sub)
 	}
 	f.BrTable(labels, other)
-	for _, r := range some {
-		if emit := of(r); emit != nil {
+	for i := from; i < to; i++ {
+		if emit := of(i); emit != nil {
 			f.End()
-			emit(s)
+			emit(s, rule)
 			f.Br(done)
 		}
 	}

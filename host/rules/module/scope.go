@@ -14,6 +14,9 @@ type scope struct {
 	row         Local // of the batch, if entry is nil
 	entry       *field
 	ptr, length Local // of the entry
+
+	shape   *shape // whose numbers are read from a table
+	numbers Local  // the rule's in the table
 }
 
 // Bounds of what is emitted into one function: a part of an expression that has
@@ -35,6 +38,9 @@ type partKey struct {
 // the function in which it would stand too.
 func (s *scope) outlined(n *expr.Node, number bool) bool {
 	if s.of(n).weight <= maxPart || s.f.Branches() <= maxBranches && s.of(n).weight <= 20*maxPart {
+		return false
+	}
+	if s.shape != nil { // numbers are not at hand in another function
 		return false
 	}
 	key := partKey{s.of(n).id, s.entry, number}

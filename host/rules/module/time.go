@@ -19,7 +19,7 @@ func (s *scope) timePart(n *expr.Node) number {
 	f := s.f
 	t := s.fieldNumber(n)
 	x := t
-	x.local = f.Local(F64)
+	x.local, x.zero = f.Local(F64), false
 	f.Get(t.local)
 	f.Op(I64TruncSatF64S)
 	f.Call(s.localTime(n.Zone))
