@@ -47,7 +47,7 @@ var house = map[string]rule{
 		"rules become bytes of a module: who runs it is not the compiler's business"},
 	"host/rules/written": {[]string{"host/config", "host/fetch", "host/rules", "host/rules/expr"}, nil,
 		"where rules stand in a file is no business of those who compile them"},
-	"host/plugin": {[]string{"abi", "host/fetch", "host/signature", "host/wasm", "host/rules", "host/rules/expr", "host/beacon", "host/metric"}, []string{"github.com/santhosh-tekuri/jsonschema", "github.com/hashicorp/go-hclog"},
+	"host/plugin": {[]string{"abi", "host/fetch", "host/signature", "host/wasm", "host/rules", "host/rules/expr", "host/rules/module", "host/beacon", "host/metric"}, []string{"github.com/santhosh-tekuri/jsonschema", "github.com/hashicorp/go-hclog"},
 		"plugins turn rows into verdicts; where rows come from and go to is the stages' business"},
 	"host/rollout": {[]string{"abi", "host/plugin", "host/beacon", "host/metric"}, []string{"github.com/cespare/xxhash", "github.com/hashicorp/go-hclog"},
 		"which version of a plugin decides hangs on the generation and the rows, not on the stage that asks"},

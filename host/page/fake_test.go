@@ -225,7 +225,7 @@ func (f *fakeAPI) status() object {
 		},
 		"plugins": []object{
 			{"name": "bots", "kind": "filter", "version": "1.0.0", "digest": "sha256:76d5f5af987bee0fa7212ab9879e67bd4afc5b58f09d6b19aed4841a3724402f", "state": "live", "since": began, "rows": 1200345, "fuel": 494542140, "traps": 0, "life": life(began, "live", "generation 7")},
-			{"name": "device", "kind": "split", "version": "rules-1a2b3c4d5e6f", "state": "live", "since": began, "rows": 1100345, "fuel": 0, "traps": 0, "life": []object{{"step": "compile", "at": began - 3, "took_ms": 1.2}, {"step": "live", "at": began, "took_ms": 0, "detail": "generation 7"}}},
+			{"name": "device", "kind": "split", "version": "rules-1a2b3c4d5e6f", "state": "live", "since": began, "rows": 1100345, "fuel": 61619320, "traps": 0, "life": []object{{"step": "build", "at": began - 8, "took_ms": 1.2}, {"step": "compile", "at": began - 6, "took_ms": 4.9}, {"step": "live", "at": began, "took_ms": 0, "detail": "generation 7"}}},
 			{"name": "heatmap", "kind": "extract", "version": "1.3.1", "digest": "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "state": "failing", "since": began, "rows": 1100345, "fuel": 1320414000, "traps": 2, "error": "trap in row 17: unreachable", "life": life(began, "live", "generation 7")},
 		},
 		"past_plugins": []object{

@@ -7,8 +7,10 @@ import (
 	"time"
 )
 
-// The steps of loading a module, in their order; of rules there is StepCompile only.
+// The steps of loading a plugin, in their order; of rules the first stands in the
+// place of the next three.
 const (
+	StepBuild     = "build" // the module of rules
 	StepFetch     = "fetch"
 	StepDigest    = "digest"
 	StepSignature = "signature"

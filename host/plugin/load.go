@@ -2,7 +2,6 @@ package plugin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/fetch"
-	"github.com/seed-6a2d649b/pharos/host/rules"
 	"github.com/seed-6a2d649b/pharos/host/rules/expr"
 	"github.com/seed-6a2d649b/pharos/host/wasm"
 )
@@ -42,7 +40,8 @@ func NewLoader(dir string) (*Loader, error) {
 // Close lets the compiled code go. All plugins must be closed before.
 func (l *Loader) Close(ctx context.Context) error { return l.runtime.Close(ctx) }
 
-// Load makes a plugin that is ready for beacons. A module's digest is verified
+// Load makes a plugin that is ready for beacons. Rules are compiled to a module, which
+// is then loaded as any other. A module's digest is verified
 // before it is compiled, its exports and imports are checked, its config
 // against the schema of its manifest, and its golden vectors must hold. The
 // error, a *LoadError, says every fault that was found.
@@ -77,17 +76,12 @@ func (e *LoadError) Unwrap() error { return e.err }
 
 // load gives the plugin as far as it came.
 func (l *Loader) load(ctx context.Context, spec *Spec) (*Plugin, error) {
-	p := &Plugin{name: spec.Name, onError: spec.OnError, chunkBytes: rulesChunkBytes}
+	p := &Plugin{name: spec.Name, onError: spec.OnError}
 	if p.onError == "" {
 		p.onError = DeadLetter
 	}
 	err := spec.validate()
-	switch {
-	case err != nil:
-		return p, err
-	case spec.Rules != nil:
-		err = p.life.do(StepCompile, func() (string, error) { return "", p.loadRules(*spec.Rules, spec.Lists) })
-	default:
+	if err == nil {
 		err = (&loading{Plugin: p, spec: spec, loader: l}).run(ctx)
 	}
 	if err == nil && p.kind == abi.Extract && p.onError == Filtered {
@@ -100,27 +94,7 @@ func (l *Loader) load(ctx context.Context, spec *Spec) (*Plugin, error) {
 	return p, nil
 }
 
-func (p *Plugin) loadRules(list rules.Rules, lists map[string]string) (err error) {
-	if p.kind, err = list.Kind(); err != nil {
-		return err
-	}
-	if list.Lists, err = readLists(lists); err != nil {
-		return err
-	}
-	if p.program, err = rules.Compile(p.kind, list); err != nil {
-		return err
-	}
-	p.plan = p.program.Plan()
-	text, err := json.Marshal(list)
-	if err != nil {
-		return err
-	}
-	p.digest = fetch.Digest(text)
-	p.version = "rules-" + p.digest[len(digestPrefix):][:12]
-	return nil
-}
-
-// readLists reads the named lists by name.
+// readLists reads the lists that rules name, each from its file.
 func readLists(paths map[string]string) (map[string]*expr.Set, error) {
 	lists := make(map[string]*expr.Set, len(paths))
 	for name, path := range paths {

@@ -11,7 +11,6 @@ import (
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/beacon"
 	"github.com/seed-6a2d649b/pharos/host/metric"
-	"github.com/seed-6a2d649b/pharos/host/rules"
 	"github.com/seed-6a2d649b/pharos/host/wasm"
 )
 
@@ -23,8 +22,6 @@ const (
 	// beacons may have: the guest needs room for itself, and fields that are
 	// asked for twice are there twice.
 	memoryShare = 8
-	// rulesChunkBytes are the same of rules, which have no memory of their own.
-	rulesChunkBytes = 4 << 20
 	// keptInstances is how many instances stay configured while nobody needs
 	// them; workers beyond it make theirs anew.
 	keptInstances = 64
@@ -39,7 +36,6 @@ type Plugin struct {
 	onError               OnError
 	chunkBytes            int // of raw beacons, a call
 
-	program *rules.Program // of rules; the rest is of a module
 	module  *wasm.Module
 	pool    *wasm.Pool
 	config  json.RawMessage
@@ -79,11 +75,12 @@ func (s *scratch) first(n int) []int {
 // Name is the plugin's name in the config.
 func (p *Plugin) Name() string { return p.name }
 
-// Version is the module's version in its manifest; of rules, one that changes
-// with them.
+// Version is the module's version in its manifest; of rules, one that hangs on their
+// text alone.
 func (p *Plugin) Version() string { return p.version }
 
-// Digest is "sha256:" and the hex digest of the module, or of the rules.
+// Digest is "sha256:" and the hex digest of the module, of rules that which this build
+// of Pharos makes of them.
 func (p *Plugin) Digest() string { return p.digest }
 
 // Kind is what the plugin does with beacons.

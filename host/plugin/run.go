@@ -17,7 +17,7 @@ import (
 type run struct {
 	p        *Plugin
 	ctx      context.Context
-	instance *wasm.Instance // nil of rules, and until one is needed
+	instance *wasm.Instance // nil until one is needed
 	fresh    bool           // it has processed nothing yet, and is to prove a row guilty
 	scratch  *scratch
 	tally    *Tally
@@ -114,13 +114,11 @@ func (r *run) judge(at int) (guilty bool, err error) {
 	if err != nil || failure == nil {
 		return false, err
 	}
-	if r.p.program == nil {
-		if err := r.renew(); err != nil {
-			return false, err
-		}
-		if failure, err = r.call(at, at+1); err != nil || failure == nil {
-			return false, err
-		}
+	if err := r.renew(); err != nil {
+		return false, err
+	}
+	if failure, err = r.call(at, at+1); err != nil || failure == nil {
+		return false, err
 	}
 	r.p.guilty.Add(1)
 	r.tally.fail(r.sel[at])
@@ -134,31 +132,25 @@ func (r *run) call(first, end int) (failure, err error) {
 	p, out := r.p, &r.scratch.out
 	rows := end - first
 	b := r.fill(first, end)
-	start, used := time.Now(), uint64(0)
-	if p.program != nil {
-		err = p.program.Process(r.ctx, b, out)
-	} else {
-		if err = r.acquire(); err != nil {
-			return nil, err
-		}
-		before := r.instance.Fuel()
-		if r.fresh {
-			err = r.instance.Prove(r.ctx, b, out)
-		} else {
-			err = r.instance.Process(r.ctx, b, out)
-		}
-		r.fresh, used = false, r.instance.Fuel()-before
+	start := time.Now()
+	if err := r.acquire(); err != nil {
+		return nil, err
 	}
-	busy := time.Since(start)
+	before := r.instance.Fuel()
+	if r.fresh {
+		err = r.instance.Prove(r.ctx, b, out)
+	} else {
+		err = r.instance.Process(r.ctx, b, out)
+	}
+	r.fresh = false
+	used, busy := r.instance.Fuel()-before, time.Since(start)
 	r.bill(first, end, used, busy)
 	r.tally.call(busy, used)
 	p.calls.Add(1)
 	if err != nil {
 		return r.failed(err, rows)
 	}
-	if p.program == nil {
-		r.pace().answered(rows, used, uint64(p.module.Limits().Fuel))
-	}
+	r.pace().answered(rows, used, uint64(p.module.Limits().Fuel))
 	r.answer(first, end)
 	return nil, nil
 }
@@ -215,9 +207,6 @@ func (r *run) answer(first, end int) {
 	if r.answered != nil {
 		r.answered(out, r.sel[first:end])
 		return
-	}
-	for _, i := range out.BadValues {
-		r.bad(r.sel[first+int(i)])
 	}
 	for _, m := range out.Measurements {
 		row := r.sel[first+int(m.Row)]

@@ -104,7 +104,7 @@ func TestRules(t *testing.T) {
 			{Point: "bad", When: "has(n)", Value: "n / 0"},
 			{Point: "none", When: "has(s)", Value: "s"},
 		}}, []string{
-			"2 bad", "0 all=1 [1 ]", "0 n=1e+06 []", "0 bad", "1 all=1 [2000 ]", "1 bad", "1 bad", "2 all=1 [ x]",
+			"0 all=1 [1 ]", "0 n=1e+06 []", "0 bad", "1 all=1 [2000 ]", "1 bad", "1 bad", "2 all=1 [ x]", "2 bad",
 		}},
 	} {
 		p := load(t, Spec{Rules: &test.rules})

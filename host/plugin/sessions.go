@@ -13,7 +13,7 @@ import (
 func (p *Plugin) Cells() []abi.Cell { return p.plan.Cells }
 
 // Closes reports whether the extractor measures sessions that have ended.
-func (p *Plugin) Closes() bool { return p.module != nil && p.module.Closes() }
+func (p *Plugin) Closes() bool { return p.module.Closes() }
 
 // ExtractSessions is Extract of an extractor with cells. Slots of sessions are by
 // index in sel; the rows of one session come in event order there. On return Cells

@@ -11,7 +11,7 @@ import (
 // plugin have tallies of their own.
 type Tally struct {
 	Guilty int           // rows at which the plugin failed alone, whatever on_error made of them
-	Fuel   uint64        // of all calls; rules use none
+	Fuel   uint64        // of all calls
 	Busy   time.Duration // in the plugin's code
 	Failed func(row int) // is told of each guilty row; nil: nobody is
 }

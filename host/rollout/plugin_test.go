@@ -142,7 +142,7 @@ func TestShadowOfAFilter(t *testing.T) {
 	if s := r.Changes[0].Samples[0]; r.Changes[0].Change != NowDropped || s != (Sample{`{"do": "d"}`, "kept", "dropped: d"}) {
 		t.Errorf("%+v", r.Changes[0])
 	}
-	if r.Old.Rows != 100 || r.New.Rows != 100 || r.FuelRatio != nil {
+	if r.Old.Rows != 100 || r.New.Rows != 100 || r.FuelRatio == nil || *r.FuelRatio <= 0 {
 		t.Errorf("%+v %+v", r.Old, r.New)
 	}
 }
@@ -273,7 +273,7 @@ func TestShadowOfAnExtractor(t *testing.T) {
 	))
 	p := trial(t, Shadow, Settings{Shadow: &ShadowSettings{}}, new, old)
 	got := extracted(t, p, `{"do": "gone", "n": 1}`, `{"do": "came", "n": 2}`, `{"do": "other", "n": 3}`, `{"do": "pictured", "n": 4, "what": "a", "else": "b"}`, `{"n": 5}`, `{"do": "other"}`)
-	want := []string{"gone=1[] same=1[] value=1[] ", "value=2[] ", "same=1[] value=3[] ", "same=1[] value=4[] pictured=1[a] ", "value=5[] ", "bad same=1[] "}
+	want := []string{"gone=1[] same=1[] value=1[] ", "value=2[] ", "same=1[] value=3[] ", "same=1[] value=4[] pictured=1[a] ", "value=5[] ", "same=1[] bad "}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
