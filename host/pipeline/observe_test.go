@@ -67,13 +67,32 @@ func TestPluginMetrics(t *testing.T) {
 	for _, id := range []string{state.New, rollout.IDOf(before)} {
 		wantMetrics(t, g, `pharos_plugin_rows_total\{digest="`+strings.TrimPrefix(id, "sha256:")[:12]+`",plugin="bots",version="[0-9.]+"\} 3`)
 	}
+	wantMetrics(t, g, `pharos_plugin_phase\{phase="shadow",plugin="bots"\} 1`, `pharos_plugin_breaker_state\{plugin="bots"\} 0`,
+		`pharos_plugin_compared_beacons_total\{plugin="bots"\} 0`, `pharos_plugin_differing_beacons_total\{plugin="bots"\} 0`)
+
+	// One that is taken out shows, whatever decides instead.
+	for _, taken := range []struct {
+		state rollout.State
+		old   *plugin.Plugin
+	}{
+		{rollout.State{Phase: rollout.Out, New: state.New}, nil},
+		{rollout.State{Phase: rollout.Fallback, New: state.New, Old: &before}, bots.New()},
+	} {
+		out, err := rollout.New(taken.state, rollout.Settings{}, bots.New(), taken.old, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bots.Plugin = out
+		wantMetrics(t, g, `pharos_plugin_phase\{phase="`+string(taken.state.Phase)+`",plugin="bots"\} 1`,
+			`pharos_plugin_breaker_state\{plugin="assets"\} 0`, `pharos_plugin_breaker_state\{plugin="bots"\} 1`)
+	}
 }
 
 // wantMetrics wants lines in what is exported of a generation's plugins.
 func wantMetrics(t *testing.T, g *Generation, patterns ...string) {
 	t.Helper()
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(pluginCollector{&generations{current: g}})
+	registry.MustRegister(pluginCollector{&generations{current: g}}, rolloutCollector{&generations{current: g}})
 	answer := httptest.NewRecorder()
 	promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	for _, want := range patterns {
