@@ -5,17 +5,18 @@
 #include "../points.h"
 
 const char ph_manifest[] =
-    "{\"kind\":\"extract\",\"name\":\"basket\",\"version\":\"1.1.0\","
+    "{\"kind\":\"extract\",\"name\":\"basket\",\"version\":\"1.2.0\","
     "\"description\":\"Measures the line items of an array: how many there are, and what each is worth; and points of its config.\","
     "\"config\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
     "\"items\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":256,\"description\":\"the field with the array of objects; default items\"},"
     "\"price\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":256,\"description\":\"the key of an item's price; default price\"},"
     "\"quantity\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":256,\"description\":\"the key of how many of it there are; default quantity, 1 where it is absent\"},"
-    "\"category\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":256,\"description\":\"the key of a text that items are told apart by; default category\"},"
+    "\"category\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":256,\"description\":\"the key of a text or number that items are told apart by; default category\"},"
     "\"when\":{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"field\",\"is\"],\"description\":\"only beacons whose field has this value\",\"properties\":{"
     "\"field\":{\"type\":\"string\",\"minLength\":1},\"is\":{\"type\":\"string\"}}}," POINTS_FIELD "," POINTS_SCHEMA("64") "}}}";
 
 enum { LINE_ITEMS, ITEM_VALUE, FIRST_OF_CONFIG }; /* points */
+enum { NOT_MEASURED };                            /* counters */
 enum { MOST = 256, TEXT = 4096 };                 /* measurements of a beacon; a longer category with escapes is none */
 
 static ph_text price, quantity, category, is;
@@ -49,7 +50,7 @@ static int ph_configure(ph_text config, ph_text data) {
   ph_puts(&b, "],\"points\":[{\"name\":\"line_items\"},{\"name\":\"item_value\",\"attributes\":[\"category\"]}");
   if (points_distinct) ph_puts(&b, ",");
   put_points(&b);
-  ph_puts(&b, "]}");
+  ph_puts(&b, "],\"counters\":[\"not_measured\"]}");
   plan = ph_done(&b);
   return PH_OK;
 }
@@ -89,11 +90,12 @@ static void basket(const ph_batch *b, ph_u32 row, ph_text array) {
   ph_u32 count = 0, n = 0;
   for (ph_u32 at = 0; ph_next(array, &at, 0, &value);) count += value.at[0] == '{';
   ph_measure(b, row, LINE_ITEMS, count, 0);
+  if (count > most) ph_count(b, NOT_MEASURED, count - most);
   for (ph_u32 at = 0; n < most && ph_next(array, &at, 0, &value);) {
     if (value.at[0] != '{') continue;
     n++;
     item i = item_of(value);
-    ph_text label = text_of(i.category);
+    ph_text label = is_number(i.category) ? i.category : text_of(i.category);
     ph_u32 tuple = 0;
     if (label.len) {
       if (label.at == unquoted) label = ph_copy(b, label);
