@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +66,17 @@ tenants: {shop: }
 	}
 	if first.Plugins["assets"] != second.Plugins["assets"] {
 		t.Error("rules that do not name the list are another plugin")
+	}
+}
+
+// A host that watches its config's files watches its lists.
+func TestListsAreWatched(t *testing.T) {
+	cfg, err := config.Parse("pharos.yaml", "dir", []byte("sources: [{name: site}]\nlists: {bots: lists/bots.txt}\ntenants: {shop: }\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files, _ := filesOf(cfg); !slices.Contains(files, filepath.Join("dir", "lists/bots.txt")) {
+		t.Errorf("watched are %v", files)
 	}
 }
 

@@ -1,12 +1,16 @@
 package expr
 
 import (
+	"archive/zip"
+	_ "embed"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
-	_ "time/tzdata" // so that a zone is known on any machine
 )
 
 // Zone is a time zone as a table: from Starts[i] on, Offsets[i] holds. What the
@@ -38,14 +42,39 @@ func LoadZone(name string) (*Zone, error) {
 		}
 		return &Zone{Name: name, Starts: []int64{0}, Offsets: []int32{offset}}, nil
 	}
-	if name == "" || name == "Local" {
-		return nil, fmt.Errorf("%q is no time zone: give UTC, an offset as +02:00, or a name as Europe/Berlin", name)
-	}
-	location, err := time.LoadLocation(name)
+	location, err := zoneOf(name)
 	if err != nil {
 		return nil, fmt.Errorf("%q is no time zone: give UTC, an offset as +02:00, or a name as Europe/Berlin", name)
 	}
-	z := &Zone{Name: name}
+	return tableOf(location), nil
+}
+
+// zoneinfo is the IANA database, version 2025c, as Go has it in lib/time. That of the machine
+// is not asked: a rule means the same on every host.
+//
+//go:embed zoneinfo.zip
+var zoneinfo string
+
+var zoneFiles = sync.OnceValues(func() (*zip.Reader, error) {
+	return zip.NewReader(strings.NewReader(zoneinfo), int64(len(zoneinfo)))
+})
+
+// zoneOf is a zone of the database.
+func zoneOf(name string) (*time.Location, error) {
+	files, err := zoneFiles()
+	if err != nil {
+		return nil, fmt.Errorf("time zones: %w", err)
+	}
+	data, err := fs.ReadFile(files, name)
+	if err != nil {
+		return nil, fmt.Errorf("time zone: %w", err)
+	}
+	return time.LoadLocationFromTZData(name, data)
+}
+
+// tableOf is what a zone's clocks have shown since 1970, and will.
+func tableOf(location *time.Location) *Zone {
+	z := &Zone{Name: location.String()}
 	for t := time.UnixMilli(0).In(location); t.Before(zoneEnd); {
 		_, offset := t.Zone()
 		if n := len(z.Offsets); n == 0 || z.Offsets[n-1] != int32(offset) {
@@ -61,7 +90,7 @@ func LoadZone(name string) (*Zone, error) {
 		}
 		t = end
 	}
-	return z, nil
+	return z
 }
 
 // Offset is how many seconds the zone is east of UTC at a time.

@@ -14,7 +14,7 @@ func TestZones(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		location, err := time.LoadLocation(name)
+		location, err := zoneOf(name)
 		if err != nil {
 			t.Fatal(err)
 		}
