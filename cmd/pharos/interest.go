@@ -14,7 +14,7 @@ func newInterest() *cobra.Command {
 	var live bool
 	o := pipeline.InterestOptions{Live: &pipeline.LiveSample{}}
 	c := &cobra.Command{
-		Use:   "interest -c FILE (--in F[,F...] | --live [--for D]) [--by FIELD[,FIELD...]] [-o FILE]",
+		Use:   "interest -c FILE (--in F[,F...] | --live [--since T] [--for D]) [--by FIELD[,FIELD...]] [-o FILE]",
 		Short: "Find the kinds of beacon that no figure needs, and write the rule that drops them",
 		Long: `Interest takes each beacon of a sample out of its session, alone, and looks what is
 otherwise then: a figure, an assignment, the bounds of a session, or nothing. For
@@ -22,17 +22,19 @@ the kinds of beacon of which none touches anything it writes a rule that drops t
 replays the sample with it, and says which figures change, if any. What touches the
 bounds of sessions only gets a rule of its own.
 
-The sample are files, as for pharos replay; or, with --live, what comes to the
-topics of the sources meanwhile, read beside the hosts that run and judged by the
-newest generation of their group. It is kept in memory: at most --max beacons and
-512 MiB, and about as much again for what is known of them.
+The sample are files, as for pharos replay; or, with --live, what is in the topics of
+the sources, read beside the hosts that run and judged by the newest generation of
+their group: what came since a moment, or what comes from now on. It should span many
+times session.gap and session.lateness, for sessions that its ends may have cut are
+left aside. It is kept in memory: at most --max beacons and 512 MiB; what is known of
+them takes more than that again.
 
 Kinds are told apart by --by: paths or further names, as in rules, or
 'extension(path)', the file extension of a web address. Without it, it is the one
 field that tells most beacons that touch no figure from others.`,
 		Example: `  pharos interest -c pharos.yaml --in beacons.ndjson -o no-use.yaml
   pharos interest -c pharos.yaml --in access.log.gz --by 'extension(path)'
-  pharos interest -c pharos.yaml --live --for 10m --json`,
+  pharos interest -c pharos.yaml --live --since 6h --json`,
 		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			switch {
@@ -48,15 +50,22 @@ field that tells most beacons that touch no figure from others.`,
 				return usagef("--max %d: a sample has at least one beacon", o.Max)
 			case o.Least < 1:
 				return usagef("--least %d: a kind has at least one beacon", o.Least)
-			case o.Live.For <= 0:
-				return usagef("--for %s: it must be above 0", o.Live.For)
+			case o.Live.For < 0:
+				return usagef("--for %s: it must not be negative", o.Live.For)
 			}
 			var err error
-			if o.Live.Since, err = timeFlag("since", since, time.Time{}); err != nil {
+			if o.Live.Since, err = sinceFlag(since); err != nil {
 				return err
 			}
 			if o.Now, err = timeFlag("now", now, time.Now()); err != nil {
 				return err
+			}
+			f := c.Flags()
+			if live && since == "" && !f.Changed("for") {
+				o.Live.For = time.Minute
+			}
+			if !f.Changed("whole") {
+				o.Whole = live
 			}
 			cfg, err := load(c.Context(), file)
 			if err != nil {
@@ -74,8 +83,9 @@ field that tells most beacons that touch no figure from others.`,
 	f := c.Flags()
 	f.StringSliceVar(&in, "in", nil, "files of beacons, in the order in which they came; - is standard input")
 	f.BoolVar(&live, "live", false, "take the sample from the topics of the sources")
-	f.DurationVar(&o.Live.For, "for", time.Minute, "how long a live sample is read")
-	f.StringVar(&since, "since", "", "begin a live sample with what came at this moment, RFC 3339 (default: now)")
+	f.StringVar(&since, "since", "", "begin a live sample with what came this long ago (3h) or at this moment (RFC 3339), and end it with what is there (default: now)")
+	f.DurationVar(&o.Live.For, "for", 0, "how long a live sample is read (default: 1m, with --since to what is there)")
+	f.BoolVar(&o.Whole, "whole", false, "look only at sessions that the sample's ends can not have cut (default: of files no, --live yes)")
 	f.IntVar(&o.Max, "max", 1_000_000, "beacons of the sample at most")
 	f.StringSliceVar(&o.By, "by", nil, "fields that tell kinds of beacon apart (default: one is chosen)")
 	f.IntVar(&o.Least, "least", 300, "beacons that a kind must have before it is dropped: of 300 that touch nothing follows that, with 95 % confidence, at most 1 % do")
@@ -93,6 +103,18 @@ func timeFlag(name, text string, absent time.Time) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
 		return t, usagef("--%s %q is no time of RFC 3339: write it like 2026-01-31T12:00:00Z", name, text)
+	}
+	return t, nil
+}
+
+// sinceFlag reads a moment, or how long ago it was.
+func sinceFlag(text string) (time.Time, error) {
+	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+		return time.Now().Add(-d), nil
+	}
+	t, err := timeFlag("since", text, time.Time{})
+	if err != nil {
+		return t, usagef("--since %q is neither how long ago (3h) nor a time of RFC 3339 (2026-01-31T12:00:00Z)", text)
 	}
 	return t, nil
 }

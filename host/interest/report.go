@@ -14,6 +14,7 @@ type Report struct {
 	InForce  string          `json:"in_force"`
 	Beacons  int             `json:"beacons"`
 	Sessions int             `json:"sessions"`
+	Aside    int             `json:"aside"` // beacons of sessions that the sample's ends cut, and late ones: not looked at
 	Summary  *metric.Summary `json:"summary"`
 	By       []string        `json:"by"` // what kinds are told apart by
 	Why      string          `json:"why"`
@@ -144,8 +145,11 @@ func (c Choice) why() string {
 	if c.Plugin {
 		asked = ", plugins in force ask for it"
 	}
-	if c.Separated == 0 {
-		return fmt.Sprintf("the first of %d fields with few values%s; none tells beacons that touch nothing from others", c.Among, asked)
+	switch {
+	case c.Among == 1:
+		return "the only field with few values" + asked
+	case c.Separated == 0:
+		return fmt.Sprintf("the first of %d fields with few values%s; none tells beacons that touch no figure from others", c.Among, asked)
 	}
 	return fmt.Sprintf("of %d fields with few values the one that tells most beacons that touch no figure from others%s", c.Among, asked)
 }
@@ -164,19 +168,18 @@ func (r *Report) warn(s *Sample, c Choice) {
 		}
 	}
 	if rare > 0 {
-		r.Warn("%d kinds touch no figure and no assignment but have fewer than %d beacons: too few to be dropped (--least)", rare, s.o.Least)
+		r.Warn("%s with no figure or assignment touched and fewer than %d beacons: too few to be dropped (--least)", counted(rare, "kind"), s.o.Least)
 	}
 	if s.long > 0 {
-		r.Warn("%d beacons of sessions of more than %d were not taken out one by one, only with all of their kind", s.long, MaxRun)
+		r.Warn("%s of sessions of more than %d were not taken out one by one, only with all of their kind", counted(s.long, "beacon"), MaxRun)
 	}
 	late := 0
 	for i := range r.Kinds {
 		late += r.Kinds[i].Late
 	}
 	if late > 0 {
-		r.Warn("%d beacons are late or too many for their session, and touch nothing here: what comes in another order may", late)
+		r.Warn("%s late or too many for a session: here they touch nothing, in another order they may", counted(late, "beacon"))
 	}
-	r.Warn("the sample's ends cut sessions: what begins or goes on outside of it is not seen; take one that is long against session.gap")
 }
 
 // Propose adds the rules. Trials are nil of what drops nothing.
@@ -187,7 +190,7 @@ func (r *Report) Propose(none *Proposal, harmless *Trial, bounds *Proposal, risk
 		r.Useless = none.report(harmless, filters)
 	}
 	if none.Left > 0 {
-		r.Warn("%d kinds touch something only when all their beacons are gone: the rule leaves them", none.Left)
+		r.Warn("%s of which something is touched only when all beacons are gone: the rule leaves them", counted(none.Left, "kind"))
 	}
 	if risky != nil {
 		r.BoundsOnly = bounds.report(risky, filters)

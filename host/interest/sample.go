@@ -69,7 +69,7 @@ type Sample struct {
 	columns []column // by field
 	tenants numbering
 	keys    map[string]int32
-	members [][]int32 // by key: its beacons, in the order in which they came
+	members [][]int32 // by key: its beacons that come to sessions, in the order in which they came
 	batch   *beacon.Batch
 	read    []*beacon.Projection // by source
 	key     []byte
@@ -80,6 +80,7 @@ type Sample struct {
 // one is a beacon of the sample.
 type one struct {
 	value  []byte
+	time   int64
 	source int32
 	tenant int32 // number; -1: it can not be told
 	fate   Fate
@@ -140,10 +141,10 @@ func New(o Options) (*Sample, error) {
 // Add adds the next beacon, of a source by its number, with what became of it;
 // route is that on which it is. The value must not change any more.
 func (s *Sample) Add(source int, value []byte, fate Fate, route string) {
-	b := one{value: value, source: int32(source), tenant: -1, fate: fate}
 	s.batch.Reset()
 	at, cause := s.batch.Add(s.read[source], value)
 	row := s.batch.Row(at)
+	b := one{value: value, time: row.Time, source: int32(source), tenant: -1, fate: fate}
 	if len(row.Tenant) > 0 && s.o.Session.Tenants != nil {
 		if _, known := s.o.Session.Tenants[string(row.Tenant)]; known {
 			b.tenant = s.tenants.number(row.Tenant)
@@ -198,8 +199,8 @@ func (c *column) add(v Value, asked bool) {
 	c.of = append(c.of, n)
 }
 
-// Len is the number of beacons.
-func (s *Sample) Len() int { return len(s.beacons) }
+// Keys is the number of keys that beacons come to.
+func (s *Sample) Keys() int { return len(s.members) }
 
 // records are the beacons of a key as the session stage reads them.
 func (s *Sample) records(dst []session.Record, members []int32) []session.Record {

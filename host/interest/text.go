@@ -21,9 +21,12 @@ const (
 func (r *Report) WriteText(out io.Writer) error {
 	w := &writer{out: out}
 	w.printf("%s beacons, %s sessions, under %s\n", number(r.Beacons), number(r.Sessions), r.InForce)
+	if r.Aside > 0 {
+		w.printf("left aside: %s more, of sessions that the sample's ends cut, or late\n", counted(r.Aside, "beacon"))
+	}
 	w.printf("kinds by %s: %s\n\n", or(strings.Join(r.By, ", "), "nothing"), r.Why)
 	w.kinds(r)
-	w.printf("\n%s of all beacons are dropped already; %s touch nothing", share(r.Dropped, r.Beacons), share(r.Untouching, r.Beacons))
+	w.printf("\n%s of all beacons are dropped by filters already; %s touch nothing", share(r.Dropped, r.Beacons), share(r.Untouching, r.Beacons))
 	if r.Together > 0 {
 		w.printf(" of those that were taken out one by one")
 	}
@@ -79,7 +82,7 @@ func (w *writer) rule(title string, rule *RuleReport, r *Report) {
 	if rule == nil {
 		return
 	}
-	w.printf("\n%s: %s, %s of all beacons. To drop it\n", title, counted(len(rule.Kinds), "kind"), share(rule.Beacons, r.Beacons))
+	w.printf("\n%s: %s, %s of all beacons. To drop that\n", title, counted(len(rule.Kinds), "kind"), share(rule.Beacons, r.Beacons))
 	what := "anything"
 	if rule == r.BoundsOnly {
 		what = "a figure or an assignment"

@@ -23,6 +23,7 @@ type InterestOptions struct {
 	Max    int      // beacons of the sample
 	By     []string // fields that kinds are told apart by; none: that is chosen
 	Least  int      // beacons of a kind that must have been looked at before it is dropped
+	Whole  bool     // only sessions that lie whole within the sample
 	Now    time.Time
 	Rule   string // file for the rule; "": none
 	JSON   bool
@@ -63,7 +64,9 @@ func Interest(ctx context.Context, cfg *config.Config, o InterestOptions) (err e
 	if err != nil {
 		return err
 	}
-	if len(s.values) == 0 {
+	if len(s.values) == 0 && o.Live != nil {
+		return errors.New("no beacon is in the topics of the sources, or came meanwhile: wait longer with --for, or begin earlier with --since")
+	} else if len(s.values) == 0 {
 		return usagef("the sample has no beacons: there is nothing to tell from it")
 	}
 	study := &study{o: o, force: f, g: g, s: s, pace: p}
@@ -105,25 +108,33 @@ type study struct {
 
 	before *replay
 	sample *interest.Sample
+	aside  int // beacons that are not looked at, see wholeOnly
 }
 
 func (t *study) report(ctx context.Context) (*interest.Report, error) {
-	var err error
-	if t.before, err = t.s.replay(ctx, t.g, t.replayOptions(), t.pace); err != nil {
+	if err := t.begin(ctx); err != nil {
 		return nil, err
+	}
+	if t.o.Whole {
+		if err := t.wholeOnly(ctx); err != nil {
+			return nil, err
+		}
 	}
 	summary, err := t.before.summary()
 	if err != nil {
 		return nil, err
 	}
-	if err := t.look(ctx); err != nil {
+	if err := t.sample.Look(ctx); err != nil {
 		return nil, err
 	}
 	choice := t.sample.Choose()
 	r := t.sample.Report(choice)
-	r.InForce, r.Summary = t.force.name, summary
+	r.InForce, r.Summary, r.Aside = t.force.name, summary, t.aside
 	if t.s.full != "" {
 		r.Warn("%s", t.s.full)
+	}
+	if !t.o.Whole {
+		r.Warn("sessions that the sample's ends cut are taken as they are; --whole leaves them aside")
 	}
 	none, err := t.sample.Useless(ctx, choice)
 	if err != nil {
@@ -147,8 +158,11 @@ func (t *study) report(ctx context.Context) (*interest.Report, error) {
 	return r, nil
 }
 
-// look adds the beacons, with what became of them, and takes each out alone.
-func (t *study) look(ctx context.Context) error {
+// begin replays the sample, and adds its beacons with what became of them.
+func (t *study) begin(ctx context.Context) (err error) {
+	if t.before, err = t.s.replay(ctx, t.g, t.replayOptions(), t.pace); err != nil {
+		return err
+	}
 	cfg, err := t.g.sessionConfig(true)
 	if err != nil {
 		return err
@@ -170,7 +184,22 @@ func (t *study) look(ctx context.Context) error {
 	for i, value := range t.s.values {
 		t.sample.Add(int(t.s.sources[i]), value, f.of[i], f.route[i])
 	}
-	return t.sample.Look(ctx)
+	return nil
+}
+
+// wholeOnly begins anew with what says something of whole sessions.
+func (t *study) wholeOnly(ctx context.Context) error {
+	all := len(t.s.values)
+	t.s = t.s.only(t.sample.Whole())
+	t.aside = all - len(t.s.values)
+	if err := t.begin(ctx); err != nil {
+		return err
+	}
+	if session := t.g.Config.Session; t.sample.Keys() == 0 && t.aside > 0 {
+		return usagef("the ends of the sample cut all of its sessions, or might: one ends %s after its last beacon, which may come %s late. Take a sample of some times %s (a live one with --since), or all as they are with --whole=false",
+			session.Gap, session.Lateness, 2*(session.Gap+session.Lateness))
+	}
+	return nil
 }
 
 // mostReplays bounds the kinds of a rule that are tried one after the other.

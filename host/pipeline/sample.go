@@ -43,6 +43,18 @@ func (s *sample) bound(beacons int) {
 	}
 }
 
+// only is the sample without those beacons that keep does not say.
+func (s *sample) only(keep []bool) *sample {
+	some := &sample{max: s.max, full: s.full}
+	for i, is := range keep {
+		if is {
+			some.values, some.sources = append(some.values, s.values[i]), append(some.sources, s.sources[i])
+			some.size += int64(len(s.values[i]))
+		}
+	}
+	return some
+}
+
 // files reads beacons of files. One more than there is room for is read, so that a
 // sample that just fits does not end early.
 func (s *sample) files(ctx context.Context, g *Generation, inputs []Input, stdin io.Reader, p *pace) error {

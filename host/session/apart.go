@@ -20,6 +20,7 @@ type Apart struct {
 	beacons  key     // has the memory of entries
 	name     []byte  // of the key in hand
 	entries  []entry // of the key in hand, in order
+	tail     []entry // memory of Fold
 	at       []int   // of entries: places in the records given
 	runs     []Run
 	starts   []int // of the runs: where in entries
@@ -143,6 +144,7 @@ func (a *Apart) Fold(ctx context.Context, n int, without func(place int) bool) (
 	p := a.p
 	p.find(a.beacons.tenant, a.name, math.MinInt64) // it is not there: create makes what was asked for
 	k := p.create(a.beacons.tenant)
+	k.tail = a.tail[:0]
 	defer a.drop(k)
 	for i, place := range a.runs[n] {
 		if without(place) {
@@ -182,6 +184,7 @@ func (a *Apart) spans(k *key) {
 
 // drop lets go of a key, whatever came of it.
 func (a *Apart) drop(k *key) {
+	a.tail, k.tail = k.tail, nil
 	if !k.gone {
 		k.gone = true
 		k.tenant.held--
