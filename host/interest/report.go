@@ -190,7 +190,7 @@ func (r *Report) Propose(none *Proposal, harmless *Trial, bounds *Proposal, risk
 		r.Useless = none.report(harmless, filters)
 	}
 	if none.Left > 0 {
-		r.Warn("%s of which something is touched only when all beacons are gone: the rule leaves them", counted(none.Left, "kind"))
+		r.Warn("%s left alone: no beacon touches anything by itself, but all of them together do, or by what is late without them", counted(none.Left, "kind"))
 	}
 	if risky != nil {
 		r.BoundsOnly = bounds.report(risky, filters)
