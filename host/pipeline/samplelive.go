@@ -37,49 +37,86 @@ func (l *LiveSample) read(ctx context.Context, g *Generation, k kafka.Config, s 
 		return err
 	}
 	defer reader.Close()
-	numbers := map[string]int32{}
-	for i, source := range g.sources {
-		numbers[source.Topic] = int32(i)
-	}
 	end, stop := ctx, context.CancelFunc(func() {})
 	if l.For > 0 {
 		end, stop = context.WithTimeout(ctx, l.For)
 	}
 	defer stop()
-	var records []*kgo.Record
-	for read := (&sample{max: s.max}); read.full == "" && end.Err() == nil && (l.For > 0 || len(to) > 0); {
+	t := taken{to: to, last: map[kafka.TopicPartition]time.Time{}, room: sample{max: s.max}}
+	for t.room.full == "" && end.Err() == nil && (l.For > 0 || len(to) > 0) {
 		fetches := reader.PollRecords(end, readAtOnce)
 		for _, f := range fetches.Errors() {
 			if end.Err() == nil {
 				return fmt.Errorf("read %s/%d: %w", f.Topic, f.Partition, f.Err)
 			}
 		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			if read.full != "" || r.Attrs.IsControl() {
-				return
-			}
-			records = append(records, r)
-			read.size += int64(len(r.Value))
-			read.bound(len(records))
-		})
-		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
-			tp := kafka.TopicPartition{Topic: p.Topic, Partition: p.Partition}
-			if n := len(p.Records); n > 0 && p.Records[n-1].Offset+1 >= to[tp] {
-				delete(to, tp)
-			}
-		})
-		s.full = read.full
-		p.say("read %d beacons", len(records))
+		fetches.EachPartition(t.take)
+		p.say("read %d beacons", len(t.records))
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	slices.SortStableFunc(records, func(a, b *kgo.Record) int {
+	if err := t.sort(); err != nil {
+		return err
+	}
+	s.full = t.room.full
+	numbers := map[string]int32{}
+	for i, source := range g.sources {
+		numbers[source.Topic] = int32(i)
+	}
+	for i, r := range t.records {
+		s.values, s.sources = append(s.values, bytes.Clone(r.Value)), append(s.sources, numbers[r.Topic])
+		t.records[i] = nil // its batch goes with the last of its records
+	}
+	return nil
+}
+
+// taken are records of several partitions, each of which is read on its own.
+type taken struct {
+	records []*kgo.Record
+	room    sample
+	to      map[kafka.TopicPartition]int64     // of partitions that are not read to the end that they had
+	last    map[kafka.TopicPartition]time.Time // of these: the time of the last record
+}
+
+// take takes what came of a partition.
+func (t *taken) take(p kgo.FetchTopicPartition) {
+	tp := kafka.TopicPartition{Topic: p.Topic, Partition: p.Partition}
+	for _, r := range p.Records {
+		if t.room.full != "" {
+			return
+		}
+		if !r.Attrs.IsControl() {
+			t.records = append(t.records, r)
+			t.room.size += int64(len(r.Value))
+			t.room.bound(len(t.records))
+			t.last[tp] = r.Timestamp
+		}
+		if r.Offset+1 >= t.to[tp] {
+			delete(t.to, tp)
+		}
+	}
+}
+
+// sort puts records in the order of their times. Where reading ended before all
+// partitions were read, what is later than one was read to goes: of a session that is
+// in both, the other half would be missing.
+func (t *taken) sort() error {
+	slices.SortStableFunc(t.records, func(a, b *kgo.Record) int {
 		return cmp.Or(a.Timestamp.Compare(b.Timestamp), cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset))
 	})
-	for i, r := range records {
-		s.values, s.sources = append(s.values, bytes.Clone(r.Value)), append(s.sources, numbers[r.Topic])
-		records[i] = nil // its batch goes with the last of its records
+	for tp := range t.to {
+		last, some := t.last[tp]
+		if !some {
+			return fmt.Errorf("the sample ended before anything of %s/%d was read: raise --max or --for, or begin later with --since", tp.Topic, tp.Partition)
+		}
+		n, _ := slices.BinarySearchFunc(t.records, last, func(r *kgo.Record, last time.Time) int {
+			if r.Timestamp.After(last) {
+				return 1
+			}
+			return -1
+		})
+		t.records = t.records[:n]
 	}
 	return nil
 }
