@@ -24,8 +24,25 @@ func (v *value) free(f *Func) {
 
 // value computes an expression for comparisons with values of these kinds.
 func (s *scope) value(n *expr.Node, with expr.Kinds) *value {
+	if n.Op != expr.OpCond || !s.outlined(n, asValue) {
+		return s.plainValue(n, with)
+	}
 	f := s.f
-	v := &value{node: n, kinds: s.kindsOf(n), kind: f.Local(I32), number: noNumber, text: text{isConst: true, none: true}}
+	v := &value{node: n, kinds: s.kindsOf(n), kind: f.Local(I32)}
+	v.number = number{local: f.Local(F64), ok: f.Local(I32)}
+	v.text = text{ptr: f.Local(I32), length: f.Local(I32), ours: true, ok: f.Local(I32)}
+	f.Set(v.text.ok)
+	f.Set(v.text.length)
+	f.Set(v.text.ptr)
+	f.Set(v.number.ok)
+	f.Set(v.number.local)
+	f.Set(v.kind)
+	return v
+}
+
+func (s *scope) plainValue(n *expr.Node, with expr.Kinds) *value {
+	f := s.f
+	v := &value{node: n, kinds: s.kindsOf(n), kind: f.Local(I32), number: noNumber, text: text{isConst: true, at: dataStart, none: true}}
 	numbers, texts := comparesNumbers(v.kinds, with), v.kinds&expr.Text != 0 && with&expr.Text != 0
 	switch n.Op {
 	case expr.OpConst:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-6a2d649b/pharos/abi"
 	. "github.com/seed-6a2d649b/pharos/host/rules/asm" //nolint:revive // instructions read as such
+	"github.com/seed-6a2d649b/pharos/host/rules/automaton"
 	"github.com/seed-6a2d649b/pharos/host/rules/expr"
 )
 
@@ -33,6 +34,11 @@ type field struct {
 	words int  // of a row
 	skip  int  // words before the guards
 	reach int  // words of guards
+
+	// needles are texts that are looked for in the field's, where they are many:
+	// one look says whether any of them is there, found is what it said.
+	needles map[string]bool
+	found   Global
 
 	classes [][]uint64     // rows of texts, as far as the constants decide
 	class   map[string]int // of constants that are not of class 0
@@ -304,6 +310,7 @@ func (g *generator) emitEntry(of *field) {
 	increase(f, i, -int32(of.base))
 	g.emitText(f, c, i, ptr, length)
 	g.emitClass(f, of, ptr, length, row)
+	g.emitNeedles(f, of, ptr, length)
 	g.emitScans(of, f, ptr, length, row)
 	if of.lazy && of.skip > 0 {
 		f.Get(row)
@@ -364,6 +371,45 @@ func (g *generator) emitClass(f *Func, of *field, ptr, length, row Local) {
 	f.Free(from)
 }
 
+// minNeedles is how many texts are looked for at once.
+const minNeedles = 4
+
+// emitNeedles looks whether any of the texts is in the field's that conditions
+// look for.
+func (g *generator) emitNeedles(f *Func, of *field, ptr, length Local) {
+	needles := map[string]bool{}
+	for _, b := range of.bits() {
+		for _, n := range b.nodes {
+			n.Walk(func(n *expr.Node) {
+				if needle, ok := needleOf(n); ok {
+					needles[needle] = true
+				}
+			})
+		}
+	}
+	if len(needles) < minNeedles {
+		return
+	}
+	m, err := automaton.Substrings(slices.Sorted(maps.Keys(needles)))
+	if err != nil {
+		return // they are looked for one by one
+	}
+	of.needles, of.found = needles, g.module.Global(I32, 0)
+	f.Get(ptr)
+	f.Get(length)
+	f.Call(g.matcher("needles "+of.path, func() (automaton.Matcher, error) { return m, nil }))
+	f.SetGlobal(of.found)
+}
+
+// needleOf is the text that a condition looks for in a field's.
+func needleOf(n *expr.Node) (needle string, ok bool) {
+	if n.Op != expr.OpContains || n.Args[0].Op != expr.OpField || n.Args[1].Op != expr.OpConst {
+		return "", false
+	}
+	needle = string(n.Args[1].Value.Text)
+	return needle, needle != ""
+}
+
 // maxScans is how many conditions that scan a text are in one function.
 const maxScans = 32
 
@@ -395,17 +441,7 @@ func (g *generator) emitScan(s *scope, bits []*bit, row Local) {
 		f.Get(row)
 		f.Get(row)
 		f.Memory(I64Load, uint32(b.at/64*8))
-		for i, n := range b.nodes {
-			if i > 0 {
-				f.If(I32)
-			}
-			s.condition(n)
-		}
-		for range b.nodes[1:] {
-			f.Else()
-			f.I32(0)
-			f.End()
-		}
+		s.all(b.nodes)
 		f.Op(I64ExtendI32U)
 		f.I64(int64(b.at % 64))
 		f.Op(I64Shl, I64Or)

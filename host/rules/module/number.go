@@ -71,7 +71,7 @@ func (s *scope) number(n *expr.Node) number {
 		return number{isConst: true, constant: v, sure: ok, none: !ok}
 	case s.kindsOf(n)&expr.Numeric == 0:
 		return noNumber
-	case s.outlined(n, true):
+	case s.outlined(n, asNumber):
 		x := number{local: s.f.Local(F64), ok: s.f.Local(I32)}
 		s.f.Set(x.ok)
 		s.f.Set(x.local)

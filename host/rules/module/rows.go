@@ -583,8 +583,22 @@ func (l *loop) emitRest(rule Local, next Label) {
 	f.BrIf(next)
 }
 
+// conjunction is one condition of several, as a tree whose parts can be functions
+// of their own.
+func conjunction(nodes []*expr.Node) *expr.Node {
+	if len(nodes) == 1 {
+		return nodes[0]
+	}
+	half := len(nodes) / 2
+	return &expr.Node{Op: expr.OpAnd, Args: []*expr.Node{conjunction(nodes[:half]), conjunction(nodes[half:])}}
+}
+
 // all pushes whether all conditions hold.
 func (s *scope) all(nodes []*expr.Node) {
+	if len(nodes) > maxElements {
+		s.condition(conjunction(nodes))
+		return
+	}
 	for i, n := range nodes {
 		if i > 0 {
 			s.f.If(I32)

@@ -27,46 +27,54 @@ const (
 	maxBranches = 200
 )
 
-// part is a function that computes a node, made when it is first needed.
+// form is what is wanted of an expression.
+type form uint8
+
+const (
+	asCondition form = iota
+	asNumber
+	asText
+	asValue
+)
+
+// results are the types of what a function gives of an expression.
+var results = map[form][]Type{
+	asCondition: {I32},
+	asNumber:    {F64, I32},
+	asText:      {I32, I32, I32},
+	asValue:     {I32, F64, I32, I32, I32, I32},
+}
+
+// partKey is what a function of a part of an expression computes.
 type partKey struct {
-	id     int
-	entry  *field
-	number bool
+	id    int
+	entry *field
+	form  form
 }
 
 // outlined calls a function that computes the node, if the node is large and
 // the function in which it would stand too.
-func (s *scope) outlined(n *expr.Node, number bool) bool {
+func (s *scope) outlined(n *expr.Node, as form) bool {
 	if s.of(n).weight <= maxPart || s.f.Branches() <= maxBranches && s.of(n).weight <= 20*maxPart {
 		return false
 	}
-	if s.shape != nil { // numbers are not at hand in another function
+	if s.shape != nil { // its numbers are not at hand in another function
 		return false
 	}
-	key := partKey{s.of(n).id, s.entry, number}
+	key := partKey{s.of(n).id, s.entry, as}
 	part, ok := s.parts[key]
 	if !ok {
-		params, results := i1, i1
+		params := i1
 		if s.entry != nil {
 			params = p2
 		}
-		if number {
-			results = []Type{F64, I32}
-		}
-		part = s.module.Func("part", params, results)
+		part = s.module.Func("part", params, results[as])
 		s.parts[key] = part
 		inner := &scope{generator: s.generator, f: part, row: part.Param(0), entry: s.entry}
 		if s.entry != nil {
 			inner.ptr, inner.length = part.Param(0), part.Param(1)
 		}
-		// Those below are outlined where it is their turn.
-		if number {
-			x := inner.plainNumber(n)
-			x.push(part)
-			x.pushOK(part)
-		} else {
-			inner.plainCondition(n)
-		}
+		inner.compute(n, as)
 	}
 	if s.entry != nil {
 		s.f.Get(s.ptr)
@@ -78,6 +86,31 @@ func (s *scope) outlined(n *expr.Node, number bool) bool {
 	return true
 }
 
+// compute pushes the results of an expression. Those below it have functions of
+// their own where it is their turn.
+func (s *scope) compute(n *expr.Node, as form) {
+	f := s.f
+	switch as {
+	case asCondition:
+		s.plainCondition(n)
+	case asNumber:
+		x := s.plainNumber(n)
+		x.push(f)
+		x.pushOK(f)
+	case asText:
+		t := s.plainText(n)
+		t.push(f)
+		t.pushOK(f)
+	default:
+		v := s.plainValue(n, expr.AnyKind)
+		f.Get(v.kind)
+		v.number.push(f)
+		v.number.pushOK(f)
+		v.text.push(f)
+		v.text.pushOK(f)
+	}
+}
+
 // condition pushes whether an expression holds.
 func (s *scope) condition(n *expr.Node) {
 	of := s.of(n)
@@ -87,7 +120,7 @@ func (s *scope) condition(n *expr.Node) {
 	case of.kinds&(1<<abi.True) == 0:
 		s.f.I32(0)
 	case s.entry == nil && of.entry && s.asked(n):
-	case !s.outlined(n, false):
+	case !s.outlined(n, asCondition):
 		s.plainCondition(n)
 	}
 }

@@ -64,6 +64,18 @@ func (s *scope) text(n *expr.Node) text {
 	if s.kindsOf(n)&expr.Text == 0 {
 		return text{isConst: true, at: dataStart, none: true}
 	}
+	if s.outlined(n, asText) {
+		t := text{ptr: f.Local(I32), length: f.Local(I32), ours: true, ok: f.Local(I32)}
+		f.Set(t.ok)
+		f.Set(t.length)
+		f.Set(t.ptr)
+		return t
+	}
+	return s.plainText(n)
+}
+
+func (s *scope) plainText(n *expr.Node) text {
+	f := s.f
 	switch n.Op {
 	case expr.OpField:
 		if s.entry != nil {
@@ -99,7 +111,7 @@ func (s *scope) text(n *expr.Node) text {
 		low.ptr, low.length, low.isConst, low.ours = f.Local(I32), f.Local(I32), false, true
 		t.push(f)
 		f.Tee(low.length)
-		s.buffer(of.id)
+		s.buffer(s.of(n).id)
 		f.Tee(low.ptr)
 		f.Call(s.lower())
 		if t.ours {
@@ -170,6 +182,12 @@ func (s *scope) test(n *expr.Node) {
 			f.I32(0)
 			return
 		}
+		needle, is := needleOf(n)
+		looked := is && s.entry != nil && s.entry.needles[needle]
+		if looked {
+			f.GetGlobal(s.entry.found)
+			f.If(I32)
+		}
 		a.push(f)
 		b.push(f)
 		switch n.Op {
@@ -179,6 +197,11 @@ func (s *scope) test(n *expr.Node) {
 			f.Call(s.suffix())
 		default:
 			f.Call(s.contains())
+		}
+		if looked {
+			f.Else()
+			f.I32(0)
+			f.End()
 		}
 		if !b.sure {
 			b.pushOK(f)

@@ -33,7 +33,7 @@ func (s *scope) timePart(n *expr.Node) number {
 // localTime gives the ms that a zone's clock shows, since a cycle before 1970 so
 // that they are not negative: (ms) -> i64.
 func (g *generator) localTime(zone *expr.Zone) *Func {
-	return g.routine(fmt.Sprintf("zone %s %p", zone.Name, zone), []Type{I64}, []Type{I64}, func(f *Func) {
+	return g.routine("zone "+zone.Name, []Type{I64}, []Type{I64}, func(f *Func) {
 		ms := f.Param(0)
 		f.Get(ms)
 		f.I64(cycleMS)

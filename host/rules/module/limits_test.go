@@ -1,0 +1,173 @@
+package module_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/rules"
+	"github.com/seed-6a2d649b/pharos/host/rules/module"
+	"github.com/seed-6a2d649b/pharos/host/rules/rulestest"
+	"github.com/seed-6a2d649b/pharos/host/wasm"
+)
+
+// wide is n parts.
+func wide(n int, part func(i int) string, between string) string {
+	parts := make([]string, n)
+	for i := range parts {
+		parts[i] = part(i)
+	}
+	return strings.Join(parts, between)
+}
+
+// choice is nested choices with so many ends.
+func choice(condition, end func() string, ends int) string {
+	if ends < 2 {
+		return end()
+	}
+	return "(" + condition() + "?" + choice(condition, end, ends/2) + ":" + choice(condition, end, ends-ends/2) + ")"
+}
+
+// The largest expressions compile to functions that a host takes.
+func TestLargeExpressionsCompile(t *testing.T) {
+	r := random()
+	field := func() string { return []string{"a", "b", "c", "n"}[r.IntN(4)] }
+	condition := func() string { return field() + "<" + field() }
+	number := func(i int) string { return fmt.Sprint(i) }
+	any := func(int) string { return field() }
+	for name, when := range map[string]string{
+		"or of numbers":     wide(1200, func(i int) string { return fmt.Sprintf("a+b>%d", i) }, "||"),
+		"and of texts":      wide(2400, func(int) string { return "a<b" }, "&&"),
+		"list of numbers":   "n in [" + wide(6000, number, ",") + "]",
+		"list of fields":    "n in [" + wide(9000, any, ",") + "]",
+		"list of texts":     "a in [" + wide(4000, func(i int) string { return fmt.Sprintf("%q", fmt.Sprint(i)) }, ",") + "]",
+		"sum":               sum(4500) + ">b",
+		"choice of texts":   choice(condition, func() string { return `"` + field() + `"` }, 1400) + `=="a"`,
+		"choice of fields":  choice(condition, field, 1400) + "==a",
+		"choice of numbers": choice(condition, func() string { return "1" }, 1400) + ">a",
+		"search in choices": choice(condition, field, 1400) + ".contains(b)",
+		"scans of one text": wide(1000, func(i int) string { return fmt.Sprintf("a.contains(%q)", fmt.Sprint(i)) }, "||"),
+		"lower":             wide(800, func(int) string { return "a.lowerAscii()==b.lowerAscii()" }, "||"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			program, err := rules.Compile(abi.Filter, rules.Rules{Drop: []rules.Drop{{Reason: "r", When: when}, {Reason: "s", When: "!(" + when + ")"}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			g := load(t, program, wasm.WithLimits(wasm.Limits{Fuel: 1_000_000_000}))
+			defer g.close(t)
+			rows := rulestest.Rows(r, program.Plan().Fields, 50)
+			compare(t, r, program, g, rows, func(row int) string { return fmt.Sprint(rows[row]) })
+		})
+	}
+}
+
+// sum is a balanced sum of so many fields.
+func sum(n int) string {
+	if n == 1 {
+		return "a"
+	}
+	return "(" + sum(n/2) + "+" + sum(n-n/2) + ")"
+}
+
+// The largest lists compile, or are refused with what to do.
+func TestLargeListsCompile(t *testing.T) {
+	var list rules.Rules
+	for i := range rules.MaxRules {
+		list.Drop = append(list.Drop, rules.Drop{Reason: "r", When: fmt.Sprintf(`a == "x%d" && (b == "y" || n > %d || a.contains("z%d") && n + m < %d) && p%d != q`, i, i, i%50, i, i%50)})
+	}
+	program, err := rules.Compile(abi.Filter, list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := load(t, program)
+	defer g.close(t)
+	r := random()
+	rows := rulestest.Rows(r, program.Plan().Fields, 50)
+	for i := range rows {
+		rows[i][0] = abi.Value{Kind: abi.String, Text: fmt.Appendf(nil, "x%d", r.IntN(1000))}
+	}
+	compare(t, r, program, g, rows, func(row int) string { return fmt.Sprint(rows[row]) })
+}
+
+func TestTooMuchIsRefusedWithWhatToDo(t *testing.T) {
+	var fields []string
+	for i := range 200 {
+		fields = append(fields, fmt.Sprintf("f%d == g%d", i%100, i))
+	}
+	for name, c := range map[string]struct {
+		list rules.Rules
+		want string
+	}{
+		"columns": {rules.Rules{Drop: []rules.Drop{{Reason: "r", When: strings.Join(fields[:84], " || ")}}}, "give some rules to another plugin"},
+		"regexp":  {rules.Rules{Drop: []rules.Drop{{Reason: "r", When: `a.matches("(a|b)*a(a|b){20}")`}}}, "matches"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			program, err := rules.Compile(abi.Filter, c.list)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = module.Build(program, module.Options{Name: "rules", Version: "1"})
+			if err == nil || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 1000 {
+				t.Errorf("%.2000v", err)
+			}
+		})
+	}
+}
+
+func TestNamesThatAManifestCanNotHaveAreRefused(t *testing.T) {
+	program := filterOf(t, []string{"true"})
+	for _, o := range []module.Options{{}, {Name: "x"}, {Name: strings.Repeat("x", 200), Version: "1"}} {
+		if _, err := module.Build(program, o); err == nil {
+			t.Errorf("%+v is taken", o)
+		}
+	}
+}
+
+// A batch for which there is no memory is refused before it is processed, so that
+// the host gives fewer rows.
+func TestBatchesBeyondTheMemoryAreSplit(t *testing.T) {
+	var list rules.Rules
+	for i := range 1000 {
+		list.Drop = append(list.Drop, rules.Drop{Reason: "r", When: fmt.Sprintf(`a.contains("%d-") && b == "%d"`, i, i)})
+	}
+	program, err := rules.Compile(abi.Filter, list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := load(t, program, wasm.WithLimits(wasm.Limits{Memory: 4 << 20, Fuel: 100_000_000_000}))
+	defer g.close(t)
+	r := rand.New(rand.NewPCG(1, 2))
+	rows := make([][]abi.Value, 20_000)
+	for i := range rows {
+		rows[i] = []abi.Value{{Kind: abi.String, Text: fmt.Appendf(nil, "%d-%d", 5*r.IntN(2000), i)}, {Kind: abi.String, Text: fmt.Append(nil, r.IntN(1000))}}
+	}
+	var b abi.Batch
+	var out abi.Output
+	abi.Build(g.Plan().Fields, project(rows, program.Plan().Fields, g.Plan().Fields), &b)
+	var size *abi.SizeError
+	if err := g.Process(t.Context(), &b, &out); !errors.As(err, &size) {
+		t.Fatalf("%v", err)
+	}
+	compare(t, r, program, g, rows[:2000], func(row int) string { return fmt.Sprint(row) })
+}
+
+func TestTheSameRulesGiveTheSameModule(t *testing.T) {
+	for seed := range uint64(5) {
+		var codes [2]string
+		for i := range codes {
+			kind, list := (&rulestest.Author{Rand: rand.New(rand.NewPCG(seed, 1))}).Rules(80)
+			program, err := rules.Compile(kind, list)
+			if err != nil {
+				t.Fatal(err)
+			}
+			codes[i] = string(built(t, program))
+		}
+		if codes[0] != codes[1] {
+			t.Errorf("seed %d: two builds differ", seed)
+		}
+	}
+}
