@@ -45,6 +45,7 @@ var house = map[string]rule{
 	"host/rules/asm": {nil, nil, "it writes modules, whatever they do"},
 	"host/rules/module": {[]string{"abi", "host/rules", "host/rules/asm", "host/rules/automaton", "host/rules/expr", "host/wasm/fuel"}, nil,
 		"rules become bytes of a module: who runs it is not the compiler's business"},
+	"host/rules/reach": {[]string{"abi", "host/rules", "host/rules/expr"}, nil, "what can be told of rules without running them"},
 	"host/rules/written": {[]string{"host/config", "host/fetch", "host/rules", "host/rules/expr"}, nil,
 		"where rules stand in a file is no business of those who compile them"},
 	"host/plugin": {[]string{"abi", "host/fetch", "host/signature", "host/wasm", "host/rules", "host/rules/expr", "host/rules/module", "host/beacon", "host/metric"}, []string{"github.com/santhosh-tekuri/jsonschema", "github.com/hashicorp/go-hclog"},

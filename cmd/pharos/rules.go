@@ -29,7 +29,7 @@ take a config, or a file of rules that stands on its own, tests beside them:
 
 In a config the same stands below 'rules:' of a plugin. docs/rules.md says the rest.`,
 	}
-	c.AddCommand(newRulesTest(), newRulesBuild())
+	c.AddCommand(newRulesTest(), newRulesExplain(), newRulesBuild())
 	return c
 }
 

@@ -157,3 +157,53 @@ func TestRulesOfAConfig(t *testing.T) {
 	writeFile(t, in, `127.0.0.1 - - [17/May/2015:10:05:03 +0000] "GET /a.css HTTP/1.1" 200 12 "-" "-"`+"\n")
 	expect(t, mustRun(t, "rules", "test", config, "--plugin", "assets", "--random", "0", "--in", in, "--format", "clf"), "purity: 1 beacons of ")
 }
+
+// Explain says what rules read and cost, and which of them can not be.
+func TestRulesExplain(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "mine.rules.yaml")
+	writeFile(t, file, `
+let: {asset: 'path.endsWith(".css")'}
+drop:
+  - {reason: asset, when: asset}
+  - {reason: probe, when: 'agent == "uptime" && price > 2'}
+  - {reason: asset, when: 'path.endsWith(".min.css") && has(price)'}
+  - {reason: odd, when: 'price > 3 && price < 2'}
+tests:
+  - {beacon: {path: /a.css, agent: uptime, price: 3}, expect: asset}
+  - {beacon: {agent: uptime, price: 3}, expect: probe}
+`)
+	out := strings.ReplaceAll(mustRun(t, "rules", "explain", file), file, "FILE")
+	out = regexp.MustCompile(`[0-9]+\.[0-9] of fuel|[0-9]+ bytes, sha256:[0-9a-f]{64}`).ReplaceAllString(out, "N")
+	if want := `mine, a filter of 4 rules, N
+N a beacon, of 2 beacons, of the tests
+
+field  agent  str, dictionary
+field  path   str, dictionary
+field  price  f64
+field  price  kind
+
+rule 0  asset  FILE:4:5
+  when   path.endsWith(".css")
+  holds of 1, decides 1, alone N
+
+rule 1  probe  FILE:5:5
+  when   agent == "uptime" && price > 2
+  holds of 2, decides 1, alone N
+
+rule 2  asset  FILE:6:5
+  when   path.endsWith(".min.css") && has(price)
+  holds of 0, decides 0, alone N
+
+rule 3  odd  FILE:7:5
+  when   price > 3 && price < 2
+  holds of 0, decides 0, alone N
+
+never    rule 3 can hold of no beacon
+hidden   rule 2 never decides: where it holds, rule 0 does
+overlap  rules 0 and 1 both hold of {"path":"/a.css","agent":"uptime","price":3}
+overlap  rules 1 and 2 both hold of {"path": ".min.css", "agent": "uptime", "price": 2.5}
+`; out != want {
+		t.Errorf("said:\n%s\nwant:\n%s", out, want)
+	}
+	expect(t, mustRun(t, "rules", "explain", file, "--json"), `"never":\[3\],"hidden":\[\{"rule":2,"by":\[0\]\}\],"overlaps":\[\{"first":0,"second":1,`)
+}

@@ -24,6 +24,7 @@ type RuleSet struct {
 	Program       *rules.Program
 
 	description string
+	lists       rules.Rules
 	file        written.File
 	below       []string // the keys that the rules stand below in the file
 	list        string   // drop, split or extract
@@ -106,6 +107,7 @@ func rulesOfConfig(path, plugin string) (all []*RuleSet, _ error) {
 func (s *RuleSet) check(r *config.Rules, lists map[string]*expr.Set) (err error) {
 	all := written.Lists(r)
 	all.Lists = lists
+	s.lists = *all
 	if s.Kind, err = all.Kind(); err != nil {
 		return config.Faults{s.file.Faultf(s.below, "%v", err)}
 	}
@@ -189,16 +191,28 @@ func (s *RuleSet) golden() []byte {
 
 // rule is what people call a rule of the set, by its index: its answer and its place.
 func (s *RuleSet) rule(i int) string {
+	what := map[abi.Kind]string{abi.Filter: "reason ", abi.Split: "route ", abi.Extract: "point "}[s.Kind]
+	if answer := s.answer(i); answer != "" {
+		return what + answer + ", " + s.list + "." + strconv.Itoa(i) + ", " + s.place(i)
+	}
+	return s.list + "." + strconv.Itoa(i) + ", " + s.place(i)
+}
+
+// answer is a rule's reason, route or point; empty of one that measures nothing.
+func (s *RuleSet) answer(i int) string {
 	plan, answer := s.Program.Plan(), s.Program.Checked()[i].Answer
-	pos := s.file.Faultf(append(slices.Clip(s.below), s.list, strconv.Itoa(i)), "").Pos
-	what := fmt.Sprintf("%s.%d, %s", s.list, i, pos)
 	switch {
 	case answer < 0:
-		return what
+		return ""
 	case s.Kind == abi.Filter:
-		return "reason " + plan.Reasons[answer] + ", " + what
+		return plan.Reasons[answer]
 	case s.Kind == abi.Split:
-		return "route " + plan.Routes[answer] + ", " + what
+		return plan.Routes[answer]
 	}
-	return "point " + plan.Points[answer].Name + ", " + what
+	return plan.Points[answer].Name
+}
+
+// place is where a rule stands in its file.
+func (s *RuleSet) place(i int) string {
+	return s.file.Faultf(append(slices.Clip(s.below), s.list, strconv.Itoa(i)), "").Pos.String()
 }

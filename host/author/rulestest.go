@@ -157,16 +157,7 @@ func (t *rulesTester) compare(ctx context.Context, planned *abi.Plan, rows [][]a
 func answersTo(ctx context.Context, of, plan *abi.Plan, rows [][]abi.Value, kind abi.Kind, process func(context.Context, *abi.Batch, *abi.Output) error) ([]string, error) {
 	var b abi.Batch
 	var out abi.Output
-	own := make([][]abi.Value, len(rows))
-	for i, row := range rows {
-		own[i] = make([]abi.Value, len(plan.Fields))
-		for j, f := range plan.Fields {
-			if at := slices.IndexFunc(of.Fields, func(o abi.Field) bool { return o.Name == f.Name }); at >= 0 {
-				own[i][j] = row[at]
-			}
-		}
-	}
-	abi.Build(plan.Fields, own, &b)
+	abi.Build(plan.Fields, inOrderOf(plan.Fields, of, rows), &b)
 	if err := process(ctx, &b, &out); err != nil {
 		return nil, err
 	}
@@ -178,4 +169,20 @@ func answersTo(ctx context.Context, of, plan *abi.Plan, rows [][]abi.Value, kind
 		return bad
 	})
 	return tck.Answers(kind, plan, len(rows), &out)
+}
+
+// inOrderOf are rows of values of a plan's fields as those of other fields.
+func inOrderOf(fields []abi.Field, of *abi.Plan, rows [][]abi.Value) [][]abi.Value {
+	own := make([][]abi.Value, len(rows))
+	for i := range own {
+		own[i] = make([]abi.Value, len(fields))
+	}
+	for j, f := range fields {
+		if at := slices.IndexFunc(of.Fields, func(o abi.Field) bool { return o.Name == f.Name }); at >= 0 {
+			for i, row := range rows {
+				own[i][j] = row[at]
+			}
+		}
+	}
+	return own
 }
