@@ -19,8 +19,9 @@ func newInterest() *cobra.Command {
 		Long: `Interest takes each beacon of a sample out of its session, alone, and looks what is
 otherwise then: a figure, an assignment, the bounds of a session, or nothing. For
 the kinds of beacon of which none touches anything it writes a rule that drops them,
-replays the sample with it, and says which figures change, if any. What touches the
-bounds of sessions only gets a rule of its own.
+replays the sample with it, and says which figures change, if any. What touches only
+the bounds of sessions, or these and assignments, gets rules of its own, with what
+they change.
 
 The sample are files, as for pharos replay; or, with --live, what is in the topics of
 the sources, read beside the hosts that run and judged by the newest generation of

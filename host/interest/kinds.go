@@ -63,25 +63,46 @@ func (k *Kind) merge(o *Kind) {
 	}
 }
 
-// class is what may be done about a kind.
-type class int
+// Class is what may be done about a kind.
+type Class int
 
+// The classes, from that of which something is needed to that of no use.
 const (
-	needed     class = iota // some beacons touch figures or assignments, or too little is known
-	boundsOnly              // some touch bounds, and nothing else
-	useless                 // none touches anything
+	needed     Class = iota // some beacons touch figures of measurements, or too little is known
+	VisitsOnly              // some touch assignments, and none a figure
+	BoundsOnly              // some touch bounds, and none anything else
+	Useless                 // none touches anything
 )
+
+// may is what the beacons of a class may touch.
+func (c Class) may() Touch {
+	switch c {
+	case VisitsOnly:
+		return Assignment | Bounds
+	case BoundsOnly:
+		return Bounds
+	}
+	return 0
+}
+
+// reason is what beacons are counted under that are dropped for it, and begins the
+// names of the plugins that do so.
+func (c Class) reason() string {
+	return map[Class]string{Useless: "no-use", BoundsOnly: "bounds-only", VisitsOnly: "visits-only"}[c]
+}
 
 // class says what may be done about a kind of which so many beacons must have been
 // looked at.
-func (k *Kind) class(least int) class {
+func (k *Kind) class(least int) Class {
 	switch {
-	case k.Looked < max(least, 1) || k.Figure > 0 || k.Assignment > 0:
+	case k.Looked < max(least, 1) || k.Figure > 0:
 		return needed
+	case k.Assignment > 0:
+		return VisitsOnly
 	case k.Bounds > 0:
-		return boundsOnly
+		return BoundsOnly
 	}
-	return useless
+	return Useless
 }
 
 // kindKey is a kind, by numbers.
@@ -135,7 +156,7 @@ type Choice struct {
 	Asked  bool // that was asked for
 	Plugin bool // plugins in force ask for the field
 	Among  int  // how many fields it was chosen from
-	// Separated are the beacons of the kinds that nothing is touched by, or bounds only.
+	// Separated are the beacons of the kinds that touch no figure.
 	Separated int
 
 	by []int
@@ -151,25 +172,21 @@ func (s *Sample) Choose() Choice {
 		}
 		return c
 	}
-	best, c := [3]int{-1}, Choice{}
+	best, c := []int{-1}, Choice{}
 	for i, f := range s.fields {
 		if column := &s.columns[i]; column.full || len(column.values) < 2 || !f.CanWrite() {
 			continue
 		}
 		c.Among++
-		none, bounds := 0, 0
+		var of [Useless + 1]int
 		for _, g := range s.groups([]int{i}) {
-			switch g.class(s.o.Least) {
-			case useless:
-				none += g.Beacons
-			case boundsOnly:
-				bounds += g.Beacons
-			}
+			of[g.class(s.o.Least)] += g.Beacons
 		}
+		all := of[Useless] + of[BoundsOnly] + of[VisitsOnly]
 		// Of equal ones the first: what plugins ask for.
-		if gain := [3]int{none + bounds, none, min(1, max(0, s.o.Asked-i))}; slices.Compare(gain[:], best[:]) > 0 {
+		if gain := []int{of[Useless] + of[BoundsOnly], of[Useless], all, min(1, max(0, s.o.Asked-i))}; slices.Compare(gain, best) > 0 {
 			best = gain
-			c.By, c.by, c.Plugin, c.Separated = []Field{f}, []int{i}, i < s.o.Asked, none+bounds
+			c.By, c.by, c.Plugin, c.Separated = []Field{f}, []int{i}, i < s.o.Asked, all
 		}
 	}
 	return c

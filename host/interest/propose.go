@@ -9,7 +9,7 @@ import (
 
 // Proposal are the kinds that a rule drops.
 type Proposal struct {
-	Bounds   bool // some touch bounds; else none anything
+	Class    Class
 	Sessions Change
 	Left     int // kinds that touch something only if all are gone: they are not dropped
 
@@ -29,22 +29,19 @@ type Change struct {
 	Other  int // that are not there any more, or are cut otherwise
 }
 
-// Useless are the kinds of which no beacon touches anything: neither one alone, nor
-// all of them together, as far as it can be seen key by key.
-func (s *Sample) Useless(ctx context.Context, c Choice) (*Proposal, error) {
-	p := &Proposal{by: c.By, fields: c.by, s: s}
-	return p, p.settle(ctx, s.pick(c, useless))
-}
-
-// BoundsOnly are the kinds of which some beacons touch bounds and none touches
-// anything else, where those of the useless ones are gone too.
-func (s *Sample) BoundsOnly(ctx context.Context, c Choice, gone *Proposal) (*Proposal, error) {
-	p := &Proposal{Bounds: true, by: c.By, fields: c.by, s: s, gone: gone.groups}
-	return p, p.settle(ctx, s.pick(c, boundsOnly))
+// Propose gives the kinds of a class, of which no beacon touches more than it may:
+// neither one alone, nor all of them together, as far as it can be seen key by key.
+// What other proposals drop is gone then, too.
+func (s *Sample) Propose(ctx context.Context, c Choice, of Class, gone ...*Proposal) (*Proposal, error) {
+	p := &Proposal{Class: of, by: c.By, fields: c.by, s: s}
+	for _, other := range gone {
+		p.gone = append(p.gone, other.groups...)
+	}
+	return p, p.settle(ctx, s.pick(c, of))
 }
 
 // pick gives the most frequent groups of a class that come to sessions.
-func (s *Sample) pick(c Choice, of class) (picked []*group) {
+func (s *Sample) pick(c Choice, of Class) (picked []*group) {
 	if len(c.by) == 0 {
 		return nil
 	}
@@ -135,14 +132,6 @@ func (p *Proposal) worst(ctx context.Context, apart *session.Apart) (*group, err
 	return nil, nil
 }
 
-// may is what the proposal may touch.
-func (p *Proposal) may() Touch {
-	if p.Bounds {
-		return Bounds
-	}
-	return 0
-}
-
 // without are the beacons of a key without those of some groups.
 type without struct {
 	p       *Proposal
@@ -169,12 +158,12 @@ func (w *without) try(ctx context.Context) (*group, error) {
 		if err != nil {
 			return nil, err
 		}
-		if t&^p.may() == 0 {
+		if t&^p.Class.may() == 0 {
 			p.Sessions.add(w.whole.sessions, sessions)
 			continue
 		}
 		for i := range p.groups {
-			if t, _, err := w.touches(ctx, n, p.groups[:i+1]); err != nil || t&^p.may() != 0 {
+			if t, _, err := w.touches(ctx, n, p.groups[:i+1]); err != nil || t&^p.Class.may() != 0 {
 				return p.groups[i], err
 			}
 		}

@@ -26,10 +26,11 @@ type Report struct {
 	Together   int         `json:"together"`
 	Useless    *RuleReport `json:"useless,omitempty"`     // drops what touches nothing
 	BoundsOnly *RuleReport `json:"bounds_only,omitempty"` // drops what touches bounds only, too
+	VisitsOnly *RuleReport `json:"visits_only,omitempty"` // drops what touches bounds and assignments only, too
 	Warnings   []string    `json:"warnings"`
 
-	Rule   string `json:"-"` // what a file of the rules has
-	fields []Field
+	Rule  string `json:"-"` // what a file of the rules has
+	lists string // of it: the lists of filters
 }
 
 // KindReport is what is said of a kind.
@@ -79,7 +80,7 @@ type Trial struct {
 
 // Report says what is known of kinds.
 func (s *Sample) Report(c Choice) *Report {
-	r := &Report{Beacons: len(s.beacons), Sessions: s.spans, By: []string{}, Why: c.why(), Together: s.long, Warnings: []string{}, fields: c.By}
+	r := &Report{Beacons: len(s.beacons), Sessions: s.spans, By: []string{}, Why: c.why(), Together: s.long, Warnings: []string{}}
 	for _, f := range c.By {
 		r.By = append(r.By, f.String())
 	}
@@ -163,12 +164,12 @@ func (r *Report) Warn(format string, args ...any) {
 func (r *Report) warn(s *Sample, c Choice) {
 	rare := 0
 	for _, g := range s.groups(c.by) {
-		if g.Looked > 0 && g.Looked < s.o.Least && g.Figure+g.Assignment == 0 {
+		if g.Looked > 0 && g.Looked < s.o.Least && g.Figure == 0 {
 			rare++
 		}
 	}
 	if rare > 0 {
-		r.Warn("%s with no figure or assignment touched and fewer than %d beacons: too few to be dropped (--least)", counted(rare, "kind"), s.o.Least)
+		r.Warn("%s with no figure touched and fewer than %d beacons: too few to be dropped (--least)", counted(rare, "kind"), s.o.Least)
 	}
 	if s.long > 0 {
 		r.Warn("%s of sessions of more than %d were not taken out one by one, only with all of their kind", counted(s.long, "beacon"), MaxRun)
@@ -182,20 +183,25 @@ func (r *Report) warn(s *Sample, c Choice) {
 	}
 }
 
-// Propose adds the rules. Trials are nil of what drops nothing.
-func (r *Report) Propose(none *Proposal, harmless *Trial, bounds *Proposal, risky *Trial, filters func(tenant string) []string) {
-	var rules []Rule
-	if harmless != nil {
-		rules = harmless.Rules
-		r.Useless = none.report(harmless, filters)
+// Add adds the rule of a proposal, which was tried on top of the ones before.
+func (r *Report) Add(p *Proposal, t *Trial, filters func(tenant string) []string) {
+	if p.Left > 0 {
+		r.Warn("%s left alone: no beacon touches more by itself than others of the rule %s, but all of them together do, or by what is late without them",
+			counted(p.Left, "kind"), p.Class.reason())
 	}
-	if none.Left > 0 {
-		r.Warn("%s left alone: no beacon touches anything by itself, but all of them together do, or by what is late without them", counted(none.Left, "kind"))
+	if t == nil {
+		return
 	}
-	if risky != nil {
-		r.BoundsOnly = bounds.report(risky, filters)
+	rule := p.report(t, filters)
+	switch p.Class {
+	case Useless:
+		r.Useless = rule
+	case BoundsOnly:
+		r.BoundsOnly = rule
+	case VisitsOnly:
+		r.VisitsOnly = rule
 	}
-	r.Rule = r.file(rules, risky, filters)
+	r.put(p.Class, rule, t, filters)
 }
 
 func (p *Proposal) report(t *Trial, filters func(tenant string) []string) *RuleReport {
@@ -214,30 +220,23 @@ func (p *Proposal) report(t *Trial, filters func(tenant string) []string) *RuleR
 	return r
 }
 
-// file is the text of a file with the rules. The filters of what changes bounds are
-// a comment: somebody must want it.
-func (r *Report) file(useless []Rule, risky *Trial, filters func(tenant string) []string) string {
-	if len(useless) == 0 && risky == nil {
-		return ""
-	}
+// put makes the text of the file one with a rule. The filters of all but what is of no
+// use are a comment: somebody must want them.
+func (r *Report) put(of Class, rule *RuleReport, t *Trial, filters func(tenant string) []string) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Written by pharos interest from %d beacons under %s.\n", r.Beacons, r.InForce)
 	b.WriteString("# The lists of filters stand for those of the config: put these in their place.\n")
-	all := useless
-	if risky != nil {
-		all = risky.Rules
-	}
-	b.WriteString(Plugins(all))
-	if len(useless) > 0 {
-		b.WriteString(Filters(useless, filters))
-	}
-	if risky != nil {
-		fmt.Fprintf(&b, "# To drop what touches bounds of sessions only, too; %s:\n", r.BoundsOnly.says())
-		for line := range strings.Lines(Filters(risky.Rules, filters)) {
-			b.WriteString("# " + line)
+	b.WriteString(Plugins(t.Rules))
+	list := Filters(t.Rules, filters)
+	if of == Useless {
+		r.lists = list
+	} else {
+		r.lists += fmt.Sprintf("# To drop what touches %s, too, which %s:\n", of.touches(), rule.says())
+		for line := range strings.Lines(list) {
+			r.lists += "# " + line
 		}
 	}
-	return b.String()
+	r.Rule = b.String() + r.lists
 }
 
 // WriteJSON writes the report as one object.

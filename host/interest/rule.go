@@ -24,10 +24,7 @@ const valuesInRule = 32
 // one for dispatch, or where there are several tenants one for each of them, since
 // a rule does not see whose a beacon is.
 func (p *Proposal) Rules(tenants []string, taken func(name string) bool) (all []Rule) {
-	reason := "no-use"
-	if p.Bounds {
-		reason = "bounds-only"
-	}
+	reason := p.Class.reason()
 	free := func(name string) string {
 		tried := name
 		for i := 2; taken(tried); i++ {

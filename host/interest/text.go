@@ -31,10 +31,11 @@ func (r *Report) WriteText(out io.Writer) error {
 		w.printf(" of those that were taken out one by one")
 	}
 	w.printf(".\n")
-	w.rule("What touches nothing", r.Useless, r)
-	w.rule("What touches bounds of sessions only, too", r.BoundsOnly, r)
-	if r.Useless == nil && r.BoundsOnly == nil {
-		w.printf("\nThere is nothing to drop: of every kind with enough beacons some touch a figure or an assignment.\n")
+	w.rule(Useless, r.Useless, r)
+	w.rule(BoundsOnly, r.BoundsOnly, r)
+	w.rule(VisitsOnly, r.VisitsOnly, r)
+	if r.Rule == "" {
+		w.printf("\nThere is nothing to drop: of every kind with enough beacons some touch a figure of a measurement.\n")
 	}
 	if len(r.Warnings) > 0 {
 		w.printf("\nNotes:\n")
@@ -78,17 +79,27 @@ func (w *writer) kinds(r *Report) {
 	}
 }
 
-func (w *writer) rule(title string, rule *RuleReport, r *Report) {
+// touches says what some beacons of a class touch.
+func (c Class) touches() string {
+	return map[Class]string{Useless: "nothing", BoundsOnly: "bounds of sessions only", VisitsOnly: "bounds and assignments only"}[c]
+}
+
+// spares says what none of them does.
+func (c Class) spares() string {
+	return map[Class]string{Useless: "anything", BoundsOnly: "a figure or an assignment", VisitsOnly: "a figure of a measurement"}[c]
+}
+
+func (w *writer) rule(of Class, rule *RuleReport, r *Report) {
 	if rule == nil {
 		return
 	}
-	w.printf("\n%s: %s, %s of all beacons. To drop that\n", title, counted(len(rule.Kinds), "kind"), share(rule.Beacons, r.Beacons))
-	what := "anything"
-	if rule == r.BoundsOnly {
-		what = "a figure or an assignment"
+	too := ""
+	if of != Useless {
+		too = ", too"
 	}
+	w.printf("\nWhat touches %s%s: %s, %s of all beacons. To drop that\n", of.touches(), too, counted(len(rule.Kinds), "kind"), share(rule.Beacons, r.Beacons))
 	w.printf("  %s\n", rule.says())
-	w.printf("  with 95 %% confidence at most %s of the beacons of each kind touch %s\n", percent(rule.UpToShare), what)
+	w.printf("  with 95 %% confidence at most %s of the beacons of each kind touch %s\n", percent(rule.UpToShare), of.spares())
 	for i := range min(len(rule.Effect.Series), shownSeries) {
 		w.printf("    %s\n", &rule.Effect.Series[i])
 	}
@@ -112,7 +123,7 @@ func (r *RuleReport) says() string {
 	for _, c := range []struct {
 		n    int
 		what string
-	}{{r.Later, "begin later"}, {r.Sooner, "end sooner"}, {r.Other, "are cut otherwise or gone"}} {
+	}{{r.Later, "begin later"}, {r.Sooner, "end sooner"}, {r.Other, "gone or cut otherwise"}} {
 		if c.n > 0 {
 			sessions = append(sessions, fmt.Sprintf("%s %s", number(c.n), c.what))
 		}

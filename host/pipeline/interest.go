@@ -136,26 +136,30 @@ func (t *study) report(ctx context.Context) (*interest.Report, error) {
 	if !t.o.Whole {
 		r.Warn("sessions that the sample's ends cut are taken as they are; --whole leaves them aside")
 	}
-	none, err := t.sample.Useless(ctx, choice)
-	if err != nil {
-		return nil, err
-	}
-	var harmless *interest.Trial
-	if none, harmless, err = t.harmless(ctx, none); err != nil {
-		return nil, err
-	}
-	bounds, err := t.sample.BoundsOnly(ctx, choice, none)
-	if err != nil {
-		return nil, err
-	}
-	var risky *interest.Trial
-	if bounds.Beacons() > 0 {
-		if risky, err = t.try(ctx, none, bounds); err != nil {
-			return nil, err
+	return r, t.propose(ctx, choice, r)
+}
+
+// propose adds the rules to the report, each on top of those before.
+func (t *study) propose(ctx context.Context, choice interest.Choice, r *interest.Report) error {
+	var before []*interest.Proposal
+	for _, class := range []interest.Class{interest.Useless, interest.BoundsOnly, interest.VisitsOnly} {
+		p, err := t.sample.Propose(ctx, choice, class, before...)
+		if err != nil {
+			return err
 		}
+		var trial *interest.Trial
+		if class == interest.Useless {
+			p, trial, err = t.harmless(ctx, p)
+		} else if p.Beacons() > 0 {
+			trial, err = t.try(ctx, append(before, p)...)
+		}
+		if err != nil {
+			return err
+		}
+		r.Add(p, trial, t.filters)
+		before = append(before, p)
 	}
-	r.Propose(none, harmless, bounds, risky, t.filters)
-	return r, nil
+	return nil
 }
 
 // begin replays the sample, and adds its beacons with what became of them.

@@ -42,7 +42,7 @@ func interestOf(t *testing.T, configFile string, o pipeline.InterestOptions) (r 
 		t.Fatalf("%v in %s", err, &out)
 	}
 	text, err := os.ReadFile(o.Rule)
-	if err != nil && (r.Useless != nil || r.BoundsOnly != nil) {
+	if err != nil && (r.Useless != nil || r.BoundsOnly != nil || r.VisitsOnly != nil) {
 		t.Fatal(err)
 	}
 	return r, string(text)
@@ -131,8 +131,8 @@ func changed(before, after []byte) (n int) {
 // Whatever the config and the beacons, the rule against what touches nothing changes
 // no figure, and of the other one what it changes is said to the figure.
 func TestRulesOfInterestDoWhatIsSaidOfThem(t *testing.T) {
-	useless, bounds := 0, 0
-	for seed := *firstSeed; seed < *firstSeed+min(*seeds, 40); seed++ {
+	useless, bounds, visits := 0, 0, 0
+	for seed := *firstSeed; seed < *firstSeed+*seeds/5; seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			w := newWorld(seed, params{})
 			dir, files := t.TempDir(), w.files(newTraffic(w, seed))
@@ -154,7 +154,7 @@ func TestRulesOfInterestDoWhatIsSaidOfThem(t *testing.T) {
 			}
 			r, _ := interestOf(t, file, o)
 			before := replayOf(t, file, o.Inputs, o.Now)
-			for _, rule := range []*interest.RuleReport{r.Useless, r.BoundsOnly} {
+			for _, rule := range []*interest.RuleReport{r.Useless, r.BoundsOnly, r.VisitsOnly} {
 				if rule == nil {
 					continue
 				}
@@ -171,10 +171,13 @@ func TestRulesOfInterestDoWhatIsSaidOfThem(t *testing.T) {
 			if r.BoundsOnly != nil {
 				bounds++
 			}
+			if r.VisitsOnly != nil {
+				visits++
+			}
 		})
 	}
-	if *seeds >= 40 && (useless < 5 || bounds < 5) {
-		t.Errorf("only %d and %d rules were proposed: that tries nothing", useless, bounds)
+	if *seeds >= 200 && (useless < 5 || bounds < 5 || visits < 5) {
+		t.Errorf("only %d, %d and %d rules were proposed: that tries nothing", useless, bounds, visits)
 	}
 }
 
@@ -296,7 +299,7 @@ func TestInterestIsWhatTheDefinitionSays(t *testing.T) {
 	}
 	now, useless := time.UnixMilli(1000*minute), 0
 	def := mattersDefined(now)
-	for seed := *firstSeed; seed < *firstSeed+min(*seeds, 40); seed++ {
+	for seed := *firstSeed; seed < *firstSeed+*seeds/5; seed++ {
 		r := rand.New(rand.NewPCG(seed, 77))
 		var lines []definition.Line
 		var kinds []string
@@ -346,7 +349,7 @@ func TestInterestIsWhatTheDefinitionSays(t *testing.T) {
 			t.Errorf("seed %d: without %v it is %+v", seed, got.Useless.Kinds, gone)
 		}
 	}
-	if *seeds >= 40 && useless < 3 {
+	if *seeds >= 200 && useless < 3 {
 		t.Errorf("only %d times was there anything of no use: that tries nothing", useless)
 	}
 }
