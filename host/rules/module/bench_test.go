@@ -214,7 +214,31 @@ func (g *metered) answers(t testing.TB) []int {
 	if err := g.layout.Read(mem, &out); err != nil {
 		t.Fatal(err)
 	}
-	all := make([]int, g.rows)
+	return reasonsOf(&out, g.rows)
+}
+
+// called is a module as the host calls it: columns are copied in, and answers
+// checked and copied out.
+type called struct {
+	*guest
+	batch abi.Batch
+	out   abi.Output
+}
+
+func (c *called) run(t testing.TB) {
+	if err := c.Process(context.Background(), &c.batch, &c.out); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *called) answers(t testing.TB) []int {
+	c.run(t)
+	return reasonsOf(&c.out, c.batch.Rows)
+}
+
+// reasonsOf are the reasons of an answer's rows, -1 of those that are kept.
+func reasonsOf(out *abi.Output, rows int) []int {
+	all := make([]int, rows)
 	for i := range all {
 		if all[i] = -1; !abi.Bit(out.Keep, i) {
 			all[i] = int(out.Reasons[i])
@@ -355,9 +379,14 @@ func BenchmarkRules(b *testing.B) {
 		conditions []string
 	}{{"rules1", tenRules[:1]}, {"rules10", tenRules}, {"rules100", hundredRules(brands)}} {
 		b.Run(c.name, func(b *testing.B) {
+			program := filterOf(b, c.conditions)
+			whole := &called{guest: load(b, program)}
+			defer whole.close(b)
+			whole.batch = *rulestest.Batch(b, whole.Plan().Fields, s.lines...)
 			engines := []engine{
-				meter(b, built(b, filterOf(b, c.conditions)), s),
+				meter(b, built(b, program), s),
 				meter(b, handmade(b, c.name, brands), s),
+				whole,
 				exprEngine(b, c.conditions, s),
 				celEngine(b, c.conditions, s),
 			}
@@ -371,7 +400,7 @@ func BenchmarkRules(b *testing.B) {
 				ns = measure(b, engines, len(s.lines))
 			}
 			b.ReportMetric(0, "ns/op")
-			for i, name := range []string{"module", "c", "expr", "cel"} {
+			for i, name := range []string{"module", "c", "whole-call", "expr", "cel"} {
 				b.ReportMetric(ns[i], name+"-ns/row")
 				if i > 0 {
 					b.ReportMetric(ns[i]/ns[0], name+"/module")

@@ -253,6 +253,82 @@ func (r *runtime) lower() *Func {
 	})
 }
 
+// hasByte says whether a text has a byte, of which each of the eight of the pattern
+// is one: (a, n, pattern) -> i32.
+func (r *runtime) hasByte() *Func {
+	return r.routine("has_byte", []Type{I32, I32, I64}, i1, func(f *Func) {
+		a, n, pattern := f.Param(0), f.Param(1), f.Param(2)
+		x, last := f.Local(I64), f.Local(I32)
+		// eight looks at the eight bytes at an address: a byte that is none of the
+		// pattern's is not 0 once it is taken away.
+		eight := func(at Local) {
+			f.Get(at)
+			f.Memory(I64LoadUnaligned, 0)
+			f.Get(pattern)
+			f.Op(I64Xor)
+			f.Tee(x)
+			f.I64(0x0101010101010101)
+			f.Op(I64Sub)
+			f.Get(x)
+			f.I64(-1)
+			f.Op(I64Xor, I64And)
+			f.U64(0x8080808080808080)
+			f.Op(I64And)
+			f.I64(0)
+			f.Op(I64Ne)
+		}
+		f.Get(n)
+		f.I32(8)
+		f.Op(I32LtU)
+		f.If()
+		none := f.Block()
+		again := f.Loop()
+		f.Get(n)
+		f.Op(I32Eqz)
+		f.BrIf(none)
+		f.Get(a)
+		f.Memory(I32Load8U, 0)
+		f.Get(pattern)
+		f.Op(I32WrapI64)
+		f.I32(255)
+		f.Op(I32And, I32Eq)
+		f.If()
+		f.I32(1)
+		f.Return()
+		f.End()
+		increase(f, a, 1)
+		increase(f, n, -1)
+		f.Br(again)
+		f.End()
+		f.End()
+		f.I32(0)
+		f.Return()
+		f.End()
+		f.Get(a)
+		f.Get(n)
+		f.Op(I32Add)
+		f.I32(8)
+		f.Op(I32Sub)
+		f.Set(last)
+		end := f.Block()
+		again = f.Loop()
+		f.Get(a)
+		f.Get(last)
+		f.Op(I32GeU)
+		f.BrIf(end)
+		eight(a)
+		f.If()
+		f.I32(1)
+		f.Return()
+		f.End()
+		increase(f, a, 8)
+		f.Br(again)
+		f.End()
+		f.End()
+		eight(last)
+	})
+}
+
 // contains says whether a text has another within it: (h, hLen, n, nLen) -> i32.
 // It is the two-way search of Crochemore and Perrin: linear whatever the texts,
 // without memory.

@@ -1,6 +1,8 @@
 package module
 
 import (
+	"strings"
+
 	"github.com/seed-6a2d649b/pharos/abi"
 	. "github.com/seed-6a2d649b/pharos/host/rules/asm" //nolint:revive // instructions read as such
 	"github.com/seed-6a2d649b/pharos/host/rules/expr"
@@ -183,9 +185,14 @@ func (s *scope) test(n *expr.Node) {
 			return
 		}
 		needle, is := needleOf(n)
-		looked := is && s.entry != nil && s.entry.needles[needle]
-		if looked {
+		switch {
+		case is && s.entry != nil && s.entry.needles[needle]:
 			f.GetGlobal(s.entry.found)
+			f.If(I32)
+		case is: // most texts lack it
+			a.push(f)
+			f.U64(0x0101010101010101 * uint64(rarest(needle)))
+			f.Call(s.hasByte())
 			f.If(I32)
 		}
 		a.push(f)
@@ -198,7 +205,7 @@ func (s *scope) test(n *expr.Node) {
 		default:
 			f.Call(s.contains())
 		}
-		if looked {
+		if is {
 			f.Else()
 			f.I32(0)
 			f.End()
@@ -212,4 +219,23 @@ func (s *scope) test(n *expr.Node) {
 		a.pushOK(f)
 		f.Op(I32And)
 	}
+}
+
+// common are bytes of texts such as names, paths and sentences, by how often they
+// are there, roughly; all others are rarer.
+const common = "etaoinsr lhdcumfp/g.w-yb_v0123456789=k,xjqz"
+
+// rarest is the byte of a text that is in other texts the least, probably.
+func rarest(text string) byte {
+	best, place := text[0], -1
+	for i := range len(text) {
+		at := strings.IndexByte(common, text[i])
+		if at < 0 {
+			return text[i]
+		}
+		if at > place {
+			best, place = text[i], at
+		}
+	}
+	return best
 }
