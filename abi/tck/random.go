@@ -3,6 +3,7 @@ package tck
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,11 +26,16 @@ func Rows(rng *rand.Rand, fields, rows int, words ...string) [][]abi.Value {
 }
 
 // Beacons makes random rows for the fields of a plan, as Rows does, but for those that
-// every beacon has: $time is a time, $tenant, $session and $source are names.
+// every beacon has: $time is a time, $tenant, $session and $source are names. A field
+// that is asked for in several forms has one value.
 func Beacons(rng *rand.Rand, fields []abi.Field, rows int, words ...string) [][]abi.Value {
 	all := Rows(rng, len(fields), rows, words...)
 	for _, row := range all {
 		for i, f := range fields {
+			if first := slices.IndexFunc(fields, func(o abi.Field) bool { return o.Name == f.Name }); first < i {
+				row[i] = row[first]
+				continue
+			}
 			switch f.Name {
 			case abi.FieldTime:
 				row[i] = abi.Value{Kind: abi.Number, Text: strconv.AppendInt(nil, rng.Int64N(maxTime), 10)}

@@ -48,3 +48,13 @@ func TestRows(t *testing.T) {
 		t.Errorf("%d rows without words", len(got))
 	}
 }
+
+// A field that is asked for in two forms has one value.
+func TestBeaconsOfTwoForms(t *testing.T) {
+	fields := []abi.Field{{Name: "a", Type: abi.Str}, {Name: "$time", Type: abi.I64}, {Name: "a", Type: abi.F64}, {Name: "$time", Type: abi.F64}}
+	for _, row := range Beacons(rand.New(rand.NewPCG(1, 2)), fields, 100) {
+		if string(row[0].Text) != string(row[2].Text) || row[0].Kind != row[2].Kind || string(row[1].Text) != string(row[3].Text) {
+			t.Fatalf("%q", row)
+		}
+	}
+}

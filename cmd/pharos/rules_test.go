@@ -125,7 +125,7 @@ FILE:7:43: beacon: the beacons of one test are all mappings, or all query string
 // Golden vectors beside the rules are tests too, and go into the module.
 func TestRulesGoldenBeside(t *testing.T) {
 	dir := t.TempDir()
-	file := filepath.Join(dir, "mine.rules.yaml")
+	file := filepath.Join(dir, "mine.yaml")
 	writeFile(t, file, `drop: [{reason: big, when: 'a.b > 3'}]`)
 	golden := filepath.Join(dir, "mine.golden.ndjson")
 	writeFile(t, golden, `{"beacons": [{"a.b": 4}, {}], "expect": ["big", null]}`+"\n")

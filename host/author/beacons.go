@@ -183,8 +183,12 @@ func variations(rng *rand.Rand, plan *abi.Plan, rows [][]abi.Value, n int, words
 	}
 	for i := 0; i < n; i += 2 {
 		changed := append([]abi.Value(nil), rows[rng.IntN(len(rows))]...)
-		at := rng.IntN(len(changed))
-		changed[at] = all[i][at]
+		name := plan.Fields[rng.IntN(len(changed))].Name
+		for at, f := range plan.Fields {
+			if f.Name == name { // in whatever form
+				changed[at] = all[i][at]
+			}
+		}
 		all[i] = changed
 	}
 	return all

@@ -119,14 +119,10 @@ func (s *RuleSet) check(r *config.Rules, lists map[string]*expr.Set) (err error)
 	return err
 }
 
-// goldenBeside is where golden vectors beside a file of rules are.
+// goldenBeside is where golden vectors beside a file of rules are: a module NAME.wasm
+// there, which NAME.rules.yaml is written after, may have others.
 func goldenBeside(path string) string {
-	for _, suffix := range []string{".rules.yaml", ".rules.yml", ".yaml", ".yml"} {
-		if base, ok := strings.CutSuffix(path, suffix); ok {
-			return base + ".golden.ndjson"
-		}
-	}
-	return path + ".golden.ndjson"
+	return strings.TrimSuffix(strings.TrimSuffix(path, ".yaml"), ".yml") + ".golden.ndjson"
 }
 
 // ruleVector is beacons and what the rules are to answer: a test, or a golden vector.
