@@ -26,6 +26,9 @@ plugins:
       extract:
         - {when: 'type == "view"', set: {views: nth + 1}}
         - {point: second_view, when: 'type == "view" && nth == 2', value: 'double(price) * 2'}
+      close:
+        - {point: seconds, when: nth > 1, value: session.duration / 1000}
+        - {point: lonely, when: 'count("second_view") == 0'}
 dispatch:
   filters: [noise]
 tenants:
@@ -59,6 +62,10 @@ func TestLists(t *testing.T) {
 	out := mustRun(t, "replay", "-c", config, "--in", input, "--out", "-")
 	if !strings.Contains(out, `"point":"second_view","dims":{},"minute":"1970-01-01T00:00:00Z","hits":1,"sum":4.5,`) {
 		t.Errorf("replay:\n%s", out)
+	}
+
+	if !strings.Contains(out, `"point":"seconds","dims":{},"minute":"1970-01-01T00:30:00Z","hits":1,"sum":4,`) || strings.Contains(out, "lonely") {
+		t.Errorf("replay, at the session's end:\n%s", out)
 	}
 
 	h := up(t, "-c", config)

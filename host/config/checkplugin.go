@@ -100,6 +100,17 @@ func (c *checker) rules(r *Rules, at keyPath) {
 			}
 		}
 	}
+	c.closing(r, at)
+}
+
+// closing checks the rules for sessions that have ended.
+func (c *checker) closing(r *Rules, at keyPath) {
+	if len(r.Close) > 0 && len(r.Extract) == 0 {
+		c.atKey(at.to("close"), "close stands beside extract: no other rules see sessions")
+	}
+	for i, rule := range r.Close {
+		c.point(at.to("close").to(strconv.Itoa(i)).to("point"), rule.Point)
+	}
 }
 
 // name checks a name that must be given; that it is missing is said elsewhere.
@@ -224,10 +235,16 @@ func (p *Plugin) points() (names []string) {
 	if p == nil || p.Rules == nil {
 		return nil
 	}
-	for _, rule := range p.Rules.Extract {
-		if rule.Point != "" && !slices.Contains(names, rule.Point) {
-			names = append(names, rule.Point)
+	add := func(point string) {
+		if point != "" && !slices.Contains(names, point) {
+			names = append(names, point)
 		}
+	}
+	for _, rule := range p.Rules.Extract {
+		add(rule.Point)
+	}
+	for _, rule := range p.Rules.Close {
+		add(rule.Point)
 	}
 	return names
 }

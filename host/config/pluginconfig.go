@@ -55,6 +55,7 @@ type Rules struct {
 	Drop    []DropRule    `key:"drop" doc:"A filter: the first rule whose condition holds drops the beacon."`
 	Split   []SplitRule   `key:"split" doc:"A splitter: the first rule whose condition holds sends the beacon to its route."`
 	Extract []ExtractRule `key:"extract" doc:"An extractor: every rule whose condition holds gives one measurement."`
+	Close   []CloseRule   `key:"close" doc:"Beside extract: every rule whose condition holds of a session that has ended gives one measurement, at the session's end."`
 	Let     Map[Expr]     `key:"let" doc:"Expressions by name, for all expressions of the plugin: the name stands for the expression, and hides a field of that name." example:"'type == \"purchase\"'"`
 	Cells   []string      `key:"cells" doc:"Names of numbers that are kept with each session, 0 at its start; of extract only, at most 16." example:"[views, spent]"`
 }
@@ -78,6 +79,13 @@ type ExtractRule struct {
 	Value      Expr        `key:"value" absent:"1" doc:"The measured value, an expression of a number." example:"product.price"`
 	Attributes Map[string] `key:"attributes" doc:"Attributes by name, each a path or further name. The measurement is booked with and without them." example:"img.id"`
 	Set        Map[Expr]   `key:"set" doc:"What cells of the session become, by the cell's name: an expression of a number." example:"'cell(\"views\") + 1'"`
+}
+
+// CloseRule gives measurements of sessions that have ended.
+type CloseRule struct {
+	Point string `key:"point" required:"true" doc:"The measurement point; visit and crossover are reserved." example:"duration"`
+	When  Expr   `key:"when" required:"true" doc:"The condition." example:"'count(\"item_page\") > 0'"`
+	Value Expr   `key:"value" absent:"1" doc:"The measured value, an expression of a number." example:"session.duration / 1000"`
 }
 
 // Dispatch is the first stage.

@@ -37,18 +37,19 @@ func Compile(kind abi.Kind, rules Rules) (*Program, error) {
 // compiler gathers the program and the faults of a list.
 type compiler struct {
 	program *Program
+	closing bool // the rules are those of sessions that have ended
 	scope   *expr.Scope
 	errors  Errors
 }
 
 func (c *compiler) fail(rule int, part, message string) {
-	c.errors = append(c.errors, &Error{Rule: rule, Part: part, Message: message})
+	c.errors = append(c.errors, &Error{Rule: rule, Closing: c.closing, Part: part, Message: message})
 }
 
 // failAt notes the faults of an expression.
 func (c *compiler) failAt(rule int, part, source string, errs expr.Errors) {
 	for _, e := range errs {
-		c.errors = append(c.errors, &Error{rule, part, e.Line, e.Column, e.Message, e.Caret(source)})
+		c.errors = append(c.errors, &Error{rule, c.closing, part, e.Line, e.Column, e.Message, e.Caret(source)})
 	}
 }
 
@@ -72,9 +73,38 @@ func (c *compiler) compile(rules Rules) {
 		c.name(i, "route", abi.Plan{Routes: []string{r.Route}})
 		c.add(Checked{When: c.when(i, r.When), Answer: indexOf(&c.program.plan.Routes, r.Route)})
 	}
-	c.points(rules.Extract)
+	c.points(rules.Extract, rules.Close)
 	for i, r := range rules.Extract {
 		c.extract(i, r)
+	}
+	c.close(rules)
+}
+
+// close compiles the rules for sessions that have ended.
+func (c *compiler) close(rules Rules) {
+	switch n := len(rules.Close); {
+	case n == 0:
+		return
+	case c.program.kind != abi.Extract:
+		c.fail(-1, "close", "close is beside the list extract: no other plugin sees sessions")
+		return
+	case n > MaxMeasures:
+		c.fail(-1, "close", fmt.Sprintf("%d rules, and %d are allowed in one list", n, MaxMeasures))
+		return
+	}
+	c.closing = true
+	c.scope = &expr.Scope{Lists: c.scope.Lists, Cells: c.scope.Cells, Closed: true}
+	for _, p := range c.program.plan.Points {
+		c.scope.Points = append(c.scope.Points, p.Name)
+	}
+	c.scope.Define(rules.Let) // whose faults are known; those of beacons are none here until they are used
+	for i, r := range rules.Close {
+		c.name(i, "point", abi.Plan{Points: []abi.Point{{Name: r.Point}}})
+		out := Checked{When: c.when(i, r.When), Answer: c.point(r.Point)}
+		if r.Value != "" {
+			out.Value = c.expression(i, "value", r.Value)
+		}
+		c.program.close = append(c.program.close, out)
 	}
 }
 
@@ -109,20 +139,29 @@ func (c *compiler) add(r Checked) { c.program.rules = append(c.program.rules, r)
 
 // points plans each point once, with the attributes of all rules that name it:
 // one that a rule does not give has no value in that rule's measurements.
-func (c *compiler) points(rules []Extract) {
+func (c *compiler) points(rules []Extract, closing []Close) {
 	plan := &c.program.plan
+	add := func(name string) *abi.Point {
+		if c.point(name) < 0 {
+			plan.Points = append(plan.Points, abi.Point{Name: name})
+		}
+		return &plan.Points[c.point(name)]
+	}
 	for _, r := range rules {
 		if r.Point == "" {
 			continue
 		}
-		i := slices.IndexFunc(plan.Points, func(p abi.Point) bool { return p.Name == r.Point })
-		if i < 0 {
-			i = len(plan.Points)
-			plan.Points = append(plan.Points, abi.Point{Name: r.Point})
-		}
-		p := &plan.Points[i]
+		p := add(r.Point)
 		p.Attributes = slices.Compact(slices.Sorted(slices.Values(slices.AppendSeq(p.Attributes, maps.Keys(r.Attributes)))))
 	}
+	for _, r := range closing {
+		add(r.Point)
+	}
+}
+
+// point is the index of the point in the plan, -1 if it is not there.
+func (c *compiler) point(name string) int {
+	return slices.IndexFunc(c.program.plan.Points, func(p abi.Point) bool { return p.Name == name })
 }
 
 func (c *compiler) extract(i int, r Extract) {
@@ -137,7 +176,7 @@ func (c *compiler) extract(i int, r Extract) {
 		out.Value = c.expression(i, "value", r.Value)
 	}
 	if r.Point != "" {
-		out.Answer = slices.IndexFunc(c.program.plan.Points, func(p abi.Point) bool { return p.Name == r.Point })
+		out.Answer = c.point(r.Point)
 		out.Attributes = c.attributes(i, r.Attributes, c.program.plan.Points[out.Answer].Attributes)
 	}
 	out.Sets = c.sets(i, r.Set)

@@ -160,6 +160,16 @@ func TestNames(t *testing.T) {
 		{rules.Rules{Let: map[string]string{"x": "a == 1"}, Drop: []rules.Drop{{"r", "has(x)"}}}, `rule 1, when, line 1, column 5: x is defined in let, and not as a path`},
 		{rules.Rules{Let: map[string]string{"x": `cidr("10.0.0.0/8")`}, Drop: []rules.Drop{{"r", "x"}}}, `rule 1, when, line 1, column 1: networks are no value`},
 		{rules.Rules{Let: deepening(10), Drop: []rules.Drop{{"r", "x0 > 1"}}}, `the expression is more than 200 levels deep, with the definitions that it uses`},
+		{rules.Rules{Drop: []rules.Drop{{"r", "a"}}, Close: []rules.Close{{"p", "true", ""}}}, `close: close is beside the list extract`},
+		{closing(rules.Close{"", "true", ""}), `close, rule 1, point: point "" is not`},
+		{closing(rules.Close{"q", "", ""}), `close, rule 1, when: a condition is wanted`},
+		{closing(rules.Close{"q", "a > 1", ""}), `close, rule 1, when, line 1, column 1: a session that has ended has no fields: there are session.first, session.last, session.duration, count("point") and cell("name")`},
+		{closing(rules.Close{"q", "has(session.first)", ""}), `close, rule 1, when, line 1, column 12: a session that has ended has no fields`},
+		{closing(rules.Close{"q", "true", "time()"}), `close, rule 1, value, line 1, column 5: the times of a session that has ended are session.first and session.last`},
+		{closing(rules.Close{"q", `count("x") > 0`, ""}), `close, rule 1, when, line 1, column 7: no rule measures the point "x"; there are p, q`},
+		{closing(rules.Close{"q", `count(p) > 0`, ""}), `close, rule 1, when, line 1, column 7: a session that has ended has no fields`},
+		{closing(rules.Close{"q", `beacon`, ""}), `close, rule 1, when, line 1, column 1: beacon is nothing of a session that has ended: a session that has ended has no fields`},
+		{extract(rules.Extract{Point: "p", When: `count("p") > 1`}), `rule 1, when, line 1, column 6: count is of sessions that have ended: it stands in close only`},
 		{rules.Rules{Let: doubling(20), Drop: []rules.Drop{{"r", "x0 > 1"}}}, `the expression comes to more than 20000 operations`},
 		{extract(rules.Extract{Point: "p", When: "a", Value: "1 +"}), `rule 1, value, line 1, column 4: `},
 		{extract(rules.Extract{Point: "p", When: "a", Attributes: map[string]string{"x-y": "a"}}), `rule 1, attributes.x-y: point "point": attribute "x-y" is not`},
@@ -178,6 +188,11 @@ func TestNames(t *testing.T) {
 	if _, err := rules.Compile(abi.Split, rules.Rules{Drop: []rules.Drop{{"a", "b"}}}); err == nil || !strings.Contains(err.Error(), "these are rules of a filter, and a split is wanted") {
 		t.Errorf("rules of another kind: %v", err)
 	}
+}
+
+// closing is a rule for sessions that have ended, beside one that measures p.
+func closing(c rules.Close) rules.Rules {
+	return rules.Rules{Let: map[string]string{"beacon": "a > 1"}, Extract: []rules.Extract{{Point: "p", When: "beacon"}}, Close: []rules.Close{c}}
 }
 
 // doubling are definitions of which each is the sum of the next with itself.

@@ -8,6 +8,7 @@ import (
 // Error is one fault of a list of rules.
 type Error struct {
 	Rule    int    // index of the rule in its list, from 0; -1 is none of them
+	Closing bool   // the list is that of the rules for sessions that have ended
 	Part    string // when, value, reason, route, point, "attributes.NAME" or "set.NAME"; of no rule rules, "let.NAME" or "cells.I"
 	Line    int    // within the expression, from 1; 0 where no expression is at fault
 	Column  int    // in characters, from 1
@@ -18,7 +19,10 @@ type Error struct {
 // Error says the rule by its place in the list, counted from 1.
 func (e *Error) Error() string {
 	var b strings.Builder
-	if e.Rule >= 0 {
+	switch {
+	case e.Rule >= 0 && e.Closing:
+		fmt.Fprintf(&b, "close, rule %d, ", e.Rule+1)
+	case e.Rule >= 0:
 		fmt.Fprintf(&b, "rule %d, ", e.Rule+1)
 	}
 	b.WriteString(e.Part)

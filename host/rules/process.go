@@ -11,7 +11,7 @@ import (
 
 // Process answers a batch into out, whose memory it reuses: a filter sets Keep
 // and Reasons, a splitter Routes, an extractor Measurements, Attributes,
-// BadValues and Cells. Attribute values point into the batch. The error is that of a
+// BadValues and Cells. Of sessions that have ended it sets the same but Cells. Attribute values point into the batch. The error is that of a
 // cancelled context, or of a batch that does not have the planned columns.
 func (p *Program) Process(ctx context.Context, b *abi.Batch, out *abi.Output) error {
 	if err := ctx.Err(); err != nil {
@@ -22,10 +22,12 @@ func (p *Program) Process(ctx context.Context, b *abi.Batch, out *abi.Output) er
 	}
 	out.Counters = resize(out.Counters, len(p.plan.Counters))
 	clear(out.Counters)
-	switch p.kind {
-	case abi.Filter:
+	switch {
+	case b.Closed:
+		p.closed(b, out)
+	case p.kind == abi.Filter:
 		p.filter(b, out)
-	case abi.Split:
+	case p.kind == abi.Split:
 		p.split(b, out)
 	default:
 		p.extract(b, out)
@@ -35,6 +37,9 @@ func (p *Program) Process(ctx context.Context, b *abi.Batch, out *abi.Output) er
 
 // check finds a batch of another plan before it is read.
 func (p *Program) check(b *abi.Batch) error {
+	if b.Closed {
+		return p.checkClosed(b)
+	}
 	if len(b.Columns) != len(p.plan.Fields) {
 		return fmt.Errorf("a batch of %d columns where the plan has %d", len(b.Columns), len(p.plan.Fields))
 	}
@@ -42,6 +47,19 @@ func (p *Program) check(b *abi.Batch) error {
 		c := &b.Columns[i]
 		if c.Type != abi.Any || len(c.Kinds) < b.Rows || len(c.Offsets) < b.Rows+1 {
 			return fmt.Errorf("column %q is not an any column of %d rows", p.plan.Fields[i].Name, b.Rows)
+		}
+	}
+	return b.Check(&p.plan, b.Rows)
+}
+
+// checkClosed is check of sessions that have ended.
+func (p *Program) checkClosed(b *abi.Batch) error {
+	if len(b.Columns) != 2+len(p.plan.Points) {
+		return fmt.Errorf("a batch of closed sessions with %d columns, and the plan has %d points", len(b.Columns), len(p.plan.Points))
+	}
+	for i := range b.Columns {
+		if b.Columns[i].Type != abi.I64 || len(b.Columns[i].I64) < b.Rows {
+			return fmt.Errorf("column %d of closed sessions is not an i64 column of %d rows", i, b.Rows)
 		}
 	}
 	return b.Check(&p.plan, b.Rows)
@@ -99,6 +117,25 @@ func (p *Program) extract(b *abi.Batch, out *abi.Output) {
 				p.measure(&p.rules[j], r, out)
 			}
 			set(p.rules[j].Sets, r, out)
+		}
+	}
+}
+
+// closed measures sessions that have ended.
+func (p *Program) closed(b *abi.Batch, out *abi.Output) {
+	out.Measurements = out.Measurements[:0]
+	out.Attributes = out.Attributes[:0]
+	out.BadValues = out.BadValues[:0]
+	out.Cells = out.Cells[:0]
+	for i := range b.Rows {
+		r := expr.Row{Columns: b.Columns, Index: i, Cells: b.Cells}
+		if len(b.Cells) > 0 {
+			r.Slot = b.Slots[i]
+		}
+		for j := range p.close {
+			if p.close[j].When.Eval(r).Holds() {
+				p.measure(&p.close[j], r, out)
+			}
 		}
 	}
 }

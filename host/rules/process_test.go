@@ -148,6 +148,43 @@ func TestCells(t *testing.T) {
 	}
 }
 
+// TestClose measures sessions that have ended by their times, cells and counts.
+func TestClose(t *testing.T) {
+	p := compile(t, rules.Rules{
+		Cells:   []string{"spent"},
+		Let:     map[string]string{"seconds": "session.duration / 1000"}, // of beacons a field
+		Extract: []rules.Extract{{Point: "page", When: "true"}, {Point: "order", When: "buy", Set: map[string]string{"spent": `cell("spent") + price`}}},
+		Close: []rules.Close{
+			{Point: "duration", When: "true", Value: "seconds"},
+			{Point: "bounce", When: `count("page") == 1`},
+			{Point: "order", When: `session.first < session.last`, Value: `cell("spent") > 0 ? cell("spent") / count("order") : "none"`},
+		},
+	})
+	closed := abi.Closed{
+		First: []int64{1000, 5000, 7000}, Last: []int64{1000, 65000, 9500},
+		Counts:   [][]int64{{1, 2, 1}, {0, 2, 0}, {0, 0, 0}, {0, 0, 0}}, // page, order, duration, bounce
+		Sessions: abi.Sessions{Slots: []uint32{2, 0, 1}, Cells: [][]uint64{{math.Float64bits(30), 0, 0}}},
+	}
+	var b abi.Batch
+	closed.Batch(0, 3, &b)
+	out := &abi.Output{}
+	if err := p.Process(context.Background(), &b, out); err != nil {
+		t.Fatal(err)
+	}
+	want := &abi.Output{
+		Measurements: []abi.Measurement{{Row: 0, Point: 2, Value: 0}, {Row: 0, Point: 3, Value: 1}, {Row: 1, Point: 2, Value: 60}, {Row: 1, Point: 1, Value: 15}, {Row: 2, Point: 2, Value: 2.5}, {Row: 2, Point: 3, Value: 1}},
+		BadValues:    []uint32{2},
+		Counters:     []uint64{0},
+	}
+	if diff := cmp.Diff(want, out, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(abi.Output{})); diff != "" {
+		t.Error(diff)
+	}
+	b.Columns = b.Columns[1:]
+	if err := p.Process(context.Background(), &b, out); err == nil {
+		t.Error("too few columns: no error")
+	}
+}
+
 func TestProcessErrors(t *testing.T) {
 	p := compile(t, rules.Rules{Drop: []rules.Drop{{"r", `a == 1 && b`}}})
 	good := rulestest.Batch(t, p.Plan().Fields, `{}`, `{}`)

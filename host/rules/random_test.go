@@ -52,6 +52,15 @@ func TestRandomRules(t *testing.T) {
 				check(set.Value)
 			}
 		}
+		if kind == abi.Extract {
+			closed := rulestest.Closed(r, p.Plan(), 5)
+			for _, rule := range p.Closing() {
+				rule.When.Walk(func(n *expr.Node) { used[n.Op]++ })
+			}
+			if err := p.Process(context.Background(), closed, &abi.Output{}); err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+		}
 		var whole abi.Output
 		if err := p.Process(context.Background(), &b, &whole); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
@@ -104,7 +113,7 @@ func inline(list rules.Rules) rules.Rules {
 	expand = func(source string) string {
 		return names.ReplaceAllStringFunc(source, func(name string) string { return "(" + expand(list.Let[name]) + ")" })
 	}
-	out := rules.Rules{Cells: list.Cells, Lists: list.Lists}
+	out := rules.Rules{Cells: list.Cells, Lists: list.Lists, Close: list.Close}
 	for _, d := range list.Drop {
 		out.Drop = append(out.Drop, rules.Drop{Reason: d.Reason, When: expand(d.When)})
 	}

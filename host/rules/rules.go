@@ -46,11 +46,21 @@ type Extract struct {
 	Set        map[string]string `json:",omitempty"` // cell to an expression of its next value
 }
 
-// Rules are the lists of one plugin; exactly one of them may have rules.
+// Close is a rule of an extractor for sessions that have ended: each whose When
+// holds measures Point at the session's end.
+type Close struct {
+	Point string
+	When  string
+	Value string // an expression of a number; "" is 1
+}
+
+// Rules are the lists of one plugin; exactly one of Drop, Split and Extract may
+// have rules, and Close only beside Extract.
 type Rules struct {
 	Drop    []Drop
 	Split   []Split
 	Extract []Extract
+	Close   []Close              `json:",omitempty"`
 	Let     map[string]string    `json:",omitempty"` // definitions that the expressions share, by name
 	Cells   []string             `json:",omitempty"` // numbers that are kept with each session, of an extractor
 	Lists   map[string]*expr.Set `json:",omitempty"` // named lists; those that no expression names do not matter
@@ -80,6 +90,11 @@ func (r Rules) expressions(yield func(string) bool) {
 	}
 	for _, e := range r.Extract {
 		if !yield(e.When) || !yield(e.Value) || !each(e.Set, yield) {
+			return
+		}
+	}
+	for _, c := range r.Close {
+		if !yield(c.When) || !yield(c.Value) {
 			return
 		}
 	}
@@ -129,6 +144,18 @@ type Checked struct {
 	Sets       []Set // take effect after the rule's measurement, all at once
 }
 
+// Expressions are those of the rule.
+func (c *Checked) Expressions(yield func(*expr.Node) bool) {
+	if !yield(c.When) || c.Value != nil && !yield(c.Value) {
+		return
+	}
+	for _, s := range c.Sets {
+		if !yield(s.Value) {
+			return
+		}
+	}
+}
+
 // Attribute is one attribute of a measurement: its text is that of the field,
 // as Row.Attribute has it.
 type Attribute struct {
@@ -153,6 +180,7 @@ type Program struct {
 	kind  abi.Kind
 	plan  abi.Plan
 	rules []Checked
+	close []Checked
 }
 
 // Kind is what the program does with a batch.
@@ -166,3 +194,7 @@ func (p *Program) Plan() *abi.Plan { return &p.plan }
 
 // Checked are the rules, in order. The caller must not change them.
 func (p *Program) Checked() []Checked { return p.rules }
+
+// Closing are the rules for sessions that have ended, in order; none has attributes
+// or sets cells. The caller must not change them.
+func (p *Program) Closing() []Checked { return p.close }

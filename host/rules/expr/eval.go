@@ -59,6 +59,8 @@ func (n *Node) Eval(r Row) Value {
 		return boolean(r.kind(n.Field) > abi.Null)
 	case OpCell:
 		return number(math.Float64frombits(r.Cells[n.Cell][r.Slot]))
+	case OpClosed:
+		return number(float64(r.Columns[n.Field].I64[r.Index]))
 	case OpNot:
 		return boolean(!n.Args[0].Eval(r).Holds())
 	case OpAnd:

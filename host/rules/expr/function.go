@@ -19,6 +19,7 @@ var usage = map[string]string{
 	"contains":    "x.contains(y)",
 	"containsAny": `x.containsAny(["a", "b"]) or x.containsAny(lists.name)`,
 	"containsIP":  `cidr("10.0.0.0/8").containsIP(x)`,
+	"count":       `count("point")`,
 	"double":      "double(x)",
 	"endsWith":    "x.endsWith(y)",
 	"has":         "has(path)",
@@ -81,7 +82,15 @@ func (k *checker) function(e ast.Expr, name string, args []ast.Expr) *Node {
 	case name == "matches" && len(args) == 2:
 		return k.matches(args[0], args[1])
 	case name == "time" && len(args) == 0:
+		if k.scope.Closed {
+			return k.refuse(k.offset(e), "the times of a session that has ended are session.first and session.last")
+		}
 		return &Node{Op: OpTime, Path: abi.FieldTime}
+	case name == "count" && len(args) == 1:
+		if !k.scope.Closed {
+			return k.refuse(k.offset(e), "count is of sessions that have ended: it stands in close only")
+		}
+		return k.count(args[0])
 	case name == "cell" && len(args) == 1:
 		return k.cell(args[0])
 	case name == "cidr" && len(args) == 1:

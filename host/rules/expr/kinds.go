@@ -28,7 +28,7 @@ func (n *Node) Kinds() Kinds {
 		return 1 << n.Value.Kind
 	case OpField:
 		return AnyKind
-	case OpTime, OpCell, OpTimePart:
+	case OpTime, OpCell, OpClosed, OpTimePart:
 		return Number
 	case OpCond:
 		return n.Args[1].Kinds() | n.Args[2].Kinds()

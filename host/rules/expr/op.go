@@ -13,11 +13,12 @@ type Op uint8
 // The operations. A and B are the values of Args[0] and Args[1]. Those said to
 // be of True and False are never of another kind.
 const (
-	OpConst Op = iota // Value
-	OpField           // what the beacon has at Path; a Number that is beyond float64 is infinite
-	OpHas             // True where the beacon has at Path anything but null, else False
-	OpTime            // the beacon's event time, $time: a whole Number of ms since 1970, from 0 to MaxTime
-	OpCell            // the session's cell of that index, as it was before the rule: a Number
+	OpConst  Op = iota // Value
+	OpField            // what the beacon has at Path; a Number that is beyond float64 is infinite
+	OpHas              // True where the beacon has at Path anything but null, else False
+	OpTime             // the beacon's event time, $time: a whole Number of ms since 1970, from 0 to MaxTime
+	OpCell             // the session's cell of that index, as it was before the rule: a Number
+	OpClosed           // of a session that has ended what the column Field of its batch has (abi/SPEC.md, section 8): a Number
 
 	OpNot  // True where A does not hold, else False
 	OpAnd  // True where A and B hold, else False
@@ -71,7 +72,7 @@ type Node struct {
 	Args     []*Node
 	Value    Value          // OpConst
 	Path     string         // OpField, OpHas; abi.FieldTime of OpTime, OpTimePart
-	Field    int            // index of Path's column, once Fields.Bind has set it
+	Field    int            // index of Path's column, once Fields.Bind has set it; of OpClosed that of the closed session's
 	Cell     int            // OpCell
 	Set      *Set           // OpIn, OpContainsAny
 	Networks *Networks      // OpContainsIP

@@ -18,10 +18,51 @@ func (k *checker) path(e ast.Expr) *Node {
 	if !ok {
 		return nil
 	}
+	if k.scope.Closed {
+		return k.closed(e, path)
+	}
 	if len(path) > abi.MaxFieldBytes {
 		return k.refuse(k.offset(e), "a path of %d bytes, and %d are allowed", len(path), abi.MaxFieldBytes)
 	}
 	return &Node{Op: OpField, Path: path}
+}
+
+// Columns of a session that has ended; behind them are the counts of the points.
+const (
+	closedFirst = iota
+	closedLast
+	closedCounts
+)
+
+// closed is what there is of a session that has ended.
+func (k *checker) closed(e ast.Expr, path string) *Node {
+	first, last := &Node{Op: OpClosed, Field: closedFirst}, &Node{Op: OpClosed, Field: closedLast}
+	switch path {
+	case "session.first":
+		return first
+	case "session.last":
+		return last
+	case "session.duration":
+		return &Node{Op: OpSubtract, Args: []*Node{last, first}}
+	}
+	return k.refuse(k.offset(e), "a session that has ended has no fields: there are session.first, session.last, session.duration, count(\"point\") and cell(\"name\")")
+}
+
+// count is the number of measurements of a point that a session had.
+func (k *checker) count(arg ast.Expr) *Node {
+	n := k.check(arg)
+	if n == nil {
+		return nil
+	}
+	name, ok := n.text()
+	if !ok {
+		return k.refuse(k.offset(arg), "the name of a point is a string, written out")
+	}
+	i := slices.Index(k.scope.Points, name)
+	if i < 0 {
+		return k.refuse(k.offset(arg), "no rule measures the point %q; there are %s", name, strings.Join(k.scope.Points, ", "))
+	}
+	return &Node{Op: OpClosed, Field: closedCounts + i}
 }
 
 // pathOf is the dotted path that an expression names.
@@ -107,6 +148,8 @@ func (k *checker) segment(e ast.Expr, name string) bool {
 // has checks has(path).
 func (k *checker) has(arg ast.Expr) *Node {
 	switch {
+	case k.scope.Closed:
+		return k.refuse(k.offset(arg), "a session that has ended has no fields")
 	case arg.Kind() == ast.IdentKind, arg.Kind() == ast.SelectKind,
 		arg.Kind() == ast.CallKind && arg.AsCall().FunctionName() == operators.Index:
 		if n := k.path(arg); n != nil {

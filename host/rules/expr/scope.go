@@ -16,7 +16,13 @@ import (
 type Scope struct {
 	Lists map[string]*Set // named lists
 	Cells []string        // names of session cells; none where there is no session
-	let   map[string]*definition
+
+	// Closed says that the expressions are of sessions that have ended: these have no
+	// fields and no time, but a first and last beacon, and counts of Points.
+	Closed bool
+	Points []string
+
+	let map[string]*definition
 }
 
 // definition is a shared definition, checked when it is wanted first.
@@ -96,6 +102,9 @@ func (k *checker) shared(e ast.Expr) (n *Node, is bool) {
 		return k.refuse(k.offset(e), "%s is defined by itself: a definition may use others, in no circle", e.AsIdent()), true
 	}
 	k.scope.check(d)
+	if k.scope.Closed && len(d.errors) > 0 { // Define has been told of those of beacons
+		return k.refuse(k.offset(e), "%s is nothing of a session that has ended: %s", e.AsIdent(), d.errors[0].Message), true
+	}
 	return d.node, true
 }
 

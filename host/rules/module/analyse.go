@@ -37,9 +37,9 @@ func (a *analysis) of(n *expr.Node) *facts {
 	if f, ok := a.nodes[n]; ok {
 		return f
 	}
-	f := &facts{kinds: n.Kinds(), weight: 1, fixed: n.Path == "" && n.Op != expr.OpCell, path: n.Path, entry: true}
+	f := &facts{kinds: n.Kinds(), weight: 1, fixed: n.Path == "" && n.Op != expr.OpCell && n.Op != expr.OpClosed, path: n.Path, entry: true}
 	var key strings.Builder
-	fmt.Fprintf(&key, "%d %q %d %x %q %d %p %p %d", n.Op, n.Path, n.Value.Kind, n.Value.Num, n.Value.Text, n.Cell, n.Networks, n.Zone, n.Part)
+	fmt.Fprintf(&key, "%d %q %d %x %q %d %d %p %p %d", n.Op, n.Path, n.Value.Kind, n.Value.Num, n.Value.Text, n.Cell, n.Field, n.Networks, n.Zone, n.Part)
 	switch {
 	case n.Set == nil:
 	case n.Set.Name != "":
@@ -78,7 +78,7 @@ func (a *analysis) of(n *expr.Node) *facts {
 // than an entry's kind and text.
 func (a *analysis) readsEntry(n *expr.Node) bool {
 	switch n.Op {
-	case expr.OpTime, expr.OpTimePart, expr.OpCell:
+	case expr.OpTime, expr.OpTimePart, expr.OpCell, expr.OpClosed:
 		return false
 	case expr.OpDouble, expr.OpNegate, expr.OpAdd, expr.OpSubtract, expr.OpMultiply, expr.OpDivide, expr.OpModulo:
 		return a.plainNumbers(n.Args...)

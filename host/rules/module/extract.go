@@ -12,12 +12,8 @@ import (
 // extract measures what each rule that holds says.
 func (l *loop) extract() {
 	f := l.f
-	for _, count := range []Global{l.measured, l.tuples} {
-		f.I32(0)
-		f.SetGlobal(count)
-	}
 	rule := f.Local(I32)
-	l.each(func() {
+	l.measuring(func() {
 		l.candidates(rule, func(Label) {
 			switch {
 			case len(l.generator.rules) == 1:
@@ -32,7 +28,18 @@ func (l *loop) extract() {
 			}
 			f.Op(Drop)
 		})
-	}, func() {})
+	})
+}
+
+// measuring emits a loop over the rows, whose body measures, and pushes what the
+// call returns.
+func (l *loop) measuring(body func()) {
+	f := l.f
+	for _, count := range []Global{l.measured, l.tuples} {
+		f.I32(0)
+		f.SetGlobal(count)
+	}
+	l.each(body, func() {})
 	batch := f.Param(0)
 	for _, count := range []struct {
 		n   Global

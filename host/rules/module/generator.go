@@ -118,6 +118,7 @@ func (g *generator) generate(manifest []byte) ([]byte, error) {
 		g.layoutThresholds(t)
 	}
 	rows := g.emitRows()
+	closing := g.emitClose()
 	for _, f := range g.order {
 		if f.texts {
 			table := g.module.Func("table "+f.path, nil, nil)
@@ -142,20 +143,35 @@ func (g *generator) generate(manifest []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
-	g.emitExports(process, manifest, text)
+	g.emitExports(process, closing, manifest, text)
 	return g.module.Bytes(), nil
 }
 
 // emitProcess emits the function that works on a batch.
 func (g *generator) emitProcess(f, columns, tables, rows *Func) {
 	batch := f.Param(0)
+	g.emitStart(f)
+	f.Get(batch)
+	f.Call(columns)
+	f.Call(tables)
+	f.Get(batch)
+	f.Call(rows)
+}
+
+// emitStart finds the memory behind the batch of a call: buffers for texts that are
+// made, and what is behind them.
+func (g *generator) emitStart(f *Func) {
+	batch := f.Param(0)
 	f.Get(batch)
 	f.SetGlobal(g.batch)
 	f.Get(batch)
 	f.Memory(I32Load, abi.HSize)
+	f.I32(int32(g.longest()))
+	f.Op(I32Add)
 	f.SetGlobal(g.bufferSize)
 	f.Get(batch)
-	f.GetGlobal(g.bufferSize)
+	f.Get(batch)
+	f.Memory(I32Load, abi.HSize)
 	f.Op(I32Add)
 	f.SetGlobal(g.buffersAt)
 	f.GetGlobal(g.buffersAt)
@@ -163,11 +179,6 @@ func (g *generator) emitProcess(f, columns, tables, rows *Func) {
 	f.I32(int32(len(g.buffers)))
 	f.Op(I32Mul, I32Add)
 	f.SetGlobal(g.scratch)
-	f.Get(batch)
-	f.Call(columns)
-	f.Call(tables)
-	f.Get(batch)
-	f.Call(rows)
 }
 
 // scratchFactor is how many times the size of a batch the memory behind it is
@@ -184,10 +195,23 @@ func (g *generator) scratchFactor() int {
 	return words + 1 + len(g.buffers)
 }
 
+// longest is the length of the longest text that is written in a rule, rounded up:
+// what is made of a text is of one in the batch, or of such a one.
+func (g *generator) longest() (n int) {
+	for _, list := range [][]rules.Checked{g.program.Checked(), g.program.Closing()} {
+		for _, r := range list {
+			for root := range r.Expressions {
+				root.Walk(func(node *expr.Node) { n = max(n, len(node.Value.Text)) })
+			}
+		}
+	}
+	return (n + 7) &^ 7
+}
+
 // scratchRest is how much of the memory does not hang on a batch's size: the
 // first rows of the tables.
 func (g *generator) scratchRest() int {
-	n := 0
+	n := len(g.buffers) * g.longest()
 	for _, f := range g.order {
 		if f.texts {
 			n += f.base*(8*f.words+1) + 16
@@ -197,7 +221,7 @@ func (g *generator) scratchRest() int {
 }
 
 // emitExports emits the rest of the ABI, once all else is known.
-func (g *generator) emitExports(process *Func, manifest, plan []byte) {
+func (g *generator) emitExports(process, closing *Func, manifest, plan []byte) {
 	m := g.module
 	constant := func(name string, results []Type, emit func(f *Func)) {
 		f := m.Func(name, nil, results)
@@ -217,6 +241,9 @@ func (g *generator) emitExports(process *Func, manifest, plan []byte) {
 	configure.I32(0)
 	m.Export(abi.ExportConfigure, configure)
 	m.Export(abi.ExportProcess, process)
+	if closing != nil {
+		m.Export(abi.ExportClose, closing)
+	}
 	alloc := m.Func(abi.ExportAlloc, p2, i1)
 	m.Export(abi.ExportAlloc, alloc)
 

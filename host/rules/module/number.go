@@ -91,6 +91,11 @@ func (s *scope) plainNumber(n *expr.Node) number {
 		f.Memory(F64Load, 0)
 		f.Set(x.local)
 		return x
+	case expr.OpClosed:
+		x := number{local: f.Local(F64), sure: true}
+		s.closedColumn(n.Field)
+		f.Set(x.local)
+		return x
 	case expr.OpAdd, expr.OpSubtract, expr.OpMultiply, expr.OpDivide, expr.OpModulo:
 		return s.arithmetic(n)
 	case expr.OpNegate:

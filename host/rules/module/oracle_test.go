@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -140,6 +141,22 @@ func compare(t testing.TB, r *rand.Rand, program *rules.Program, g *guest, rows 
 	}
 }
 
+// compareClosed has the reference and the module measure the same ended sessions.
+func compareClosed(t testing.TB, program *rules.Program, g *guest, b *abi.Batch, what func() string) {
+	t.Helper()
+	var want, got abi.Output
+	if err := program.Process(context.Background(), b, &want); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Process(context.Background(), b, &got); err != nil {
+		t.Fatalf("%v\n%s", err, what())
+	}
+	want.Cells, got.Cells = nil, nil // nobody looks at them
+	if w, h := show(program.Kind(), b.Rows, &want), show(program.Kind(), b.Rows, &got); !slices.Equal(w, h) {
+		t.Fatalf("module    %q\nreference %q\n%s", h, w, what())
+	}
+}
+
 func describe(list rules.Rules, fields []abi.Field, row []abi.Value) string {
 	var b bytes.Buffer
 	for name, source := range list.Let {
@@ -201,6 +218,11 @@ func tryRandom(t testing.TB, seed uint64, n, rows int) {
 	g := load(t, program)
 	defer g.close(t)
 	fields := program.Plan().Fields
+	if len(program.Closing()) > 0 {
+		compareClosed(t, program, g, rulestest.Closed(r, program.Plan(), 1+rows/5), func() string {
+			return fmt.Sprintf("seed %d\n%s\n%+v", seed, describe(list, nil, nil), list.Close)
+		})
+	}
 	all := rulestest.Rows(r, fields, rows)
 	try := func(rows [][]abi.Value) {
 		compare(t, r, program, g, rows, func(row int) string {
@@ -211,5 +233,29 @@ func tryRandom(t testing.TB, seed uint64, n, rows int) {
 	r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	for some := range slices.Chunk(all, 1+r.IntN(rows)) {
 		try(some)
+	}
+}
+
+// TestTextsLongerThanTheBatch: what is made of a text that is written in a rule has
+// room, however small the batch.
+func TestTextsLongerThanTheBatch(t *testing.T) {
+	long := strings.Repeat("AbC", 5000)
+	list := rules.Rules{Drop: []rules.Drop{
+		{Reason: "long", When: fmt.Sprintf(`(a == "x" ? %q : b).lowerAscii() == (c == "y" ? %q : b).lowerAscii() && b != c`, long, strings.ToLower(long))},
+		{Reason: "other", When: `b in ["b", "B"]`},
+	}}
+	program, err := rules.Compile(abi.Filter, list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := load(t, program)
+	defer g.close(t)
+	r := rand.New(rand.NewPCG(1, 1))
+	text := func(s string) abi.Value { return abi.Value{Kind: abi.String, Text: []byte(s)} }
+	for _, rows := range [][][]abi.Value{
+		{{text("x"), text("B"), text("y")}},
+		{{text("x"), text("B"), text("y")}, {text("x"), text("b"), text("z")}, {text("a"), text("b"), text("z")}},
+	} {
+		compare(t, r, program, g, rows, func(row int) string { return describe(list, program.Plan().Fields, rows[row]) })
 	}
 }

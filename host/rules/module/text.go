@@ -145,7 +145,7 @@ func (s *scope) fieldText(path string, ptr, length Local) {
 }
 
 // buffer pushes the address of the memory for what is made of a text: as much
-// as a batch has.
+// as a batch has, or the longest text in a rule.
 func (s *scope) buffer(id int) {
 	i, ok := s.buffers[id]
 	if !ok {

@@ -17,8 +17,10 @@ import (
 // mostly such as the operation is made for.
 type Author struct {
 	*rand.Rand
-	names []string // of definitions that may be used
-	cells bool     // may be read
+	names  []string // of definitions that may be used
+	cells  bool     // may be read
+	points []string // that have been named
+	closed bool     // what is written is of sessions that have ended
 }
 
 var (
@@ -69,7 +71,29 @@ func (a *Author) Rules(n int) (abi.Kind, rules.Rules) {
 			list.Extract = append(list.Extract, a.extract(i, when))
 		}
 	}
+	if kind == abi.Extract {
+		list.Close = a.close(list)
+	}
 	return kind, list
+}
+
+// close writes rules for sessions that have ended.
+func (a *Author) close(list rules.Rules) (closing []rules.Close) {
+	a.closed, a.names, a.points = true, nil, nil
+	defer func() { a.closed = false }()
+	for _, e := range list.Extract {
+		if e.Point != "" {
+			a.points = append(a.points, e.Point)
+		}
+	}
+	for range a.IntN(4) {
+		c := rules.Close{Point: pick(a, []string{"p0", "duration", "bounce"}), When: a.condition(a.IntN(4))}
+		if a.IntN(3) > 0 {
+			c.Value = a.number(a.IntN(4))
+		}
+		closing = append(closing, c)
+	}
+	return closing
 }
 
 func (a *Author) lists() map[string]*expr.Set {
@@ -107,14 +131,30 @@ func (a *Author) extract(i int, when string) rules.Extract {
 	return e
 }
 
-func (a *Author) field() string { return pick(a, paths) }
+func (a *Author) field() string {
+	if a.closed {
+		return pick(a, []string{"session.first", "session.last", "session.duration", `count("` + pick(a, a.points) + `")`, `cell("` + pick(a, cells) + `")`})
+	}
+	return pick(a, paths)
+}
+
+// time is the beacon's, or what a session that has ended has instead.
+func (a *Author) time() string {
+	if a.closed {
+		return a.field()
+	}
+	return "time()"
+}
 
 func (a *Author) literal() string { return strconv.Quote(pick(a, words)) }
 
 // condition writes what mostly comes to true or false.
 func (a *Author) condition(depth int) string {
 	if depth <= 0 {
-		list := []string{a.field(), "true", "false", "has(" + a.field() + ")", a.field() + " == " + a.literal(), a.field() + " == null", a.field() + " < " + pick(a, numbers)}
+		list := []string{a.field(), "true", "false", a.field() + " == " + a.literal(), a.field() + " == null", a.field() + " < " + pick(a, numbers)}
+		if !a.closed {
+			list = append(list, "has("+a.field()+")")
+		}
 		return pick(a, append(list, a.named("shared")...))
 	}
 	c := func() string { return a.condition(depth - 1) }
@@ -165,7 +205,7 @@ func (a *Author) condition(depth int) string {
 // number writes what mostly comes to a number.
 func (a *Author) number(depth int) string {
 	if depth <= 0 {
-		list := []string{a.field(), "n", pick(a, numbers), pick(a, numbers), "time()"}
+		list := []string{a.field(), a.field(), pick(a, numbers), pick(a, numbers), a.time()}
 		if a.cells {
 			list = append(list, `cell("`+pick(a, cells)+`")`)
 		}
@@ -183,6 +223,9 @@ func (a *Author) number(depth int) string {
 	case 4:
 		return "double(" + a.any(depth-1) + ")"
 	case 5:
+		if a.closed {
+			return a.field()
+		}
 		return "time().get" + pick(a, parts) + "(" + pick(a, zones) + ")"
 	}
 	return "(" + a.number(depth-1) + " " + pick(a, []string{"+", "-", "*", "/", "%"}) + " " + a.number(depth-1) + ")"
@@ -267,4 +310,33 @@ func Sessions(r *rand.Rand, plan *abi.Plan, b *abi.Batch) {
 		}
 		b.Cells = append(b.Cells, cell)
 	}
+}
+
+// Closed makes so many sessions that have ended.
+func Closed(r *rand.Rand, plan *abi.Plan, n int) *abi.Batch {
+	c := abi.Closed{Counts: make([][]int64, len(plan.Points))}
+	for range n {
+		first := r.Int64N(1 << 41)
+		c.First = append(c.First, first)
+		c.Last = append(c.Last, first+[]int64{0, 1000, r.Int64N(1 << 32)}[r.IntN(3)])
+		for p := range c.Counts {
+			c.Counts[p] = append(c.Counts[p], r.Int64N(4))
+		}
+	}
+	var b abi.Batch
+	b.Rows = n
+	Sessions(r, plan, &b)
+	if c.Sessions = b.Sessions; len(c.Cells) > 0 {
+		for i, cell := range c.Cells { // a slot of its own for each
+			for len(cell) < n {
+				cell = append(cell, cell[0])
+			}
+			c.Cells[i] = cell
+		}
+		for i := range c.Slots {
+			c.Slots[i] = uint32(n - 1 - i)
+		}
+	}
+	c.Batch(0, n, &b)
+	return &b
 }

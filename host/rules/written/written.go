@@ -31,6 +31,9 @@ func Lists(r *config.Rules) *rules.Rules {
 		rule.Set = texts(e.Set)
 		lists.Extract = append(lists.Extract, rule)
 	}
+	for _, c := range r.Close {
+		lists.Close = append(lists.Close, rules.Close{Point: c.Point, When: c.When.Text, Value: c.Value.Text})
+	}
 	lists.Let, lists.Cells = texts(r.Let), r.Cells
 	return lists
 }
@@ -60,9 +63,9 @@ func Faults(in File, below []string, r *config.Rules, errs rules.Errors) (faults
 		keys, part := slices.Clip(below), strings.SplitN(e.Part, ".", 2)
 		switch {
 		case e.Rule >= 0:
-			keys = append(append(keys, list(r), fmt.Sprint(e.Rule)), part...)
+			keys = append(append(keys, list(r, e), fmt.Sprint(e.Rule)), part...)
 		case e.Part == "rules":
-			keys = append(keys, list(r))
+			keys = append(keys, list(r, e))
 		default:
 			keys = append(keys, part...)
 		}
@@ -79,9 +82,11 @@ func Faults(in File, below []string, r *config.Rules, errs rules.Errors) (faults
 	return faults
 }
 
-// list is the list that the rules are.
-func list(r *config.Rules) string {
+// list is the list that a fault is in.
+func list(r *config.Rules, e *rules.Error) string {
 	switch {
+	case e.Closing:
+		return "close"
 	case len(r.Drop) > 0:
 		return "drop"
 	case len(r.Split) > 0:
@@ -98,6 +103,11 @@ func expression(r *config.Rules, e *rules.Error) (expr config.Expr) {
 	case part == "let":
 		named = r.Let.Get(name)
 	case e.Rule < 0:
+	case e.Closing && part == "when":
+		named = &r.Close[e.Rule].When
+	case e.Closing && part == "value":
+		named = &r.Close[e.Rule].Value
+	case e.Closing:
 	case part == "when" && len(r.Drop) > 0:
 		named = &r.Drop[e.Rule].When
 	case part == "when" && len(r.Split) > 0:
