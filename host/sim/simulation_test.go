@@ -190,8 +190,8 @@ func (s *simulation) next() {
 	case n < 1995 && s.world.newest().number < mostGenerations/2:
 		g := s.world.reload(s.Rand)
 		s.said("%v is published", g)
-	case n < 1996 && s.world.newest().number < mostGenerations/2:
-		if s.chance(3) {
+	case n < 1996 && s.world.newest().number < mostGenerations:
+		if s.chance(2) {
 			s.extend()
 			return
 		}
