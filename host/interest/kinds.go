@@ -50,19 +50,6 @@ func (k *Kind) add(b *one) {
 	count(Figure|Assignment|Bounds, &k.Any)
 }
 
-// merge counts the beacons of another kind too.
-func (k *Kind) merge(o *Kind) {
-	for _, n := range [...]struct {
-		to *int
-		of int
-	}{
-		{&k.Beacons, o.Beacons}, {&k.Filtered, o.Filtered}, {&k.Refused, o.Refused}, {&k.Late, o.Late}, {&k.Looked, o.Looked},
-		{&k.Figure, o.Figure}, {&k.Assignment, o.Assignment}, {&k.Bounds, o.Bounds}, {&k.Any, o.Any},
-	} {
-		*n.to += n.of
-	}
-}
-
 // Class is what may be done about a kind.
 type Class int
 

@@ -140,7 +140,7 @@ func (c Choice) why() string {
 	case c.Asked:
 		return "as asked for"
 	case len(c.by) == 0:
-		return fmt.Sprintf("no field that beacons have has between 2 and %d values: name one with --by", MaxValues)
+		return fmt.Sprintf("no field has between 2 and %d values; name some with --by", MaxValues)
 	}
 	asked := ""
 	if c.Plugin {
@@ -162,6 +162,11 @@ func (r *Report) Warn(format string, args ...any) {
 
 // warn says what the sample can not tell.
 func (r *Report) warn(s *Sample, c Choice) {
+	for _, f := range c.By {
+		if !f.CanWrite() {
+			r.Warn("no condition can be written of %s: give it a further name in the fields of its source", f)
+		}
+	}
 	rare := 0
 	for _, g := range s.groups(c.by) {
 		if g.Looked > 0 && g.Looked < s.o.Least && g.Figure == 0 {

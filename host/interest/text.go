@@ -20,7 +20,7 @@ const (
 // WriteText writes the report for people.
 func (r *Report) WriteText(out io.Writer) error {
 	w := &writer{out: out}
-	w.printf("%s beacons, %s sessions, under %s\n", number(r.Beacons), number(r.Sessions), r.InForce)
+	w.printf("%s, %s, under %s\n", counted(r.Beacons, "beacon"), counted(r.Sessions, "session"), r.InForce)
 	if r.Aside > 0 {
 		w.printf("left aside: %s more, of sessions that the sample's ends cut, or late\n", counted(r.Aside, "beacon"))
 	}
@@ -35,7 +35,7 @@ func (r *Report) WriteText(out io.Writer) error {
 	w.rule(BoundsOnly, r.BoundsOnly, r)
 	w.rule(VisitsOnly, r.VisitsOnly, r)
 	if r.Rule == "" {
-		w.printf("\nThere is nothing to drop: of every kind with enough beacons some touch a figure of a measurement.\n")
+		w.printf("\nThere is nothing to drop: no kind has enough beacons of which none touches a figure of a measurement.\n")
 	}
 	if len(r.Warnings) > 0 {
 		w.printf("\nNotes:\n")
@@ -116,7 +116,10 @@ func (w *writer) rule(of Class, rule *RuleReport, r *Report) {
 // says says what a rule changes.
 func (r *RuleReport) says() string {
 	text := fmt.Sprintf("changes none of %s", counted(r.Effect.Figures, "figure"))
-	if r.Effect.Changed > 0 {
+	switch {
+	case r.Effect.Figures == 0:
+		text = "changes no figure: there are none"
+	case r.Effect.Changed > 0:
 		text = fmt.Sprintf("changes %s of %s", number(r.Effect.Changed), counted(r.Effect.Figures, "figure"))
 	}
 	var sessions []string

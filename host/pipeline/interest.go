@@ -69,8 +69,8 @@ func Interest(ctx context.Context, cfg *config.Config, o InterestOptions) (err e
 	} else if len(s.values) == 0 {
 		return usagef("the sample has no beacons: there is nothing to tell from it")
 	}
-	study := &study{o: o, force: f, g: g, s: s, pace: p}
-	report, err := study.report(ctx)
+	t := study{o: o, force: f, g: g, s: s, pace: p}
+	report, err := t.report(ctx)
 	if err != nil {
 		return err
 	}

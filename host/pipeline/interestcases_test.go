@@ -251,3 +251,17 @@ tenants:
 		t.Errorf("%d figures change", n)
 	}
 }
+
+// Where an extractor measures how long sessions are, what ends one touches a figure.
+func TestInterestOfAnExtractorThatClosesSessions(t *testing.T) {
+	r, _ := interestOf(t, root+"/docs/examples/visits.yaml", pipeline.InterestOptions{
+		Inputs: []pipeline.Input{{Path: stream(t, `
+			0s view "id":"1"
+			1s scroll "id":"2"
+			2s view "id":"3"
+			3s ping "id":"4"`)}}, By: []string{"type"}, Least: 1, Now: time.UnixMilli(1000 * minute),
+	})
+	if r.Useless == nil || !slices.Equal(r.Useless.Kinds, []string{`type "scroll"`}) || r.BoundsOnly != nil || r.VisitsOnly != nil {
+		t.Errorf("of no use: %+v, of bounds only: %+v, of visits only: %+v", r.Useless, r.BoundsOnly, r.VisitsOnly)
+	}
+}
