@@ -9,20 +9,19 @@ import (
 // Func is a function that is being written. Its methods emit instructions, in
 // the order in which they are called; WebAssembly's stack is theirs.
 type Func struct {
-	module       *Module
-	name         string
-	index        uint32
-	signature    uint32
-	params       int
-	locals       []Type
-	free         map[Type][]Local
-	code         []byte
-	prologue     []byte // before the code
-	loops        bool
-	steady       map[Global]Local
-	depth        int
-	instructions int
-	branches     int
+	module    *Module
+	name      string
+	index     uint32
+	signature uint32
+	params    int
+	locals    []Type
+	free      map[Type][]Local
+	code      []byte
+	prologue  []byte // before the code
+	loops     bool
+	steady    map[Global]Local
+	depth     int
+	branches  int
 }
 
 // Local is a parameter or a local variable.
@@ -30,12 +29,6 @@ type Local uint32
 
 // Label is a block that is open.
 type Label int
-
-// Name is the function's name.
-func (f *Func) Name() string { return f.name }
-
-// Instructions is how many were emitted, each label of a table too.
-func (f *Func) Instructions() int { return f.instructions }
 
 // Branches is how many blocks and branches were emitted.
 func (f *Func) Branches() int { return f.branches }
@@ -94,14 +87,12 @@ func (f *Func) body() []byte {
 }
 
 func (f *Func) emit(op byte) {
-	f.instructions++
 	f.code = append(f.code, op)
 }
 
 // Op emits instructions that have no immediates.
 func (f *Func) Op(ops ...Op) {
 	for _, op := range ops {
-		f.instructions++
 		if op > 0xFF {
 			f.code = append(f.code, byte(op>>8))
 		}
@@ -222,7 +213,6 @@ func (f *Func) BrTable(labels []Label, last Label) {
 		f.code = appendU32(f.code, f.label(l))
 	}
 	f.code = appendU32(f.code, f.label(last))
-	f.instructions += len(labels)
 	f.branches++
 }
 
@@ -245,7 +235,6 @@ func (f *Func) Steady(g Global) {
 		f.steady[g] = l
 		f.prologue = appendU32(append(f.prologue, 0x23), uint32(g))
 		f.prologue = appendU32(append(f.prologue, 0x21), uint32(l))
-		f.instructions += 2
 	}
 	f.Get(l)
 }

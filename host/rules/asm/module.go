@@ -111,9 +111,6 @@ func (m *Module) Custom(name string, content []byte) {
 	m.custom = append(m.custom, section{name, content})
 }
 
-// Funcs are the functions so far.
-func (m *Module) Funcs() []*Func { return m.funcs }
-
 // Bytes is the module.
 func (m *Module) Bytes() []byte {
 	out := []byte("\x00asm\x01\x00\x00\x00")

@@ -42,7 +42,6 @@ const (
 	I64GtU Op = 0x56
 	I64LeS Op = 0x57
 	I64LeU Op = 0x58
-	I64GeS Op = 0x59
 	I64GeU Op = 0x5A
 
 	F64Eq Op = 0x61
@@ -52,23 +51,17 @@ const (
 	F64Le Op = 0x65
 	F64Ge Op = 0x66
 
-	I32Clz    Op = 0x67
-	I32Ctz    Op = 0x68
-	I32Popcnt Op = 0x69
-	I32Add    Op = 0x6A
-	I32Sub    Op = 0x6B
-	I32Mul    Op = 0x6C
-	I32DivS   Op = 0x6D
-	I32DivU   Op = 0x6E
-	I32RemS   Op = 0x6F
-	I32RemU   Op = 0x70
-	I32And    Op = 0x71
-	I32Or     Op = 0x72
-	I32Xor    Op = 0x73
-	I32Shl    Op = 0x74
-	I32ShrS   Op = 0x75
-	I32ShrU   Op = 0x76
-	I32Rotl   Op = 0x77
+	I32Clz  Op = 0x67
+	I32Add  Op = 0x6A
+	I32Sub  Op = 0x6B
+	I32Mul  Op = 0x6C
+	I32DivU Op = 0x6E
+	I32RemU Op = 0x70
+	I32And  Op = 0x71
+	I32Or   Op = 0x72
+	I32Xor  Op = 0x73
+	I32Shl  Op = 0x74
+	I32ShrU Op = 0x76
 
 	I64Clz    Op = 0x79
 	I64Ctz    Op = 0x7A
@@ -76,31 +69,24 @@ const (
 	I64Add    Op = 0x7C
 	I64Sub    Op = 0x7D
 	I64Mul    Op = 0x7E
-	I64DivS   Op = 0x7F
 	I64DivU   Op = 0x80
-	I64RemS   Op = 0x81
 	I64RemU   Op = 0x82
 	I64And    Op = 0x83
 	I64Or     Op = 0x84
 	I64Xor    Op = 0x85
 	I64Shl    Op = 0x86
-	I64ShrS   Op = 0x87
 	I64ShrU   Op = 0x88
 	I64Rotl   Op = 0x89
 
-	F64Abs      Op = 0x99
-	F64Neg      Op = 0x9A
-	F64Floor    Op = 0x9C
-	F64Add      Op = 0xA0
-	F64Sub      Op = 0xA1
-	F64Mul      Op = 0xA2
-	F64Div      Op = 0xA3
-	F64Copysign Op = 0xA6
+	F64Abs Op = 0x99
+	F64Neg Op = 0x9A
+	F64Add Op = 0xA0
+	F64Sub Op = 0xA1
+	F64Mul Op = 0xA2
+	F64Div Op = 0xA3
 
 	I32WrapI64        Op = 0xA7
-	I64ExtendI32S     Op = 0xAC
 	I64ExtendI32U     Op = 0xAD
-	F64ConvertI32S    Op = 0xB7
 	F64ConvertI32U    Op = 0xB8
 	F64ConvertI64S    Op = 0xB9
 	I64ReinterpretF64 Op = 0xBD

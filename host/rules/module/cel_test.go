@@ -77,7 +77,7 @@ func TestModulesAnswerAsCEL(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := random()
-	for range 30 {
+	for range 15 {
 		var list rules.Rules
 		var programs []cel.Program
 		for i := range 20 {

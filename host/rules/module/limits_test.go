@@ -42,7 +42,7 @@ func TestLargeExpressionsCompile(t *testing.T) {
 		"or of numbers":     wide(1200, func(i int) string { return fmt.Sprintf("a+b>%d", i) }, "||"),
 		"and of texts":      wide(2400, func(int) string { return "a<b" }, "&&"),
 		"list of numbers":   "n in [" + wide(6000, number, ",") + "]",
-		"list of fields":    "n in [" + wide(9000, any, ",") + "]",
+		"list of fields":    "n in [" + wide(2500, any, ",") + "]",
 		"list of texts":     "a in [" + wide(4000, func(i int) string { return fmt.Sprintf("%q", fmt.Sprint(i)) }, ",") + "]",
 		"sum":               sum(4500) + ">b",
 		"choice of texts":   choice(condition, func() string { return `"` + field() + `"` }, 1400) + `=="a"`,
@@ -53,7 +53,7 @@ func TestLargeExpressionsCompile(t *testing.T) {
 		"lower":             wide(800, func(int) string { return "a.lowerAscii()==b.lowerAscii()" }, "||"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			program, err := rules.Compile(abi.Filter, rules.Rules{Drop: []rules.Drop{{Reason: "r", When: when}, {Reason: "s", When: "!(" + when + ")"}}})
+			program, err := rules.Compile(abi.Filter, rules.Rules{Drop: []rules.Drop{{Reason: "r", When: when}}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,7 +6,7 @@ import (
 	"maps"
 	"slices"
 
-	. "github.com/seed-6a2d649b/pharos/host/rules/asm" //nolint:revive // instructions read as such
+	. "github.com/seed-6a2d649b/pharos/host/rules/asm" // so that instructions read as such
 	"github.com/seed-6a2d649b/pharos/host/rules/automaton"
 )
 

@@ -5,7 +5,7 @@ import (
 
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/rules"
-	. "github.com/seed-6a2d649b/pharos/host/rules/asm" //nolint:revive // instructions read as such
+	. "github.com/seed-6a2d649b/pharos/host/rules/asm" // so that instructions read as such
 	"github.com/seed-6a2d649b/pharos/host/rules/expr"
 )
 
@@ -139,11 +139,11 @@ type walk struct {
 func (g *generator) askConditions(n *expr.Node, condition bool) {
 	of := g.of(n)
 	condition = condition || of.kinds&^expr.Boolean == 0
-	if seen := (walk{n, condition}); g.walked[seen] {
+	seen := walk{n, condition}
+	if g.walked[seen] {
 		return
-	} else {
-		g.walked[seen] = true
 	}
+	g.walked[seen] = true
 	if condition && of.entry && !of.fixed {
 		g.field(of.path, fieldOf(n)).ask(of.id, n)
 		return

@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"github.com/seed-6a2d649b/pharos/abi"
-	. "github.com/seed-6a2d649b/pharos/host/rules/asm" //nolint:revive // instructions read as such
+	. "github.com/seed-6a2d649b/pharos/host/rules/asm" // so that instructions read as such
 	"github.com/seed-6a2d649b/pharos/host/rules/expr"
 )
 
