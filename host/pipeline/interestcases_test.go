@@ -265,3 +265,31 @@ func TestInterestOfAnExtractorThatClosesSessions(t *testing.T) {
 		t.Errorf("of no use: %+v, of bounds only: %+v, of visits only: %+v", r.Useless, r.BoundsOnly, r.VisitsOnly)
 	}
 }
+
+// A number of one source is not the text of another that looks like it, which compares
+// with numbers.
+func TestRuleOfInterestTellsNumbersFromTexts(t *testing.T) {
+	const text = `
+sources: [{name: one, topic: one}, {name: two, topic: two, format: query}]
+plugins: {points: {rules: {extract: [{point: page, when: 'type == "view"'}]}}}
+tenants: {shop: {extract: points, all_traffic: true}}
+`
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"pharos.yaml": text,
+		"one": `{"ts":1,"tenant":"shop","sid":"s","type":"view"}` + "\n" + `{"ts":2,"tenant":"shop","sid":"s","n":7}` + "\n" +
+			`{"ts":3,"tenant":"shop","sid":"s","type":"view"}` + "\n",
+		"two": "ts=4&tenant=shop&sid=t&type=view&n=7\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, _ := interestOf(t, filepath.Join(dir, "pharos.yaml"), pipeline.InterestOptions{
+		Inputs: []pipeline.Input{{Source: "one", Path: filepath.Join(dir, "one")}, {Source: "two", Path: filepath.Join(dir, "two")}},
+		By:     []string{"n"}, Least: 1, Now: time.UnixMilli(1000 * minute),
+	})
+	if r.Useless == nil || r.Useless.Beacons != 1 || !slices.Equal(r.Useless.Kinds, []string{"n 7"}) {
+		t.Errorf("of no use: %+v", r.Useless)
+	}
+}
