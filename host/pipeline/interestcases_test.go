@@ -90,6 +90,15 @@ func TestInterestOfSmallStreams(t *testing.T) {
 			8m view
 			8m1s hover
 			8m2s view`, useless: "hover", left: 1},
+		{name: "each of two bridges a gap and ends sessions, both can not go", stream: `
+			0s view "sid":"a"
+			0s view "sid":"b"
+			0s view
+			1s hover "sid":"a"
+			1s scroll "sid":"b"
+			4m scroll
+			4m hover
+			8m view`, bounds: "hover", left: 1},
 		{name: "the first of two with one id", stream: `
 			0s view
 			1s scroll "id":"x"
