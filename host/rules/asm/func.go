@@ -19,7 +19,7 @@ type Func struct {
 	code      []byte
 	prologue  []byte // before the code
 	loops     bool
-	steady    map[Global]Local
+	steady    map[Word]Local
 	depth     int
 	branches  int
 }
@@ -29,6 +29,9 @@ type Local uint32
 
 // Label is a block that is open.
 type Label int
+
+// Size is how many bytes of code were emitted.
+func (f *Func) Size() int { return len(f.code) }
 
 // Branches is how many blocks and branches were emitted.
 func (f *Func) Branches() int { return f.branches }
@@ -143,11 +146,24 @@ func (f *Func) Set(l Local) { f.indexed(0x21, uint32(l)) }
 // Tee sets a local and leaves it on the stack.
 func (f *Func) Tee(l Local) { f.indexed(0x22, uint32(l)) }
 
-// GetGlobal pushes a global.
-func (f *Func) GetGlobal(g Global) { f.indexed(0x23, uint32(g)) }
+// Word is a variable of 32 bits in memory, by its address.
+type Word uint32
 
-// SetGlobal pops a global.
-func (f *Func) SetGlobal(g Global) { f.indexed(0x24, uint32(g)) }
+// GetWord pushes a variable.
+func (f *Func) GetWord(w Word) {
+	f.I32(0)
+	f.Memory(I32Load, uint32(w))
+}
+
+// SetWord pops a variable.
+func (f *Func) SetWord(w Word) {
+	value := f.Local(I32)
+	f.Set(value)
+	f.I32(0)
+	f.Get(value)
+	f.Memory(I32Store, uint32(w))
+	f.Free(value)
+}
 
 // Call calls a function.
 func (f *Func) Call(g *Func) { f.indexed(0x10, g.index) }
@@ -219,22 +235,24 @@ func (f *Func) BrTable(labels []Label, last Label) {
 // Return leaves the function.
 func (f *Func) Return() { f.emit(0x0F) }
 
-// Steady pushes a global that does not change while the function runs. One that
+// Steady pushes a variable that does not change while the function runs. One that
 // loops (see Loops) reads it once, at its start.
-func (f *Func) Steady(g Global) {
+func (f *Func) Steady(w Word) {
 	if !f.loops {
-		f.GetGlobal(g)
+		f.GetWord(w)
 		return
 	}
-	l, ok := f.steady[g]
+	l, ok := f.steady[w]
 	if !ok {
 		if f.steady == nil {
-			f.steady = map[Global]Local{}
+			f.steady = map[Word]Local{}
 		}
-		l = f.Fresh(f.module.globals[g].t)
-		f.steady[g] = l
-		f.prologue = appendU32(append(f.prologue, 0x23), uint32(g))
-		f.prologue = appendU32(append(f.prologue, 0x21), uint32(l))
+		l = f.Fresh(I32)
+		f.steady[w] = l
+		f.prologue = append(f.prologue, f.Record(func() {
+			f.GetWord(w)
+			f.Set(l)
+		})...)
 	}
 	f.Get(l)
 }

@@ -1,5 +1,5 @@
 // Package asm writes WebAssembly modules: functions with structured control,
-// globals, data, and the sections around them. What it writes is as valid as
+// data, and the sections around them. What it writes is as valid as
 // what its caller emits; the same calls give the same bytes.
 package asm
 
@@ -22,7 +22,6 @@ const (
 type Module struct {
 	types   []signature
 	funcs   []*Func
-	globals []global
 	exports []export
 	data    []segment
 	custom  []section
@@ -30,12 +29,6 @@ type Module struct {
 }
 
 type signature struct{ params, results []Type }
-
-type global struct {
-	t       Type
-	mutable bool
-	value   int64
-}
 
 type export struct {
 	name  string
@@ -59,9 +52,6 @@ const (
 	exportMemory = 2
 )
 
-// Global is a global variable of the module.
-type Global uint32
-
 // Func adds a function; its body is emitted into it, at any time. The name is
 // for whoever reads a trap.
 func (m *Module) Func(name string, params, results []Type) *Func {
@@ -82,12 +72,6 @@ func (m *Module) signature(params, results []Type) uint32 {
 	}
 	m.types = append(m.types, signature{slices.Clone(params), slices.Clone(results)})
 	return uint32(len(m.types) - 1)
-}
-
-// Global adds a mutable variable of an integer type.
-func (m *Module) Global(t Type, value int64) Global {
-	m.globals = append(m.globals, global{t, true, value})
-	return Global(len(m.globals) - 1)
 }
 
 // Export exports a function.
@@ -123,7 +107,6 @@ func (m *Module) Bytes() []byte {
 	}))
 	put(3, vector(m.funcs, func(b []byte, f *Func) []byte { return appendU32(b, f.signature) }))
 	put(5, appendU32([]byte{1, 0}, m.pages))
-	put(6, vector(m.globals, appendGlobal))
 	put(7, vector(m.exports, func(b []byte, e export) []byte {
 		return appendU32(append(appendName(b, e.name), e.kind), e.index)
 	}))
@@ -137,18 +120,6 @@ func (m *Module) Bytes() []byte {
 		put(0, append(appendName(nil, s.name), s.content...))
 	}
 	return out
-}
-
-func appendGlobal(b []byte, g global) []byte {
-	b = append(b, byte(g.t), 0)
-	if g.mutable {
-		b[len(b)-1] = 1
-	}
-	op := byte(opI32Const)
-	if g.t == I64 {
-		op = opI64Const
-	}
-	return append(appendS64(append(b, op), g.value), opEnd)
 }
 
 // names are those of the functions, as the name section has them.

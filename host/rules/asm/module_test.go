@@ -13,8 +13,7 @@ import (
 func build() []byte {
 	m := &Module{}
 	divide := m.Func("divide", []Type{I32, I32}, []Type{I32, I32})
-	count := m.Global(I32, -5)
-	large := m.Global(I64, math.MinInt64)
+	const count, step = Word(16), Word(24)
 
 	f := m.Func("sum", []Type{I32}, []Type{I64})
 	n, sum := f.Param(0), f.Local(I64)
@@ -27,8 +26,8 @@ func build() []byte {
 	f.Get(sum)
 	f.Get(n)
 	f.Op(I64ExtendI32U, I64Add)
-	f.Steady(large)
-	f.Op(I64Sub)
+	f.Steady(step)
+	f.Op(I64ExtendI32U, I64Add)
 	f.Set(sum)
 	f.Get(n)
 	f.I32(-1)
@@ -65,18 +64,18 @@ func build() []byte {
 	m.Export("pick", pick)
 
 	counter := m.Func("counter", nil, []Type{I32, I32})
-	counter.GetGlobal(count)
+	counter.GetWord(count)
 	counter.I32(0)
 	counter.Memory(I32Load, 8)
 	counter.Op(I32Add)
-	counter.SetGlobal(count)
+	counter.SetWord(count)
 	counter.I32(7)
 	counter.I32(2)
 	counter.Call(divide)
 	counter.Op(Drop)
-	counter.GetGlobal(count)
+	counter.GetWord(count)
 	m.Export("counter", counter)
-	m.Data(8, []byte{1, 0, 0, 0})
+	m.Data(8, []byte{1, 0, 0, 0, 0, 0, 0, 0, 0xFB, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 9})
 	m.Memory("memory", 1)
 	m.Custom("producers", Producers("test", "1"))
 	return m.Bytes()
@@ -94,7 +93,7 @@ func TestModulesDoWhatWasEmitted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sumOf := func(n uint64) uint64 { return n*(n+1)/2 + n<<63 }
+	sumOf := func(n uint64) uint64 { return n*(n+1)/2 + 9*n }
 	for _, c := range []struct {
 		name string
 		args []uint64

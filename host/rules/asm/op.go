@@ -89,6 +89,7 @@ const (
 	I64ExtendI32U     Op = 0xAD
 	F64ConvertI32U    Op = 0xB8
 	F64ConvertI64S    Op = 0xB9
+	F64ConvertI64U    Op = 0xBA
 	I64ReinterpretF64 Op = 0xBD
 	F64ReinterpretI64 Op = 0xBF
 	I64TruncSatF64S   Op = 0xFC06

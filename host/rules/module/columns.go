@@ -6,10 +6,10 @@ import (
 )
 
 // column is a column that the module asks for, with what of its descriptor is
-// used: kept in globals, which are filled when a batch begins.
+// used: kept in variables, which are filled when a batch begins.
 type column struct {
 	abi.Field
-	words map[uint32]Global // by the word's place in the descriptor
+	words map[uint32]Word // by the word's place in the descriptor
 	used  []uint32
 }
 
@@ -21,21 +21,21 @@ func (g *generator) column(path string, t abi.Type, dict bool) *column {
 			return c
 		}
 	}
-	c := &column{Field: want, words: map[uint32]Global{}}
+	c := &column{Field: want, words: map[uint32]Word{}}
 	g.asked = append(g.asked, c)
 	return c
 }
 
-// word is the global of a word of the descriptor: a pointer where the word is a
+// word is the variable of a word of the descriptor: a pointer where the word is a
 // position.
-func (g *generator) word(c *column, at uint32) Global {
-	global, ok := c.words[at]
+func (g *generator) word(c *column, at uint32) Word {
+	variable, ok := c.words[at]
 	if !ok {
-		global = g.module.Global(I32, 0)
-		c.words[at] = global
+		variable = g.data.word()
+		c.words[at] = variable
 		c.used = append(c.used, at)
 	}
-	return global
+	return variable
 }
 
 // fields are the plan's: the columns in the order in which they were asked for.
@@ -64,7 +64,7 @@ func (g *generator) emitColumns(f *Func) {
 				f.Get(batch)
 				f.Op(I32Add)
 			}
-			f.SetGlobal(c.words[word])
+			f.SetWord(c.words[word])
 		}
 	}
 }

@@ -1,6 +1,10 @@
 package module
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	. "github.com/seed-6a2d649b/pharos/host/rules/asm" // so that instructions read as such
+)
 
 // data is the module's static memory, from its first byte on. Address 0 is left
 // out, so that no pointer is 0.
@@ -51,6 +55,10 @@ func (d *data) numbers(numbers []uint32) uint32 {
 	}
 	return d.add(b)
 }
+
+// word is a variable of 32 bits: in memory, since an engine has to look after every
+// global at every call.
+func (d *data) word() Word { return Word(d.add(make([]byte, 4))) }
 
 // end is the first address behind all data.
 func (d *data) end() uint32 { return dataStart + uint32(len(d.bytes)) }

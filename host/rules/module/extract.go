@@ -35,25 +35,25 @@ func (l *loop) extract() {
 // call returns.
 func (l *loop) measuring(body func()) {
 	f := l.f
-	for _, count := range []Global{l.measured, l.tuples} {
+	for _, count := range []Word{l.measured, l.tuples} {
 		f.I32(0)
-		f.SetGlobal(count)
+		f.SetWord(count)
 	}
 	l.each(body, func() {})
 	batch := f.Param(0)
 	for _, count := range []struct {
-		n   Global
+		n   Word
 		out uint32
 	}{{l.measured, abi.HMeasurementCount}, {l.tuples, abi.HTupleCount}} {
 		f.Get(batch)
-		f.GetGlobal(count.n)
+		f.GetWord(count.n)
 		f.Memory(I32Store, count.out)
 	}
-	f.GetGlobal(l.measured)
+	f.GetWord(l.measured)
 	f.Get(batch)
 	f.Memory(I32Load, abi.HMeasurementsCap)
 	f.Op(I32GtU)
-	f.GetGlobal(l.tuples)
+	f.GetWord(l.tuples)
 	f.Get(batch)
 	f.Memory(I32Load, abi.HTuplesCap)
 	f.Op(I32GtU, I32Or) // abi.TooSmall
@@ -125,16 +125,16 @@ func (s *scope) measure(r *rules.Checked) {
 func (g *generator) emitMeasure() *Func {
 	return g.routine("measure", []Type{I32, I32, I32, F64}, nil, func(f *Func) {
 		at := f.Local(I32)
-		f.GetGlobal(g.measured)
-		f.GetGlobal(g.batch)
+		f.GetWord(g.measured)
+		f.GetWord(g.batch)
 		f.Memory(I32Load, abi.HMeasurementsCap)
 		f.Op(I32LtU)
 		f.If()
-		f.GetGlobal(g.batch)
-		f.GetGlobal(g.batch)
+		f.GetWord(g.batch)
+		f.GetWord(g.batch)
 		f.Memory(I32Load, abi.HMeasurementsAt)
 		f.Op(I32Add)
-		f.GetGlobal(g.measured)
+		f.GetWord(g.measured)
 		f.I32(abi.MeasurementSize)
 		f.Op(I32Mul, I32Add)
 		f.Set(at)
@@ -150,10 +150,10 @@ func (g *generator) emitMeasure() *Func {
 		f.Get(f.Param(3))
 		f.Memory(F64Store, abi.MValue)
 		f.End()
-		f.GetGlobal(g.measured)
+		f.GetWord(g.measured)
 		f.I32(1)
 		f.Op(I32Add)
-		f.SetGlobal(g.measured)
+		f.SetWord(g.measured)
 	})
 }
 
@@ -174,14 +174,14 @@ func (s *scope) tuple(r *rules.Checked, to Local) {
 	}
 	f.If()
 	at := f.Local(I32)
-	f.GetGlobal(s.tuples)
+	f.GetWord(s.tuples)
 	f.Tee(to)
-	f.GetGlobal(s.batch)
+	f.GetWord(s.batch)
 	f.Memory(I32Load, abi.HTuplesCap)
 	f.Op(I32LtU)
 	f.If()
-	f.GetGlobal(s.batch)
-	f.GetGlobal(s.batch)
+	f.GetWord(s.batch)
+	f.GetWord(s.batch)
 	f.Memory(I32Load, abi.HTuplesAt)
 	f.Op(I32Add)
 	f.Get(to)
@@ -197,7 +197,7 @@ func (s *scope) tuple(r *rules.Checked, to Local) {
 		}
 		f.Get(at)
 		f.Get(t.ptr)
-		f.GetGlobal(s.batch)
+		f.GetWord(s.batch)
 		f.Op(I32Sub)
 		f.Memory(I32Store, uint32(i*abi.ValueSize+abi.VAt))
 		f.Get(at)
@@ -209,7 +209,7 @@ func (s *scope) tuple(r *rules.Checked, to Local) {
 	f.I32(1)
 	f.Op(I32Add)
 	f.Tee(to)
-	f.SetGlobal(s.tuples)
+	f.SetWord(s.tuples)
 	f.End()
 	f.Free(at)
 	for _, t := range texts {
@@ -246,12 +246,12 @@ func (g *generator) emitCells(f *Func) {
 		f.Op(I32Add)
 	}
 	pointer(batch, abi.HSlotsAt)
-	f.SetGlobal(g.slots)
+	f.SetWord(g.slots)
 	pointer(batch, abi.HCellsAt)
 	f.Set(at)
 	for i, cell := range g.cells {
 		pointer(at, uint32(i*abi.CellSize+abi.CellAt))
-		f.SetGlobal(cell)
+		f.SetWord(cell)
 	}
 }
 
@@ -289,8 +289,8 @@ func (s *scope) set(sets []rules.Set) {
 		f.Memory(F64Store, 0)
 		f.Else()
 		counter := f.Local(I32)
-		f.GetGlobal(s.batch)
-		f.GetGlobal(s.batch)
+		f.GetWord(s.batch)
+		f.GetWord(s.batch)
 		f.Memory(I32Load, abi.HCountersAt)
 		f.Op(I32Add)
 		f.Tee(counter)

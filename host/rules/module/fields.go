@@ -38,13 +38,13 @@ type field struct {
 	// needles are texts that are looked for in the field's, where they are many:
 	// one look says whether any of them is there, found is what it said.
 	needles map[string]bool
-	found   Global
+	found   Word
 
 	classes [][]uint64     // rows of texts, as far as the constants decide
 	class   map[string]int // of constants that are not of class 0
 
-	table   Global // its address
-	flags   Global // of lazy tables: address of a byte for each row, 1 if it was made
+	table   Word   // its address
+	flags   Word   // of lazy tables: address of a byte for each row, 1 if it was made
 	fixed   uint32 // address of the first rows
 	compute *Func
 }
@@ -120,10 +120,10 @@ func (g *generator) layout(f *field) {
 	}
 	f.fixed = g.data.add(rows)
 	if f.texts {
-		f.table = g.module.Global(I32, 0)
+		f.table = g.data.word()
 		f.compute = g.module.Func("entry "+f.path, i1, nil)
 		if f.lazy {
-			f.flags = g.module.Global(I32, 0)
+			f.flags = g.data.word()
 		}
 	}
 }
@@ -242,20 +242,20 @@ func (g *generator) emitTable(f *Func, of *field) {
 	f.I32(int32(of.base))
 	f.Op(I32Add)
 	f.Set(n)
-	f.GetGlobal(g.scratch)
-	f.SetGlobal(of.table)
-	f.GetGlobal(g.scratch)
+	f.GetWord(g.scratch)
+	f.SetWord(of.table)
+	f.GetWord(g.scratch)
 	f.Get(n)
 	f.I32(of.stride())
 	f.Op(I32Mul, I32Add)
-	f.SetGlobal(g.scratch)
+	f.SetWord(g.scratch)
 	f.Steady(of.table)
 	f.I32(int32(of.fixed))
 	f.I32(int32(of.base) * of.stride())
 	f.Op(MemoryCopy)
 	if of.lazy {
-		f.GetGlobal(g.scratch)
-		f.SetGlobal(of.flags)
+		f.GetWord(g.scratch)
+		f.SetWord(of.flags)
 		f.Steady(of.flags)
 		f.I32(1)
 		f.I32(int32(of.base))
@@ -267,13 +267,13 @@ func (g *generator) emitTable(f *Func, of *field) {
 		f.Get(n)
 		f.I32(int32(of.base))
 		f.Op(I32Sub, MemoryFill)
-		f.GetGlobal(g.scratch)
+		f.GetWord(g.scratch)
 		f.Get(n)
 		f.I32(7)
 		f.Op(I32Add)
 		f.I32(-8)
 		f.Op(I32And, I32Add)
-		f.SetGlobal(g.scratch)
+		f.SetWord(g.scratch)
 		return
 	}
 	f.I32(int32(of.base))
@@ -394,11 +394,11 @@ func (g *generator) emitNeedles(f *Func, of *field, ptr, length Local) {
 	if err != nil {
 		return // they are looked for one by one
 	}
-	of.needles, of.found = needles, g.module.Global(I32, 0)
+	of.needles, of.found = needles, g.data.word()
 	f.Get(ptr)
 	f.Get(length)
 	f.Call(g.matcher("needles "+of.path, func() (automaton.Matcher, error) { return m, nil }))
-	f.SetGlobal(of.found)
+	f.SetWord(of.found)
 }
 
 // needleOf is the text that a condition looks for in a field's.
@@ -518,12 +518,12 @@ func emitIsText(f *Func) {
 // bitmaps are those that the loop over the rows looks at: words of them, for the
 // 64 rows of a chunk.
 type bitmaps struct {
-	words map[Global]Local
-	used  []Global
+	words map[Word]Local
+	used  []Word
 }
 
 // emitBit pushes a row's bit of a bitmap.
-func (g *generator) emitBit(f *Func, bitmap Global, row Local) {
+func (g *generator) emitBit(f *Func, bitmap Word, row Local) {
 	if g.bitmaps != nil && g.loop == f {
 		word, ok := g.bitmaps.words[bitmap]
 		if !ok {

@@ -72,11 +72,11 @@ type generator struct {
 	loop     *Func    // over the rows
 	bitmaps  *bitmaps // while its body is emitted
 
-	batch, scratch        Global
-	buffersAt, bufferSize Global
-	measured, tuples      Global // how many there are
-	slots                 Global // pointer
-	cells                 []Global
+	batch, scratch        Word
+	buffersAt, bufferSize Word
+	measured, tuples      Word // how many there are
+	slots                 Word // pointer
+	cells                 []Word
 }
 
 func newGenerator(program *rules.Program) *generator {
@@ -91,11 +91,11 @@ func newGenerator(program *rules.Program) *generator {
 		buffers:  map[int]int{},
 		matchers: map[string]*Func{},
 	}
-	for _, global := range []*Global{&g.batch, &g.scratch, &g.buffersAt, &g.bufferSize, &g.measured, &g.tuples, &g.slots} {
-		*global = g.module.Global(I32, 0)
+	for _, word := range []*Word{&g.batch, &g.scratch, &g.buffersAt, &g.bufferSize, &g.measured, &g.tuples, &g.slots} {
+		*word = g.data.word()
 	}
 	for range program.Plan().Cells {
-		g.cells = append(g.cells, g.module.Global(I32, 0))
+		g.cells = append(g.cells, g.data.word())
 	}
 	return g
 }
@@ -163,22 +163,22 @@ func (g *generator) emitProcess(f, columns, tables, rows *Func) {
 func (g *generator) emitStart(f *Func) {
 	batch := f.Param(0)
 	f.Get(batch)
-	f.SetGlobal(g.batch)
+	f.SetWord(g.batch)
 	f.Get(batch)
 	f.Memory(I32Load, abi.HSize)
 	f.I32(int32(g.longest()))
 	f.Op(I32Add)
-	f.SetGlobal(g.bufferSize)
+	f.SetWord(g.bufferSize)
 	f.Get(batch)
 	f.Get(batch)
 	f.Memory(I32Load, abi.HSize)
 	f.Op(I32Add)
-	f.SetGlobal(g.buffersAt)
-	f.GetGlobal(g.buffersAt)
-	f.GetGlobal(g.bufferSize)
+	f.SetWord(g.buffersAt)
+	f.GetWord(g.buffersAt)
+	f.GetWord(g.bufferSize)
 	f.I32(int32(len(g.buffers)))
 	f.Op(I32Mul, I32Add)
-	f.SetGlobal(g.scratch)
+	f.SetWord(g.scratch)
 }
 
 // scratchFactor is how many times the size of a batch the memory behind it is

@@ -57,7 +57,7 @@ func TestLargeExpressionsCompile(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			g := load(t, program, wasm.WithLimits(wasm.Limits{Fuel: 1_000_000_000}))
+			g := load(t, program, plenty)
 			defer g.close(t)
 			rows := rulestest.Rows(r, program.Plan().Fields, 50)
 			compare(t, r, program, g, rows, func(row int) string { return fmt.Sprint(rows[row]) })
@@ -91,6 +91,61 @@ func TestLargeListsCompile(t *testing.T) {
 		rows[i][0] = abi.Value{Kind: abi.String, Text: fmt.Appendf(nil, "x%d", r.IntN(1000))}
 	}
 	compare(t, r, program, g, rows, func(row int) string { return fmt.Sprint(rows[row]) })
+}
+
+// As many fields, shapes and attributes as there can be.
+func TestListsOfManyFieldsCompile(t *testing.T) {
+	guards, mixed, numeric := rules.Rules{}, rules.Rules{}, rules.Rules{}
+	for i := range rules.MaxRules {
+		guards.Split = append(guards.Split, rules.Split{Route: fmt.Sprint(i), When: fmt.Sprintf(`f%d == "x" && f%d.endsWith("y%d")`, i%250, (i*7+1)%250, i%10)})
+		numeric.Split = append(numeric.Split, rules.Split{Route: fmt.Sprint(i), When: fmt.Sprintf(`f%d > %d && f%d <= %d`, i%250, i%4, (i*7+1)%250, i%5)})
+		shape := fmt.Sprintf("f%d * f%d", i%100, (i*3+1)%100)
+		for range i % 10 {
+			shape = "(" + shape + ") + " + shape
+			if len(shape) > 1500 {
+				break
+			}
+		}
+		mixed.Split = append(mixed.Split, rules.Split{Route: fmt.Sprint(i), When: shape + fmt.Sprintf(" > %d", i)})
+	}
+	measures := rules.Rules{Cells: []string{"a", "b", "c", "d", "e", "f", "g", "h"}}
+	for i := range rules.MaxMeasures {
+		e := rules.Extract{Point: fmt.Sprint(i), When: fmt.Sprintf("f%d + f%d > f%d || f%d == f%d", i%60, i%50, i%40, i%30, i%20), Value: fmt.Sprintf("f%d %% f%d", i%60, i%7), Attributes: map[string]string{}, Set: map[string]string{}}
+		for j := range abi.MaxAttributes {
+			e.Attributes[fmt.Sprint("a", j)] = fmt.Sprint("f", (i+j)%60)
+		}
+		for _, name := range measures.Cells {
+			e.Set[name] = fmt.Sprintf(`cell("%s") + (f%d > 1 ? f%d : f%d)`, name, i%60, i%50, i%40)
+		}
+		measures.Extract = append(measures.Extract, e)
+	}
+	r := random()
+	for name, list := range map[string]rules.Rules{"guards": guards, "numeric": numeric, "mixed": mixed, "measures": measures} {
+		t.Run(name, func(t *testing.T) {
+			kind, err := list.Kind()
+			if err != nil {
+				t.Fatal(err)
+			}
+			program, err := rules.Compile(kind, list)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g := load(t, program, plenty)
+			defer g.close(t)
+			rows := rulestest.Rows(r, program.Plan().Fields, 30)
+			for _, row := range rows {
+				for i := range row {
+					switch r.IntN(3) {
+					case 0:
+						row[i] = abi.Value{Kind: abi.String, Text: []byte([]string{"x", "y1", "xy2"}[r.IntN(3)])}
+					case 1:
+						row[i] = abi.Value{Kind: abi.Number, Text: fmt.Append(nil, r.IntN(6))}
+					}
+				}
+			}
+			compare(t, r, program, g, rows, func(row int) string { return fmt.Sprint(row) })
+		})
+	}
 }
 
 func TestTooMuchIsRefusedWithWhatToDo(t *testing.T) {

@@ -19,7 +19,7 @@ type number struct {
 	none     bool // there is none
 
 	// Of a column: where it says what rows have one.
-	valid  Global
+	valid  Word
 	of     *generator
 	column bool
 	row    Local

@@ -24,6 +24,9 @@ var (
 	seed  = flag.Uint64("seed", 0, "of the random rules and beacons; 0 is another one each time")
 )
 
+// plenty of fuel, for batches that the host would split.
+var plenty = wasm.WithLimits(wasm.Limits{Fuel: 100_000_000_000})
+
 var sharedRuntime = sync.OnceValues(func() (*wasm.Runtime, error) { return wasm.NewRuntime(wasm.Options{}) })
 
 // guest is a module that has been built of a program, and runs.
@@ -215,7 +218,7 @@ func tryRandom(t testing.TB, seed uint64, n, rows int) {
 	if err != nil {
 		t.Fatalf("seed %d: %v\n%s", seed, err, describe(list, nil, nil))
 	}
-	g := load(t, program)
+	g := load(t, program, plenty)
 	defer g.close(t)
 	fields := program.Plan().Fields
 	if len(program.Closing()) > 0 {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/rules"
-	"github.com/seed-6a2d649b/pharos/host/wasm"
 )
 
 // try compares an extractor's value with the reference's for rows of a and b.
@@ -20,7 +19,7 @@ func try(t *testing.T, value string, rows [][2]abi.Value) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := load(t, program, wasm.WithLimits(wasm.Limits{Fuel: 10_000_000_000}))
+	g := load(t, program, plenty)
 	defer g.close(t)
 	fields := program.Plan().Fields
 	all := make([][]abi.Value, len(rows))

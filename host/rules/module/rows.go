@@ -172,11 +172,17 @@ func (g *generator) allRules() []uint64 {
 	return words
 }
 
+// maxKept is how many fields the loop keeps the places of in variables: a function
+// that has many of both variables and branches takes long to compile.
+const maxKept = 64
+
 // emitRows emits the function that goes over the rows of a batch.
 func (g *generator) emitRows() *Func {
 	f := g.module.Func("rows", i1, i1)
-	f.Loops()
-	g.loop = f
+	if len(g.order)+len(g.numbers) <= maxKept {
+		f.Loops()
+		g.loop = f
+	}
 	l := &loop{generator: g, f: f, s: &scope{generator: g, f: f, row: f.Local(I32)}, rows: f.Local(I32)}
 	f.Get(f.Param(0))
 	f.Memory(I32Load, abi.HRows)
@@ -227,7 +233,7 @@ func (l *loop) each(body func(), end func()) {
 	f.Get(l.rows)
 	f.Op(I32LtU, Select)
 	f.Set(limit)
-	l.bitmaps = &bitmaps{words: map[Global]Local{}}
+	l.bitmaps = &bitmaps{words: map[Word]Local{}}
 	inner := f.Record(func() {
 		again := f.Loop()
 		body()
@@ -501,24 +507,29 @@ func (l *loop) wordwise(rule, mask Local, eager, lazy []*guarded, body func(next
 
 // narrowed is a function that narrows any word: (mask, word, row) -> mask.
 func (l *loop) narrowed(lazy []*guarded) *Func {
-	return l.routine("narrow", []Type{I64, I32, I32}, []Type{I64}, func(f *Func) {
-		inner := &loop{generator: l.generator, f: f, s: &scope{generator: l.generator, f: f, row: f.Param(2)}}
-		words := l.ruleWords()
-		done := f.Block()
-		labels := make([]Label, words)
-		for w := words - 1; w >= 0; w-- {
-			labels[w] = f.Block()
-		}
-		f.Get(f.Param(1))
-		f.BrTable(labels, done)
-		for w := range words {
-			f.End()
-			inner.narrow(f.Param(0), w, lazy)
-			f.Br(done)
-		}
+	f := l.module.Func("narrow", []Type{I64, I32, I32}, []Type{I64})
+	words := l.ruleWords()
+	done := f.Block()
+	labels := make([]Label, words)
+	for w := words - 1; w >= 0; w-- {
+		labels[w] = f.Block()
+	}
+	f.Get(f.Param(1))
+	f.BrTable(labels, done)
+	for w := range words {
 		f.End()
+		part := l.module.Func("narrow", []Type{I64, I32}, []Type{I64})
+		inner := &loop{generator: l.generator, f: part, s: &scope{generator: l.generator, f: part, row: part.Param(1)}}
+		inner.narrow(part.Param(0), w, lazy)
+		part.Get(part.Param(0))
 		f.Get(f.Param(0))
-	})
+		f.Get(f.Param(2))
+		f.Call(part)
+		f.Return()
+	}
+	f.End()
+	f.Op(Unreachable)
+	return f
 }
 
 // each64 emits a loop over the bits of a word, from the lowest, which is taken
@@ -659,12 +670,23 @@ func (l *loop) dispatch(s *scope, number Local, from, to int, rule Local, of fun
 		f.Op(I32Sub)
 	}
 	f.BrTable(labels, other)
+	branches, size := f.Branches(), f.Size()
 	for i := from; i < to; i++ {
-		if emit := of(i); emit != nil {
-			f.End()
-			emit(s, rule)
-			f.Br(done)
+		emit := of(i)
+		if emit == nil {
+			continue
 		}
+		f.End()
+		if f.Branches()-branches <= maxBranches && f.Size()-size <= maxSize {
+			emit(s, rule)
+		} else {
+			part := l.module.Func("part", p2, i1)
+			emit(&scope{generator: l.generator, f: part, row: part.Param(0)}, part.Param(1))
+			f.Get(s.row)
+			f.Get(rule)
+			f.Call(part)
+		}
+		f.Br(done)
 	}
 	f.End()
 	f.I32(1)

@@ -25,6 +25,7 @@ type scope struct {
 const (
 	maxPart     = 30
 	maxBranches = 200
+	maxSize     = 6000 // bytes
 )
 
 // form is what is wanted of an expression.
@@ -55,7 +56,7 @@ type partKey struct {
 // outlined calls a function that computes the node, if the node is large and
 // the function in which it would stand too.
 func (s *scope) outlined(n *expr.Node, as form) bool {
-	if s.of(n).weight <= maxPart || s.f.Branches() <= maxBranches && s.of(n).weight <= 20*maxPart {
+	if s.of(n).weight <= maxPart || s.f.Branches() <= maxBranches && s.f.Size() <= maxSize && s.of(n).weight <= 20*maxPart {
 		return false
 	}
 	if s.shape != nil { // its numbers are not at hand in another function

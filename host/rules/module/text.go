@@ -187,7 +187,7 @@ func (s *scope) test(n *expr.Node) {
 		needle, is := needleOf(n)
 		switch {
 		case is && s.entry != nil && s.entry.needles[needle]:
-			f.GetGlobal(s.entry.found)
+			f.GetWord(s.entry.found)
 			f.If(I32)
 		case is: // most texts lack it
 			a.push(f)
