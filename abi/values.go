@@ -3,6 +3,7 @@ package abi
 import (
 	"math"
 	"strconv"
+	"strings"
 )
 
 // Value is what a beacon holds at a field: its kind and its text (a string's
@@ -131,11 +132,35 @@ func IsNumber(text []byte) bool {
 // ParseF64 returns the number that the whole text is, as an F64 column has it:
 // infinite if it is beyond the range.
 func ParseF64(text []byte) (float64, bool) {
-	if !IsNumber(text) {
+	n, ok := splitNumber(text)
+	if !ok {
 		return 0, false
 	}
-	v, err := strconv.ParseFloat(string(text), 64)
+	source := string(text)
+	if len(n.whole) > keptDigits {
+		source = n.kept()
+	}
+	v, err := strconv.ParseFloat(source, 64)
 	return v, err == nil || math.IsInf(v, 0)
+}
+
+// keptDigits are as many as the library looks at; of a number that has more of
+// them before its point, it takes the point to be behind those.
+const keptDigits = 800
+
+// kept is a number with no more digits, and the same double next to it: no number
+// halfway between two has as many, so those left out are one 1, if they are not 0.
+func (n number) kept() string {
+	digits := append(append(make([]byte, 0, len(n.whole)+len(n.fraction)), n.whole...), n.fraction...)
+	rest := digits[keptDigits-1:]
+	text := "0." + string(digits[:keptDigits-1])
+	if strings.Trim(string(rest), "0") != "" {
+		text += "1"
+	}
+	if n.negative {
+		text = "-" + text
+	}
+	return text + "e" + strconv.Itoa(n.exp+len(n.whole))
 }
 
 // ParseI64 returns the integer in range that the whole text is, as an I64

@@ -97,3 +97,28 @@ func TestBuild(t *testing.T) {
 		t.Error("bool values")
 	}
 }
+
+// Numbers with more digits than the library keeps are the double next to them too.
+func TestNumbersOfManyDigits(t *testing.T) {
+	zeros := strings.Repeat("0", 1000)
+	for text, want := range map[string]float64{
+		"1" + zeros + "e-1000":                   1,
+		"-1" + zeros + "e-1000":                  -1,
+		"1" + zeros:                              math.Inf(1),
+		"1" + zeros + ".5e-1000":                 1,
+		"9007199254740993" + zeros + "e-1000":    9007199254740992,
+		"9007199254740993" + zeros + "1e-1001":   9007199254740994,
+		"9007199254740993." + zeros + "1":        9007199254740994,
+		"0." + zeros + "1e1001":                  1,
+		"1" + zeros + "e-99999999999999999999":   0,
+		"12" + zeros + zeros + "e-2000":          12,
+		strings.Repeat("1", 801) + ".0e-800":     1.1111111111111112,
+		strings.Repeat("9", 5000) + ".9e-5000":   1,
+		strings.Repeat("9", 5000) + ".9e-4990":   1e10,
+		"1" + strings.Repeat("0", 799) + "e-799": 1,
+	} {
+		if got, ok := ParseF64([]byte(text)); !ok || got != want {
+			t.Errorf("%.20s… of %d bytes is %v, %t, want %v", text, len(text), got, ok, want)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/seed-6a2d649b/pharos/abi"
@@ -179,6 +180,7 @@ func TestTypes(t *testing.T) {
 		{JSON, `{"a":5.0}`, abi.I64, cell{valid: true, i: 5}},
 		{JSON, `{"a":-0.0}`, abi.I64, cell{valid: true}},
 		{JSON, `{"a":5.5}`, abi.I64, cell{}},
+		{JSON, `{"a":1` + strings.Repeat("0", 1000) + `e-1000}`, abi.F64, cell{valid: true, f: 1}},
 		{JSON, `{"a":-9223372036854775808}`, abi.I64, cell{valid: true, i: math.MinInt64}},
 		{JSON, `{"a":9223372036854775807}`, abi.I64, cell{valid: true, i: math.MaxInt64}},
 		{JSON, `{"a":9223372036854775808}`, abi.I64, cell{}},

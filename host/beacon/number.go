@@ -6,6 +6,8 @@ import (
 	"math/bits"
 	"strconv"
 	"unsafe"
+
+	"github.com/seed-6a2d649b/pharos/abi"
 )
 
 // number reads a JSON number at i and returns the index behind it, -1 if there
@@ -67,9 +69,16 @@ func ParseNumber(text []byte) (float64, bool) {
 	return parseFloat(text), true
 }
 
+// longNumber is the length from which on the library may misplace a number's point.
+const longNumber = 800
+
 // parseFloat is ParseNumber of what is known to be a JSON number.
 func parseFloat(text []byte) float64 {
 	if f, ok := shortFloat(text); ok {
+		return f
+	}
+	if len(text) > longNumber {
+		f, _ := abi.ParseF64(text) // which is one
 		return f
 	}
 	// The library keeps no hold of its argument. Its only error here is of range, and then f is an infinity.
