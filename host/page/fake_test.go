@@ -216,7 +216,8 @@ func (f *fakeAPI) status() object {
 		return object{"topic": topic, "partition": p, "offset": offset, "lag": lag, "watermark": now - 4000}
 	}
 	return object{
-		"host": "shop-a1", "version": "0.1.0", "started": now - 86_400_000*3, "generation": 7, "faults": []string{"plugin heatmap: its golden vectors fail: generation 8 was not taken, 7 goes on"},
+		"host": "shop-a1", "version": "0.1.0", "started": now - 86_400_000*3, "generation": 7, "faults": []string{"plugin heatmap: its golden vectors fail: generation 8 was not taken, 7 goes on",
+			"shop.yaml:3:18: plugins.noise.rules.drop.0.when: rules have no function endsWidth\n    path.endsWidth(\".css\")\n         ^"},
 		"roles": []object{
 			{"name": "dispatch", "state": "running", "partitions": []object{part("beacons", 0, offset, 12), part("beacons", 1, offset-31, 0)}},
 			{"name": "session", "state": "running", "partitions": []object{part("pharos.web", 0, offset-400, 3), part("pharos.mobile", 0, offset-900, 0)}},

@@ -174,6 +174,9 @@ func TestOperatorView(t *testing.T) {
 			t.Errorf("%q is not shown", want)
 		}
 	}
+	if rule := b.js(`document.querySelector('.note pre').textContent`); rule != "path.endsWidth(\".css\")\n     ^" {
+		t.Errorf("the rule at fault is shown as %q", rule)
+	}
 	// What a version has gone through unfolds, and stays unfolded when figures change.
 	b.js(`(() => { document.querySelectorAll('.unfold')[0].focus(); document.querySelectorAll('.unfold')[0].click(); document.querySelectorAll('.unfold')[3].click(); })()`)
 	b.until(`document.querySelectorAll('.life').length === 2 && document.activeElement.className === 'unfold'`)

@@ -22,7 +22,7 @@ import (
 const (
 	// watchSettle is how long nothing may have changed before a change is taken:
 	// files are written in parts, and several at a time.
-	watchSettle = 500 * time.Millisecond
+	watchSettle = 250 * time.Millisecond
 	// watchAgain is when a folder is looked for again that is not there, and a change
 	// tried again that could not be published.
 	watchAgain = 5 * time.Second

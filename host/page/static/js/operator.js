@@ -57,9 +57,21 @@ export class Operator {
   }
 }
 
+// said is a fault's text: lines that are set in, such as a rule with a caret below it,
+// stand as they were written.
+function said(text) {
+  const parts = [];
+  for (const line of text.split("\n")) {
+    const code = line.startsWith("    ");
+    if (parts.at(-1)?.code !== code) parts.push({ code, lines: [] });
+    parts.at(-1).lines.push(code ? line.slice(4) : line);
+  }
+  return parts.map((p) => h(p.code ? "pre" : "div", {}, p.lines.join("\n")));
+}
+
 function parts(s, plugins) {
   return [
-    ...s.faults.map((f) => h("div", { class: "note bad", role: "alert" }, h("span", { class: "dot bad" }), h("span", {}, f))),
+    ...s.faults.map((f) => h("div", { class: "note bad", role: "alert" }, h("span", { class: "dot bad" }), h("div", { class: "said" }, ...said(f)))),
     card("This host", facts([
       ["Host", s.host || "–"], ["Version", s.version || "–"], ["Generation", format.integer(s.generation)],
       ["Running since", s.started == null ? "–" : format.moment(s.started, zone)],
