@@ -3,9 +3,11 @@
 // call. What it answers is what the program's Process does.
 //
 // What a rule asks of one field's kind and text is decided once for each
-// distinct value of a batch, by tables (fields.go); the row loop (rows.go) joins
-// the tables' rows, and computes what is left of the rules that may still hold
-// (scope.go, number.go, text.go, compare.go).
+// distinct value of a batch, by tables (fields.go), what several ask of one
+// field's number by a table of thresholds (thresholds.go). The row loop (rows.go)
+// joins the tables' rows, and computes what is left of the rules that may still
+// hold (shapes.go), by expressions (scope.go, number.go, text.go, compare.go) and
+// the module's own routines (runtime.go and others).
 package module
 
 import (
