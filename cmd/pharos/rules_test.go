@@ -86,6 +86,23 @@ FAULT FILE:6:5
 pharos: FILE: 1 fault
 `,
 		},
+		"a session's end that is not expected": {
+			`
+extract: [{point: view, when: 'type == "view"'}]
+close: [{point: seconds, when: 'true', value: session.duration / 1000}]
+tests:
+  - beacons:
+      - {beacon: {type: view, ts: 1000}, expect: view}
+      - {beacon: {type: view, ts: 3500}, expect: view}
+    close: {seconds: 2}
+`, 1, `tests: 0 of 1 hold
+
+FAULT FILE:6:9, the end of the session
+  expected  [{"point":"seconds","value":2}]
+  got       [{"point":"seconds","value":2.5}]
+pharos: FILE: 1 fault
+`,
+		},
 		"what no rule answers": {
 			`
 split: [{route: web, when: 'true'}]
@@ -206,4 +223,22 @@ overlap  rules 1 and 2 both hold of {"path": ".min.css", "agent": "uptime", "pri
 		t.Errorf("said:\n%s\nwant:\n%s", out, want)
 	}
 	expect(t, mustRun(t, "rules", "explain", file, "--json"), `"never":\[3\],"hidden":\[\{"rule":2,"by":\[0\]\}\],"overlaps":\[\{"first":0,"second":1,`)
+}
+
+// TestRulesDoc does what docs/rules.md shows of the commands, and sees what it shows.
+func TestRulesDoc(t *testing.T) {
+	dir := t.TempDir()
+	_, section, found := strings.Cut(string(read(t, root+"/docs/rules.md")), "## Trying and building rules\n")
+	blocks := regexp.MustCompile("(?s)```(yaml|console)\n(.*?)```").FindAllStringSubmatch(section, 3)
+	if !found || len(blocks) != 3 || blocks[0][1] != "yaml" {
+		t.Fatalf("%d examples", len(blocks))
+	}
+	writeFile(t, filepath.Join(dir, "noise.yaml"), blocks[0][2])
+	console(t, dir, blocks[1][2])
+	if out := mustRun(t, "rules", "explain", filepath.Join(dir, "noise.yaml")); !strings.HasSuffix(out, "\n\n"+blocks[2][2]) {
+		t.Errorf("explained:\n%s\nand not at the end:\n%s", out, blocks[2][2])
+	}
+	built := filepath.Join(dir, "noise.wasm")
+	mustRun(t, "rules", "build", filepath.Join(dir, "noise.yaml"), "-o", built)
+	expect(t, mustRun(t, "plugin", "test", built, "--random", "100"), "golden vectors: 4 of 4 hold")
 }

@@ -83,17 +83,23 @@ func writeExplained(w io.Writer, e *author.Explained) error {
 		return err
 	}
 	for i, r := range e.Rules {
-		fmt.Fprintf(w, "\nrule %d  %s\n", i, strings.TrimSpace(r.Answer+"  "+r.Place))
-		fmt.Fprintf(w, "  when   %s\n", r.When)
-		if r.Value != "" {
-			fmt.Fprintf(w, "  value  %s\n", r.Value)
-		}
-		if facts := factsOf(e, &r); facts != "" {
-			fmt.Fprintf(w, "  %s\n", facts)
-		}
+		writeRule(w, e, fmt.Sprintf("rule %d", i), &r)
+	}
+	for i, r := range e.Close {
+		writeRule(w, e, fmt.Sprintf("close %d", i), &r)
 	}
 	writeFound(w, e)
 	return nil
+}
+
+func writeRule(w io.Writer, e *author.Explained, name string, r *author.ExplainedRule) {
+	fmt.Fprintf(w, "\n%s  %s\n  when   %s\n", name, strings.TrimSpace(r.Answer+"  "+r.Place), r.When)
+	if r.Value != "" {
+		fmt.Fprintf(w, "  value  %s\n", r.Value)
+	}
+	if facts := factsOf(e, r); facts != "" {
+		fmt.Fprintf(w, "  %s\n", facts)
+	}
 }
 
 // factsOf are what was counted and measured of a rule.

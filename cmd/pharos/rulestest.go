@@ -32,8 +32,9 @@ route, or the measurements; null where they say nothing.
   - {beacon: {type: purchase, price: 3}, expect: [order, {revenue: 3}]}
   - {beacon: {type: click, img: {id: a}}, expect: {point: click, attributes: {image: a}}}
   - beacons:                                         one session, in this order
-      - {beacon: {type: view}, expect: null}
-      - {beacon: {type: view}, expect: second_view}`,
+      - {beacon: {type: view, ts: 1000}, expect: null}
+      - {beacon: {type: view, ts: 8000}, expect: second_view}
+    close: {seconds: 7}                              what it measures when it has ended`,
 		Example: "  pharos rules test noise.yaml\n  pharos rules test pharos.yaml --plugin noise --in beacons.ndjson.gz",
 		Args:    takes("the rules"),
 		RunE: func(c *cobra.Command, args []string) (err error) {

@@ -188,15 +188,16 @@ func (s *RuleSet) golden() []byte {
 // rule is what people call a rule of the set, by its index: its answer and its place.
 func (s *RuleSet) rule(i int) string {
 	what := map[abi.Kind]string{abi.Filter: "reason ", abi.Split: "route ", abi.Extract: "point "}[s.Kind]
-	if answer := s.answer(i); answer != "" {
-		return what + answer + ", " + s.list + "." + strconv.Itoa(i) + ", " + s.place(i)
+	where := s.list + "." + strconv.Itoa(i) + ", " + s.place(s.list, i)
+	if answer := s.answer(&s.Program.Checked()[i]); answer != "" {
+		return what + answer + ", " + where
 	}
-	return s.list + "." + strconv.Itoa(i) + ", " + s.place(i)
+	return where
 }
 
 // answer is a rule's reason, route or point; empty of one that measures nothing.
-func (s *RuleSet) answer(i int) string {
-	plan, answer := s.Program.Plan(), s.Program.Checked()[i].Answer
+func (s *RuleSet) answer(r *rules.Checked) string {
+	plan, answer := s.Program.Plan(), r.Answer
 	switch {
 	case answer < 0:
 		return ""
@@ -208,7 +209,7 @@ func (s *RuleSet) answer(i int) string {
 	return plan.Points[answer].Name
 }
 
-// place is where a rule stands in its file.
-func (s *RuleSet) place(i int) string {
-	return s.file.Faultf(append(slices.Clip(s.below), s.list, strconv.Itoa(i)), "").Pos.String()
+// place is where a rule of a list stands in its file.
+func (s *RuleSet) place(list string, i int) string {
+	return s.file.Faultf(append(slices.Clip(s.below), list, strconv.Itoa(i)), "").Pos.String()
 }

@@ -34,8 +34,9 @@ type Explained struct {
 	Rows     int              `json:"rows"`
 	Fuel     float64          `json:"fuel"` // of a beacon
 	Rules    []ExplainedRule  `json:"rules"`
-	Never    []int            `json:"never"`  // can hold of no beacon
-	Hidden   []HiddenRule     `json:"hidden"` // never come to their turn
+	Close    []ExplainedRule  `json:"close,omitempty"` // those of sessions that have ended
+	Never    []int            `json:"never"`           // can hold of no beacon
+	Hidden   []HiddenRule     `json:"hidden"`          // never come to their turn
 	Overlaps []OverlapOfRules `json:"overlaps"`
 	More     int              `json:"more_overlaps"`
 	Unknown  []int            `json:"unknown"` // are too large to be looked at
@@ -119,10 +120,7 @@ func (s *RuleSet) explainRules(ctx context.Context, e *Explained, beacons *given
 	cells := len(s.Program.Plan().Cells) > 0
 	holds, decides := reach.Held(s.Program, beacons.columns(s.Program.Plan().Fields, 0, beacons.rows))
 	for i, r := range s.Program.Checked() {
-		one := ExplainedRule{Answer: s.answer(i), Place: s.place(i), When: reach.Short(s.Program, r.When, shownValues)}
-		if r.Value != nil {
-			one.Value = reach.Short(s.Program, r.Value, shownValues)
-		}
+		one := s.explainRule(&r, s.list, i)
 		if !cells {
 			one.Holds, one.Decides = &holds[i], &decides[i]
 		}
@@ -135,7 +133,19 @@ func (s *RuleSet) explainRules(ctx context.Context, e *Explained, beacons *given
 		}
 		e.Rules = append(e.Rules, one)
 	}
+	for i, r := range s.Program.Closing() {
+		e.Close = append(e.Close, s.explainRule(&r, "close", i))
+	}
 	return nil
+}
+
+// explainRule tells what stands in a rule of a list.
+func (s *RuleSet) explainRule(r *rules.Checked, list string, i int) ExplainedRule {
+	one := ExplainedRule{Answer: s.answer(r), Place: s.place(list, i), When: reach.Short(s.Program, r.When, shownValues)}
+	if r.Value != nil {
+		one.Value = reach.Short(s.Program, r.Value, shownValues)
+	}
+	return one
 }
 
 func (s *RuleSet) explainReach(e *Explained, beacons *givenBeacons) {
@@ -165,7 +175,7 @@ func (s *RuleSet) costAlone(ctx context.Context, i int, beacons *givenBeacons) (
 	case abi.Split:
 		one.Split = one.Split[i : i+1]
 	default:
-		one.Extract = one.Extract[i : i+1]
+		one.Extract, one.Close = one.Extract[i:i+1], nil
 	}
 	p, err := rules.Compile(s.Kind, one)
 	if err != nil {

@@ -70,9 +70,14 @@ func (t *rulesTester) byReference(ctx context.Context, v *ruleVector) error {
 		f := Finding{What: "golden vector", Why: one.Error()}
 		var m *abi.Mismatch
 		if errors.As(one, &m) {
-			f = Finding{What: fmt.Sprintf("counter %s, session %q", m.Counter, m.Session), Expected: m.Want, Got: m.Got}
-			if m.Beacon >= 0 {
+			f = Finding{Expected: m.Want, Got: m.Got}
+			switch {
+			case m.Beacon >= 0:
 				f.What, f.Beacon, f.Why = v.what(m.Beacon), v.beacons(m.Beacon), t.set.decided(v.Vector, m.Beacon)
+			case m.Counter != "":
+				f.What = v.what(0) + ", counter " + m.Counter
+			default:
+				f.What = v.what(0) + ", the end of the session"
 			}
 		}
 		t.result.Findings = append(t.result.Findings, f)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/seed-6a2d649b/pharos/abi"
@@ -31,6 +32,7 @@ func (s *RuleSet) testVector(t config.RuleTest) (*ruleVector, config.Faults) {
 		Untyped bool                         `json:"untyped,omitempty"`
 		Beacons []map[string]json.RawMessage `json:"beacons"`
 		Expect  []json.RawMessage            `json:"expect"`
+		Close   map[string]json.RawMessage   `json:"close,omitempty"`
 	}
 	for i, b := range t.Beacons {
 		flat, untyped, err := s.flat(b.Beacon)
@@ -46,6 +48,13 @@ func (s *RuleSet) testVector(t config.RuleTest) (*ruleVector, config.Faults) {
 		}
 		raw.Untyped = untyped
 		raw.Beacons, raw.Expect = append(raw.Beacons, flat), append(raw.Expect, expect)
+	}
+	if t.Close != nil {
+		closed, err := s.expectedClose(t.Close)
+		if err != nil {
+			faults = append(faults, config.Fault{Pos: t.Pos, Message: "close: " + err.Error()})
+		}
+		raw.Close = map[string]json.RawMessage{abi.GoldenSession: closed}
 	}
 	if len(faults) > 0 {
 		return nil, faults
@@ -93,7 +102,18 @@ func (s *RuleSet) flat(raw json.RawMessage) (fields map[string]json.RawMessage, 
 			fields[name] = value
 		}
 	}
+	if r := b.Row(row); r.HasTime && s.Kind == abi.Extract { // a session's end hangs on it
+		fields[abi.FieldTime] = strconv.AppendInt(nil, r.Time, 10)
+	}
 	return fields, untyped, nil
+}
+
+// expectedClose is what a test expects of a session that has ended.
+func (s *RuleSet) expectedClose(raw json.RawMessage) (json.RawMessage, error) {
+	if s.Kind != abi.Extract {
+		return nil, errors.New("only an extractor measures sessions when they have ended")
+	}
+	return s.expected(raw)
 }
 
 // expected is what a test expects, as a golden vector has it: a reason, a route, a

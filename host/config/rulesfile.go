@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -26,10 +27,11 @@ type RulesFile struct {
 }
 
 // RuleTest is a beacon, or those of one session in their order, and what the rules
-// are to say of each.
+// are to say of each, and of the session when it has ended.
 type RuleTest struct {
 	Pos     Pos
 	Beacons []RuleBeacon
+	Close   json.RawMessage // nil: it is not tried
 }
 
 // RuleBeacon is one beacon of a test.
@@ -39,15 +41,22 @@ type RuleBeacon struct {
 	Expect json.RawMessage
 }
 
-// decode reads {beacon, expect}, or {beacons: [{beacon, expect}, …]}.
+// decode reads {beacon, expect}, or {beacons: [{beacon, expect}, …]}; beside either may
+// be close.
 func (t *RuleTest) decode(d *decoder, n *node, at keyPath) {
 	if !d.want(mapping, n, at) {
 		return
 	}
 	t.Pos = n.pos
+	if e := n.get("close"); e != nil {
+		t.Close = d.json(nil, e.value, at.to("close"))
+		own := *n
+		own.entries = slices.DeleteFunc(slices.Clone(n.entries), func(e entry) bool { return e.key == "close" })
+		n = &own
+	}
 	list := n.get("beacons")
 	if list == nil {
-		if b, ok := d.ruleBeacon(n, at, []string{"beacon", "expect", "beacons"}); ok {
+		if b, ok := d.ruleBeacon(n, at, []string{"beacon", "expect", "beacons", "close"}); ok {
 			t.Beacons = []RuleBeacon{b}
 		}
 		return

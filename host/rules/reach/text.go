@@ -15,17 +15,17 @@ import (
 // place of their names, the networks of a list written out, no brackets but those that
 // are needed. Two expressions of one
 // text are the same.
-func Text(p *rules.Program, n *expr.Node) string { return writer{p.Plan().Cells, 0}.text(n, 0) }
+func Text(p *rules.Program, n *expr.Node) string { return writer{p.Plan(), 0}.text(n, 0) }
 
 // Short is Text with no more than so many entries of a list of constants.
 func Short(p *rules.Program, n *expr.Node, most int) string {
-	return writer{p.Plan().Cells, most}.text(n, 0)
+	return writer{p.Plan(), most}.text(n, 0)
 }
 
 // writer writes expressions.
 type writer struct {
-	cells []abi.Cell
-	most  int // entries of a list; 0: all
+	plan *abi.Plan
+	most int // entries of a list; 0: all
 }
 
 // infix are the operators that stand between their operands, and how much they bind.
@@ -86,7 +86,12 @@ func (w writer) text(n *expr.Node, bind int) string {
 	case expr.OpTime:
 		return "time()"
 	case expr.OpCell:
-		return fmt.Sprintf("cell(%q)", w.cells[n.Cell].Name)
+		return fmt.Sprintf("cell(%q)", w.plan.Cells[n.Cell].Name)
+	case expr.OpClosed:
+		if n.Field < 2 {
+			return [...]string{"session.first", "session.last"}[n.Field]
+		}
+		return fmt.Sprintf("count(%q)", w.plan.Points[n.Field-2].Name)
 	case expr.OpNot:
 		return wrap(7, "!"+arg(0, 8))
 	case expr.OpNegate:
