@@ -1,30 +1,14 @@
 package config
 
 import (
+	"maps"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	_ "time/tzdata" // so that a keyspace's timezone is known on any machine
 )
-
-// later are the stores that a later version may write to.
-var later = []string{"m3", "kairosdb", "prometheus", "victoriametrics", "influxdb", "opentsdb", "graphite", "mimir", "thanos"}
-
-// refused tells a store that is not there yet before it minds its other keys.
-func (c *Store) refused(d *decoder, n *node, at keyPath) bool {
-	t := n.get("type")
-	if t == nil || t.value.kind != scalar || t.value.text == "embedded" {
-		return false
-	}
-	here := at.to("type")
-	if slices.Contains(later, t.value.text) {
-		d.fault(t.value.pos, "%s: not yet: %s; the store that there is: embedded", here, t.value.text)
-	} else {
-		d.fault(t.value.pos, "%s: %q is no type of store; there is embedded", here, t.value.text)
-	}
-	return true
-}
 
 // implicitStore is the store where a config has neither stores nor brokers.
 const implicitStore = "local"
@@ -37,6 +21,7 @@ func (c *checker) stores() {
 	}
 	dirs := map[string]string{}
 	for name, s := range c.Stores.All() {
+		c.store(keyPath{"stores", name}, s)
 		if s.Type != "embedded" {
 			continue
 		}
@@ -48,6 +33,48 @@ func (c *checker) stores() {
 			c.at(keyPath{"stores", name, "dir"}, "the store %s has that directory too", other)
 		}
 		dirs[dir] = name
+	}
+}
+
+// ofType are the keys of stores that only some types have.
+var ofType = map[string][]string{
+	"dir": {"embedded"}, "database": {"influx"}, "index": {"elasticsearch"},
+	"url": remoteStores, "user": remoteStores, "password": remoteStores, "token": remoteStores, "tls": remoteStores,
+}
+
+var remoteStores = []string{"m3", "kairosdb", "elasticsearch", "prometheus", "victoria", "influx"}
+
+// store checks what hangs on its type.
+func (c *checker) store(at keyPath, s *Store) {
+	if s.Type == "" {
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(ofType)) {
+		if c.given(at.to(key)) && !slices.Contains(ofType[key], s.Type) {
+			c.atKey(at.to(key), "a store of type %s has no %s", s.Type, key)
+		}
+	}
+	if s.Type != "embedded" {
+		c.remoteStore(at, s)
+	}
+}
+
+func (c *checker) remoteStore(at keyPath, s *Store) {
+	u, err := url.Parse(s.URL)
+	switch {
+	case s.URL == "":
+		c.atKey(at, "url is missing: the address of the store, as http://localhost:9090")
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		c.at(at.to("url"), "not the address of a store: write http:// or https://, host and port, without user or query")
+	case s.TLS != nil && u.Scheme != "https":
+		c.atKey(at.to("tls"), "the address begins with http://, which has no TLS")
+	}
+	password, token := s.Password.Reveal() != "", s.Token.Reveal() != ""
+	switch {
+	case token && (s.User != "" || password):
+		c.atKey(at.to("token"), "a log-in is a token, or a user with a password")
+	case password != (s.User != ""):
+		c.atKey(at, "user and password go together")
 	}
 }
 

@@ -44,13 +44,13 @@ type Config struct {
 
 // Kafka says how to reach the brokers.
 type Kafka struct {
-	Brokers []string  `key:"brokers" required:"true" doc:"Addresses to begin with, host:port." example:"[localhost:9092]"`
-	TLS     *KafkaTLS `key:"tls" absent:"plain text" doc:"TLS to the brokers; {} takes the system's roots."`
-	SASL    *SASL     `key:"sasl" absent:"no log-in" doc:"Log-in to the brokers."`
+	Brokers []string   `key:"brokers" required:"true" doc:"Addresses to begin with, host:port." example:"[localhost:9092]"`
+	TLS     *ClientTLS `key:"tls" absent:"plain text" doc:"TLS to the brokers; {} takes the system's roots."`
+	SASL    *SASL      `key:"sasl" absent:"no log-in" doc:"Log-in to the brokers."`
 }
 
-// KafkaTLS is the client's side of TLS.
-type KafkaTLS struct {
+// ClientTLS is the client's side of TLS.
+type ClientTLS struct {
 	CA   Path `key:"ca" absent:"the system's roots" doc:"PEM file of the authorities to trust." example:"ca.pem"`
 	Cert Path `key:"cert" doc:"PEM file of the client's certificate; needs key." example:"c.pem"`
 	Key  Path `key:"key" doc:"PEM file of the certificate's key; needs cert." example:"k.pem"`

@@ -24,11 +24,6 @@ type decodable interface {
 	decode(d *decoder, n *node, at keyPath)
 }
 
-// refuser is a struct that can refuse a whole mapping, and say why.
-type refuser interface {
-	refused(d *decoder, n *node, at keyPath) bool
-}
-
 func (d *decoder) root(c *Config, n *node) {
 	d.cfg = c
 	d.at[keyPath{}.id()] = place{key: n.pos, value: n.pos}
@@ -80,9 +75,6 @@ func (d *decoder) value(v reflect.Value, n *node, at keyPath, tag spec) {
 
 func (d *decoder) structure(v reflect.Value, n *node, at keyPath) {
 	if !d.want(mapping, n, at) {
-		return
-	}
-	if r, ok := v.Addr().Interface().(refuser); ok && r.refused(d, n, at) {
 		return
 	}
 	fields := fieldsOf(v.Type())

@@ -196,7 +196,11 @@ func (e *explainer) views() {
 		e.line("")
 	}
 	for name, s := range e.Stores.All() {
-		e.line("Store %s: %s in %s, kept %s.", name, s.Type, s.Dir, FormatDuration(s.Retention))
+		where := s.URL
+		if s.Type == "embedded" {
+			where = s.Dir.String()
+		}
+		e.line("Store %s: %s in %s, kept %s.", name, s.Type, where, FormatDuration(s.Retention))
 	}
 	for name, k := range e.Keyspaces.All() {
 		e.line("Keyspace %s: tenant %s from the store %s, days of %s; %s and %s.", name, k.Tenant, k.Store, k.Timezone,

@@ -4,9 +4,16 @@ import "time"
 
 // Store keeps final minutes.
 type Store struct {
-	Type      string        `key:"type" required:"true" doc:"embedded; others are not there yet." example:"embedded"`
-	Dir       Path          `key:"dir" absent:"the directory tsdb below data" doc:"Its directory." example:"data/tsdb"`
-	Retention time.Duration `key:"retention" default:"30d" min:"1h" doc:"How long minutes are kept." example:"90d"`
+	Type      string        `key:"type" required:"true" enum:"embedded|m3|kairosdb|elasticsearch|prometheus|victoria|influx" doc:"What it is (docs/stores.md). elasticsearch is OpenSearch too; prometheus is whatever takes its remote write and answers its remote read." example:"m3"`
+	Dir       Path          `key:"dir" absent:"the directory tsdb below data" doc:"Of type embedded: its directory." example:"data/tsdb"`
+	URL       string        `key:"url" absent:"of type embedded" doc:"Of the other types: its address." example:"http://localhost:7201"`
+	User      string        `key:"user" absent:"no log-in" doc:"User of a log-in with a password." example:"pharos"`
+	Password  Secret        `key:"password" doc:"The user's password." example:"${M3_PASSWORD}"`
+	Token     Secret        `key:"token" absent:"no log-in" doc:"Bearer token, instead of a user." example:"${M3_TOKEN}"`
+	TLS       *ClientTLS    `key:"tls" absent:"the system's roots" doc:"TLS to an https:// address."`
+	Database  string        `key:"database" absent:"pharos" doc:"Of type influx: the database." example:"metrics"`
+	Index     string        `key:"index" absent:"pharos" doc:"Of type elasticsearch: the beginning of the names of its indices, of one a day." example:"figures"`
+	Retention time.Duration `key:"retention" default:"30d" min:"1h" doc:"How long minutes are kept. Of m3, prometheus and victoria it says what the store has been told: what is older by the clock is not sent, since they would lose or refuse it." example:"90d"`
 }
 
 // Keyspace is what clients see of one tenant.

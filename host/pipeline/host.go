@@ -176,7 +176,7 @@ func (h *host) buildStages() error {
 		var err error
 		h.ship, err = ship.New(ship.Config{
 			Kafka: h.kafka, Group: h.cfg.Group, Topic: metrics.Name, Lateness: h.cfg.Session.Lateness, Ahead: h.cfg.Session.Ahead,
-			Generation: g.Number, Routes: g.routeNames(), Stores: h.stores.writers(), Logger: h.log.Named("ship"), Registerer: h.registry,
+			Generation: g.Number, Routes: g.routeNames(), Stores: h.stores.writers(), DeadLetters: letters, Logger: h.log.Named("ship"), Registerer: h.registry,
 		})
 		if err != nil {
 			return err

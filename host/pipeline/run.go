@@ -81,6 +81,6 @@ func kafkaConfig(cfg *config.Config, log hclog.Logger) (kafka.Config, error) {
 		k.SASL = &kafka.SASL{Mechanism: s.Mechanism, User: s.User, Password: s.Password.Reveal()}
 	}
 	var err error
-	k.TLS, err = tlsConfig(cfg.Kafka.TLS)
+	k.TLS, err = tlsConfig("kafka.tls", cfg.Kafka.TLS)
 	return k, err
 }

@@ -9,8 +9,9 @@ import (
 	"github.com/seed-6a2d649b/pharos/host/config"
 )
 
-// tlsConfig is the client's side of TLS to the brokers; nil is plain text.
-func tlsConfig(c *config.KafkaTLS) (*tls.Config, error) {
+// tlsConfig is the client's side of TLS, which the config has at a place; nil is plain
+// text, or the system's roots.
+func tlsConfig(at string, c *config.ClientTLS) (*tls.Config, error) {
 	if c == nil {
 		return nil, nil
 	}
@@ -18,17 +19,17 @@ func tlsConfig(c *config.KafkaTLS) (*tls.Config, error) {
 	if !c.CA.IsZero() {
 		pem, err := os.ReadFile(c.CA.String())
 		if err != nil {
-			return nil, fmt.Errorf("kafka.tls.ca: %w", err)
+			return nil, fmt.Errorf("%s.ca: %w", at, err)
 		}
 		t.RootCAs = x509.NewCertPool()
 		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("kafka.tls.ca: %s holds no certificate in PEM form", c.CA)
+			return nil, fmt.Errorf("%s.ca: %s holds no certificate in PEM form", at, c.CA)
 		}
 	}
 	if !c.Cert.IsZero() {
 		pair, err := tls.LoadX509KeyPair(c.Cert.String(), c.Key.String())
 		if err != nil {
-			return nil, fmt.Errorf("kafka.tls.cert and key: %w", err)
+			return nil, fmt.Errorf("%s.cert and key: %w", at, err)
 		}
 		t.Certificates = []tls.Certificate{pair}
 	}

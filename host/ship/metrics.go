@@ -8,8 +8,8 @@ import (
 
 // metrics are what ship says of itself, all by store.
 type metrics struct {
-	samples, failures, afterFinal, again *prometheus.CounterVec
-	lag, stored, held                    *prometheus.GaugeVec
+	samples, failures, afterFinal, again, tooOld, refused *prometheus.CounterVec
+	lag, stored, held                                     *prometheus.GaugeVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -24,6 +24,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		samples:    counter("samples_total", "Samples that the store acknowledged."),
 		failures:   counter("write_failures_total", "Writes that the store refused or did not answer."),
 		afterFinal: counter("deltas_after_final_total", "Deltas of minutes that were final already. Any is a fault of what writes the metrics topic."),
+		tooOld:     counter("too_old_samples_total", "Samples that were not sent, because they are older than the store takes."),
+		refused:    counter("refused_samples_total", "Samples that the store refused, and that are dead letters."),
 		again:      counter("read_again_total", "Times that a partition was read again, because more figures were open than may be held."),
 		held:       gauge("figures", "Figures of open minutes that are held for the store."),
 		lag:        gauge("lag_records", "Records of the metrics topic that this process has not looked at yet for the store."),
@@ -32,7 +34,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.samples, m.failures, m.afterFinal, m.again, m.held, m.lag, m.stored} {
+	for _, c := range []prometheus.Collector{m.samples, m.failures, m.afterFinal, m.again, m.tooOld, m.refused, m.held, m.lag, m.stored} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("ship: metrics: %w", err)
 		}

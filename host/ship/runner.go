@@ -85,39 +85,20 @@ func (r *runner) run(ctx context.Context) error {
 	return nil
 }
 
+// batch is how many samples a write has at most.
+func (r *runner) batch() int {
+	if r.store.Batch > 0 {
+		return min(r.store.Batch, r.cfg.MaxBatch)
+	}
+	return r.cfg.MaxBatch
+}
+
 func (r *runner) backOff() *backoff.ExponentialBackOff {
 	b := backoff.NewExponentialBackOff() // jittered by half
 	b.InitialInterval = r.cfg.Retry
 	b.MaxInterval = 100 * r.cfg.Retry
 	b.Reset()
 	return b
-}
-
-// write gives samples to the store until it takes them; the error is of a
-// cancelled ctx or a stopError.
-func (r *runner) write(ctx context.Context, samples []metric.Sample) error {
-	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		attempt, cancel := context.WithTimeout(ctx, r.cfg.WriteTimeout)
-		defer cancel()
-		err := r.store.Writer.Write(attempt, samples)
-		if err != nil && permanent(err) {
-			return struct{}{}, backoff.Permanent(stopf("write: %w", err))
-		}
-		return struct{}{}, err
-	}, backoff.WithBackOff(r.backOff()), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, next time.Duration) {
-		r.m.failures.WithLabelValues(r.store.Name).Inc()
-		r.failed(fmt.Errorf("write: %w", err), false)
-		r.log.Warn("the store did not take samples: tried again", "samples", len(samples), "error", err, "in", next)
-	}))
-	if err != nil {
-		return err
-	}
-	r.m.samples.WithLabelValues(r.store.Name).Add(float64(len(samples)))
-	r.mu.Lock()
-	r.state.Samples += int64(len(samples))
-	r.state.Error = nil
-	r.mu.Unlock()
-	return nil
 }
 
 // owned returns the assigned partitions in order.

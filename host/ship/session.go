@@ -161,7 +161,7 @@ func (s *session) ship() (moved bool, err error) {
 			continue
 		}
 		s.use(p)
-		err := p.shipper.Due(s.cfg.MaxBatch, func(samples []metric.Sample) error { return s.write(p.ctx, samples) })
+		err := p.shipper.Due(s.batch(), func(samples []metric.Sample) error { return s.write(p, samples) })
 		if p.ctx.Err() != nil {
 			continue // taken away, or everything ends
 		}

@@ -23,7 +23,10 @@ import (
 // Writer is a store as ship sees it. Write returns once the samples are safe in
 // the store; a sample may come again, with the same value. An error is tried
 // again for ever, unless an error in its chain has a method Permanent() bool
-// that gives true: then the store is stopped, because only a person can help.
+// that gives true: then the store is stopped, because only a person can help; or
+// a method Smaller() bool that does: then some of the samples, or their number,
+// are what the store does not take. Halves are tried, and a sample that is
+// refused alone becomes a dead letter.
 type Writer interface {
 	Write(ctx context.Context, samples []metric.Sample) error
 }
@@ -32,28 +35,32 @@ type Writer interface {
 type Store struct {
 	Name   string // as in the config; part of its group's name
 	Writer Writer
+	Batch  int           // samples of one Write; 0: Config.MaxBatch
+	MaxAge time.Duration // by the clock; older samples are not sent, but counted: the store would lose or refuse them. 0: any age
 }
 
 // Config says what to read and where to write it. Zero sizes and durations
 // take the defaults.
 type Config struct {
-	Kafka    kafka.Config
-	Group    string // the config's prefix of groups; a store's own is metric.ShipGroup of it
-	Topic    string // the metrics topic
-	Lateness time.Duration
-	Ahead    time.Duration // session.ahead
-	Stores   []Store
+	Kafka       kafka.Config
+	Group       string // the config's prefix of groups; a store's own is metric.ShipGroup of it
+	Topic       string // the metrics topic
+	Lateness    time.Duration
+	Ahead       time.Duration // session.ahead
+	Stores      []Store
+	DeadLetters kafka.Topic // where samples go that a store refuses
 
 	Generation uint64   // in force at the start; Use gives others
 	Routes     []string // all of that generation
 
-	MaxBatch     int           // samples of one Write; default 2000
-	MaxFigures   int           // held for a store; default 2 million (see Stage)
-	MaxRecords   int           // records taken between two looks at what is due; default 200
-	WriteTimeout time.Duration // of one Write; default 30s
-	CommitEvery  time.Duration // safe points are committed when the horizon moves, and this often in between; default 5s
-	Retry        time.Duration // wait after the first failure, growing to a hundred times that; default 300ms
-	Logger       hclog.Logger  // nil: silent
+	MaxBatch     int              // samples of one Write; default 5000
+	MaxFigures   int              // held for a store; default 2 million (see Stage)
+	MaxRecords   int              // records taken between two looks at what is due; default 200
+	WriteTimeout time.Duration    // of one Write; default 30s
+	CommitEvery  time.Duration    // safe points are committed when the horizon moves, and this often in between; default 5s
+	Retry        time.Duration    // wait after the first failure, growing to a hundred times that; default 300ms
+	Logger       hclog.Logger     // nil: silent
+	Now          func() time.Time // by which a sample is too old for a store; nil: time.Now
 	Registerer   prometheus.Registerer
 }
 
@@ -67,13 +74,16 @@ func (c Config) withDefaults() Config {
 	def(&c.CommitEvery, 5*time.Second)
 	def(&c.Retry, 300*time.Millisecond)
 	if c.MaxBatch <= 0 {
-		c.MaxBatch = 2000
+		c.MaxBatch = 5000
 	}
 	if c.MaxFigures <= 0 {
 		c.MaxFigures = 2_000_000
 	}
 	if c.MaxRecords <= 0 {
 		c.MaxRecords = 200
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()

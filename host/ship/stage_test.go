@@ -194,7 +194,7 @@ func TestStoresAreOnTheirOwn(t *testing.T) {
 	b := newBench(t)
 	var fast, slow shelf
 	slow.set(errors.New("down for maintenance"))
-	stores := []Store{{"fast", &fast}, {"slow", &slow}}
+	stores := []Store{{Name: "fast", Writer: &fast}, {Name: "slow", Writer: &slow}}
 	reg := prometheus.NewRegistry()
 	cfg := b.config(stores...)
 	cfg.Registerer = reg
@@ -251,7 +251,7 @@ func TestStoresAreOnTheirOwn(t *testing.T) {
 func TestMembersComeAndGo(t *testing.T) {
 	b := newBench(t)
 	var s shelf
-	cfg := b.config(Store{"tsdb", &s})
+	cfg := b.config(Store{Name: "tsdb", Writer: &s})
 	one, stopOne := b.start(cfg)
 	b.minutes(5)
 	b.complete(&s)
@@ -285,7 +285,7 @@ func TestPermanentErrorStopsOneStore(t *testing.T) {
 	b := newBench(t)
 	var good, bad shelf
 	bad.set(fmt.Errorf("m3: %w", refusal{}))
-	stage, stop := b.start(b.config(Store{"bad", &bad}, Store{"good", &good}))
+	stage, stop := b.start(b.config(Store{Name: "bad", Writer: &bad}, Store{Name: "good", Writer: &good}))
 	b.minutes(8)
 	b.complete(&good)
 	b.eventually(func() error {
@@ -356,7 +356,7 @@ func TestWhatStopsAStore(t *testing.T) {
 			b := newBench(t)
 			b.minutes(1)
 			c.prepare(b)
-			if err := b.ends(b.config(Store{"tsdb", &shelf{}})); err == nil || !strings.Contains(err.Error(), c.want) {
+			if err := b.ends(b.config(Store{Name: "tsdb", Writer: &shelf{}})); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
 		})
@@ -395,7 +395,7 @@ func TestBeginningIsGone(t *testing.T) {
 	b.clock = now + 100 // beacons of times that were not possible at the cut
 	b.minutes(10)
 	var s shelf
-	_, stop := b.start(b.config(Store{"tsdb", &s}))
+	_, stop := b.start(b.config(Store{Name: "tsdb", Writer: &s}))
 	b.eventually(func() error { return s.check(&b.totals, now+50, b.clock-lateness) })
 	if err := stop(); err != nil {
 		t.Error(err)
@@ -407,7 +407,7 @@ func TestBeginningIsGone(t *testing.T) {
 func TestLittleRoom(t *testing.T) {
 	b := newBench(t)
 	var s shelf
-	cfg := b.config(Store{"tsdb", &s})
+	cfg := b.config(Store{Name: "tsdb", Writer: &s})
 	cfg.MaxFigures, cfg.Registerer = 30, prometheus.NewRegistry()
 	stage, stop := b.start(cfg)
 	b.minutes(2)
@@ -445,7 +445,7 @@ func TestLittleRoom(t *testing.T) {
 func TestUnknownGeneration(t *testing.T) {
 	b := newBench(t)
 	var s shelf
-	stage, stop := b.start(b.config(Store{"tsdb", &s}))
+	stage, stop := b.start(b.config(Store{Name: "tsdb", Writer: &s}))
 	b.minutes(8)
 	b.complete(&s)
 	before := b.clock - lateness

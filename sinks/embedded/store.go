@@ -23,6 +23,7 @@ import (
 	"github.com/prometheus/prometheus/tsdb"
 
 	"github.com/seed-6a2d649b/pharos/host/metric"
+	"github.com/seed-6a2d649b/pharos/sinks"
 )
 
 // DefaultRetention is how long samples are kept.
@@ -79,6 +80,12 @@ func (s *Store) Close() error {
 		return fmt.Errorf("store %s: close: %w", s.db.Dir(), err)
 	}
 	return nil
+}
+
+// Traits of the embedded store: the first value of a minute stays; what is too old,
+// which goes by the newest sample and not by the clock, it leaves out itself.
+func (s *Store) Traits() sinks.Traits {
+	return sinks.Traits{Batch: 2000, FirstStays: true}
 }
 
 // Write stores the samples; when it returns without an error they survive the

@@ -21,6 +21,9 @@ import (
 	"github.com/seed-6a2d649b/pharos/sinks/web"
 )
 
+// DefaultDatabase is the database where none is named.
+const DefaultDatabase = "pharos"
+
 const (
 	measurement = "pharos"
 	// chunk is how many points a piece of an answer has.
@@ -30,7 +33,7 @@ const (
 // Options describe a store.
 type Options struct {
 	web.Options
-	Database string
+	Database string // "" is DefaultDatabase
 }
 
 // Store is a database. Write and Read may be called at the same time.
@@ -46,7 +49,7 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	if o.Database == "" {
-		return nil, errors.New("database is missing")
+		o.Database = DefaultDatabase
 	}
 	return &Store{c, o.Database}, nil
 }
