@@ -65,6 +65,7 @@ var house = map[string]rule{
 	"host/ship":          {[]string{"host/metric", "host/kafka"}, stageLibraries, "ship sees stores through its Writer only"},
 	"host/query":         {[]string{"host/metric", "host/kafka"}, append([]string{"github.com/expr-lang/expr"}, stageLibraries...), "query sees stores through its Reader only"},
 	"host/interest":      {[]string{"abi", "host/beacon", "host/metric", "host/session"}, nil, "it asks sessions what they owe to a beacon; the sample, and what is in force, are the pipeline's to bring"},
+	"host/compare":       {[]string{"host/metric"}, nil, "a comparison sees stores through its Reader only"},
 	"host/page":          {nil, nil, "the page speaks the public HTTP API, as anybody could"},
 	"host/generate":      {nil, nil, "synthetic beacons must not depend on the engine that they try"},
 	"host/definition":    {nil, nil, "the second implementation shares no code with what it checks"},
@@ -79,7 +80,7 @@ var house = map[string]rule{
 	"chaos":   {nil, nil, "tests only: what runs there is the binary, and what it is compared with is its replay"},
 	"cmd/bench": {[]string{"host/pipeline", "host/config", "host/generate", "host/kafka", "host/broker", "host/metric", "plugins"}, []string{"github.com/twmb/franz-go", "github.com/hashicorp/go-hclog"},
 		"the benchmark measures the pipeline as it is wired, beside bare clients"},
-	"cmd/pharos": {[]string{"abi", "host/pipeline", "host/config", "host/fetch", "host/generate", "host/plugin", "host/signature", "host/author", "host/kafka", "host/blob/cloud"}, []string{"github.com/spf13/cobra", "github.com/hashicorp/go-hclog", "github.com/klauspost/compress", "github.com/twmb/franz-go", "golang.org/x/term"}, "the command line is thin: it parses flags and calls the pipeline"},
+	"cmd/pharos": {[]string{"abi", "host/compare", "host/pipeline", "host/config", "host/fetch", "host/generate", "host/plugin", "host/signature", "host/author", "host/kafka", "host/blob/cloud"}, []string{"github.com/spf13/cobra", "github.com/hashicorp/go-hclog", "github.com/klauspost/compress", "github.com/twmb/franz-go", "golang.org/x/term"}, "the command line is thin: it parses flags and calls the pipeline"},
 }
 
 var stageLibraries = []string{"github.com/twmb/franz-go", "github.com/hashicorp/go-hclog", "github.com/cenkalti/backoff", "github.com/prometheus/client_golang", "golang.org/x/sync"}

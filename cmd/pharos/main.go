@@ -81,7 +81,7 @@ Start here:
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usagef("%w\nSee '%s --help'", err, c.CommandPath())
 	})
-	root.AddCommand(newUp(), newRun(), newReplay(), newSend(), newGenerate(), newCheck(), newConfig(), newPlugin(), newRules(), newInterest(), newStatus(), newReload(), newRepartition(), newSnapshots())
+	root.AddCommand(newUp(), newRun(), newReplay(), newSend(), newGenerate(), newCheck(), newConfig(), newPlugin(), newRules(), newInterest(), newStatus(), newReload(), newRepartition(), newSnapshots(), newStore(), newCompare())
 	root.SuggestionsMinimumDistance = 2
 	return root
 }

@@ -34,8 +34,17 @@ func AppendSampleJSON(dst []byte, s *Sample) []byte {
 	return append(dst, '}')
 }
 
+// AppendSeriesJSON appends a series as an object.
+func AppendSeriesJSON(dst []byte, s *Series) []byte { return append(appendNamesJSON(dst, s), '}') }
+
 // appendKeyJSON begins the object of a figure: its series and minute.
 func appendKeyJSON(dst []byte, s *Series, minute int64) []byte {
+	dst = append(appendNamesJSON(dst, s), `,"minute":"`...)
+	dst = time.Unix(minute*60, 0).UTC().AppendFormat(dst, "2006-01-02T15:04:05Z")
+	return append(dst, '"')
+}
+
+func appendNamesJSON(dst []byte, s *Series) []byte {
 	for _, p := range [...][2]string{
 		{`{"tenant":`, s.Tenant}, {`,"experiment":`, s.Experiment}, {`,"variant":`, s.Variant},
 		{`,"status":`, s.Status}, {`,"point":`, s.Point},
@@ -46,9 +55,7 @@ func appendKeyJSON(dst []byte, s *Series, minute int64) []byte {
 	if attributes := canonical(s.Attributes); len(attributes) > 0 {
 		dst = appendLabelsJSON(append(dst, `,"attributes":`...), attributes)
 	}
-	dst = append(dst, `,"minute":"`...)
-	dst = time.Unix(minute*60, 0).UTC().AppendFormat(dst, "2006-01-02T15:04:05Z")
-	return append(dst, '"')
+	return dst
 }
 
 func appendLabelsJSON(dst []byte, labels []Label) []byte {

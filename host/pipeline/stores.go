@@ -73,7 +73,7 @@ func openStore(cfg *config.Config, name string, c *config.Store, log hclog.Logge
 	case "victoria":
 		return victoria.Open(victoria.Options{Options: at, Retention: c.Retention})
 	case "influx":
-		return influx.Open(influx.Options{Options: at, Database: c.Database})
+		return influx.Open(influx.Options{Options: at, Database: c.Database, Retention: c.Retention})
 	}
 	return nil, fmt.Errorf("type %q is unknown", c.Type)
 }

@@ -68,7 +68,7 @@ func (s *Store) Traits() sinks.Traits {
 
 // Init makes the template by which indices are made: without it labels would be
 // analysed as prose, and could not be told apart. It may be made again.
-func (s *Store) Init(ctx context.Context) error {
+func (s *Store) Init(ctx context.Context) (made []string, err error) {
 	type object = map[string]any
 	properties := object{timeField: object{"type": "date", "format": "epoch_millis"}}
 	for _, stat := range metric.Stats {
@@ -83,10 +83,12 @@ func (s *Store) Init(ctx context.Context) error {
 		}},
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = s.client.Ask(ctx, web.Request{
+	if _, err = s.client.Ask(ctx, web.Request{
 		Doing: "init", Method: http.MethodPut, Path: "/_index_template/" + s.index, Header: asJSON, Body: template,
-	}, maxAnswer)
-	return err
+	}, maxAnswer); err != nil {
+		return nil, err
+	}
+	return []string{fmt.Sprintf("the template %s of the indices %s-*, of one a day: delete those of days that are no longer wanted", s.index, s.index)}, nil
 }

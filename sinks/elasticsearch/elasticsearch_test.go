@@ -14,7 +14,7 @@ func TestConformance(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	if err := store.Init(t.Context()); err != nil {
+	if _, err := store.Init(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	sinktest.Run(t, sinktest.Trial{Store: store, Later: true})

@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/seed-6a2d649b/pharos/host/metric"
 	"github.com/seed-6a2d649b/pharos/sinks"
@@ -33,13 +34,15 @@ const (
 // Options describe a store.
 type Options struct {
 	web.Options
-	Database string // "" is DefaultDatabase
+	Database  string        // "" is DefaultDatabase
+	Retention time.Duration // of the database that Init makes
 }
 
 // Store is a database. Write and Read may be called at the same time.
 type Store struct {
-	client   *web.Client
-	database string
+	client    *web.Client
+	database  string
+	retention time.Duration
 }
 
 // Open checks the options. It does not connect yet.
@@ -51,7 +54,7 @@ func Open(o Options) (*Store, error) {
 	if o.Database == "" {
 		o.Database = DefaultDatabase
 	}
-	return &Store{c, o.Database}, nil
+	return &Store{c, o.Database, o.Retention}, nil
 }
 
 // Close lets connections go.
@@ -63,6 +66,26 @@ func (s *Store) Close() error {
 // Traits of InfluxDB: the last value stays, at any age.
 func (s *Store) Traits() sinks.Traits {
 	return sinks.Traits{Batch: 5000, MultiRead: true}
+}
+
+// Init makes the database, with its retention; one that is there stays as it is.
+func (s *Store) Init(ctx context.Context) (made []string, err error) {
+	q := fmt.Sprintf(`CREATE DATABASE "%s"`, strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s.database))
+	if s.retention > 0 {
+		q += fmt.Sprintf(" WITH DURATION %ds NAME kept", int64(s.retention/time.Second))
+	}
+	body, err := s.client.Do(ctx, web.Request{
+		Doing: "init", Method: http.MethodPost, Path: "/query", Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"},
+		Body: []byte(url.Values{"q": {q}}.Encode()),
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	if err := readChunks(body, nil, nil); err != nil {
+		return nil, err
+	}
+	return []string{fmt.Sprintf("the database %s, which keeps points for %s", s.database, s.retention)}, nil
 }
 
 // Write stores samples. Where the server refuses some it says so, and has taken the

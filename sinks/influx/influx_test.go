@@ -1,10 +1,8 @@
 package influx
 
 import (
-	"io"
-	"net/http"
-	"net/url"
 	"testing"
+	"time"
 
 	"github.com/seed-6a2d649b/pharos/sinks/sinktest"
 	"github.com/seed-6a2d649b/pharos/sinks/web"
@@ -12,17 +10,15 @@ import (
 
 func TestConformance(t *testing.T) {
 	server := sinktest.Start(t, "influx")
-	answer, err := http.PostForm(server.URL+"/query", url.Values{"q": {"CREATE DATABASE pharos"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, _ := io.ReadAll(answer.Body)
-	t.Log(answer.Status, string(b))
-	answer.Body.Close()
-	store, err := Open(Options{Options: web.Options{URL: server.URL}, Database: "pharos"})
+	store, err := Open(Options{Options: web.Options{URL: server.URL}, Database: `fig"ures`, Retention: 60 * 24 * time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer store.Close()
+	for range 2 {
+		if _, err := store.Init(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	sinktest.Run(t, sinktest.Trial{Store: store})
 }
