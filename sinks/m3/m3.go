@@ -6,9 +6,12 @@ package m3
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
 
 	"github.com/seed-6a2d649b/pharos/host/metric"
 	"github.com/seed-6a2d649b/pharos/sinks"
@@ -63,14 +66,34 @@ func (s *Store) Traits() sinks.Traits {
 	return sinks.Traits{MaxAge: s.retention, Batch: 2000, Rounds: rounds}
 }
 
-// maxAnswer is how many bytes an answer to Init may have.
-const maxAnswer = 1 << 20
+const (
+	namespaces = "/api/v1/services/m3db/namespace" // of the coordinator's API
+	maxAnswer  = 1 << 20                           // bytes of an answer from there
+)
 
-// Init makes the namespace: of the retention, with late samples (cold writes) taken,
-// which minutes are that become final after an hour or are read again.
+// Init makes the namespace, and waits until the nodes have it: of the retention, with
+// samples of any age taken (cold writes). One that is there stays as it is.
 func (s *Store) Init(ctx context.Context) (made []string, err error) {
-	type object = map[string]any
-	body, err := json.Marshal(object{"name": s.namespace, "options": object{
+	body, err := json.Marshal(s.settings())
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.client.Ask(ctx, web.Request{Doing: "init", Method: http.MethodPost, Path: namespaces, Body: body}, maxAnswer)
+	var known *sinks.Error
+	if errors.As(err, &known) && known.Status == http.StatusConflict {
+		made = []string{fmt.Sprintf("nothing: the namespace %s is there, with a retention that must be %s as the config says", s.namespace, s.retention)}
+	} else if err != nil {
+		return nil, err
+	} else {
+		made = []string{fmt.Sprintf("the namespace %s, which keeps samples for %s, old ones too", s.namespace, s.retention)}
+	}
+	return made, s.ready(ctx)
+}
+
+type object = map[string]any
+
+func (s *Store) settings() object {
+	return object{"name": s.namespace, "options": object{
 		"bootstrapEnabled": true, "flushEnabled": true, "cleanupEnabled": true, "snapshotEnabled": true, "writesToCommitLog": true,
 		"coldWritesEnabled": true,
 		"retentionOptions": object{
@@ -79,22 +102,23 @@ func (s *Store) Init(ctx context.Context) (made []string, err error) {
 		},
 		"indexOptions":       object{"enabled": true, "blockSizeDuration": "12h"},
 		"aggregationOptions": object{"aggregations": []object{{"aggregated": false}}},
-	}})
+	}}
+}
+
+// ready waits until the nodes have made the namespace.
+func (s *Store) ready(ctx context.Context) error {
+	body, err := json.Marshal(object{"name": s.namespace})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	const services = "/api/v1/services/m3db/namespace"
-	if _, err := s.client.Ask(ctx, web.Request{Doing: "init", Method: http.MethodPost, Path: services, Body: body}, maxAnswer); err != nil {
-		return nil, err
-	}
-	ready, err := json.Marshal(object{"name": s.namespace})
+	_, err = backoff.Retry(ctx, func() (struct{}, error) {
+		_, err := s.client.Ask(ctx, web.Request{Doing: "init", Method: http.MethodPost, Path: namespaces + "/ready", Body: body}, maxAnswer)
+		return struct{}{}, err
+	}, backoff.WithMaxElapsedTime(2*time.Minute))
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("the nodes have not made the namespace %s yet; run it again: %w", s.namespace, err)
 	}
-	if _, err := s.client.Ask(ctx, web.Request{Doing: "init", Method: http.MethodPost, Path: services + "/ready", Body: ready}, maxAnswer); err != nil {
-		return nil, fmt.Errorf("the namespace is made and not ready yet; run it again: %w", err)
-	}
-	return []string{fmt.Sprintf("the namespace %s, which keeps samples for %s, old ones too", s.namespace, s.retention)}, nil
+	return nil
 }
 
 // Write stores samples; those of a new series are found some time later. Where the coordinator refuses some it has taken the others.

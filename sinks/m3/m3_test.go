@@ -15,5 +15,10 @@ func TestConformance(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
+	for range 2 {
+		if _, err := store.Init(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	sinktest.Run(t, sinktest.Trial{Store: store, Later: true})
 }
