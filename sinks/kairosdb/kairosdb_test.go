@@ -14,5 +14,5 @@ func TestConformance(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	sinktest.Run(t, sinktest.Trial{Store: store})
+	sinktest.Run(t, sinktest.Trial{Store: store, Slow: true})
 }

@@ -2,6 +2,7 @@ package sinktest
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math"
 	"math/big"
@@ -28,17 +29,18 @@ type Trial struct {
 	Store Store
 	// Later says that what was written is found some time later, and not at once.
 	Later bool
-	// Series is how many a minute has in the trial of many; 0: 50,000.
-	Series int
+	// Slow says that the server takes far fewer samples a second than others: the trials
+	// of many series and of a wide range are smaller, unless all is asked for.
+	Slow bool
 }
+
+// all tries slow servers with as much as others.
+var all = flag.Bool("all", false, "50,000 series and wide ranges for slow stores too")
 
 // Run holds a store to what every sink promises: what Write has taken is read back,
 // each value once, equal to the last bit, or as near as the store says it is;
 // whatever the age within what it takes, the order, and how often it comes.
 func Run(t *testing.T, trial Trial) {
-	if trial.Series == 0 {
-		trial.Series = 50_000
-	}
 	for _, part := range []struct {
 		name string
 		try  func(*testing.T, *Trial)
@@ -263,26 +265,35 @@ func selectors(t *testing.T, tr *Trial) {
 	}
 }
 
+// part is how much is tried.
+func (tr *Trial) part(full, slow int) int {
+	if tr.Slow && !*all {
+		return slow
+	}
+	return full
+}
+
 // many: one minute of very many series.
 func many(t *testing.T, tr *Trial) {
 	minute := now()
-	all := make([]metric.Sample, tr.Series)
-	for i := range all {
+	samples := make([]metric.Sample, tr.part(50_000, 1_000))
+	for i := range samples {
 		s := of("many", fmt.Sprint(i%7))
 		s.Experiment = fmt.Sprint("e", i/1000)
 		s.Dims = []metric.Label{{Name: "sku", Value: fmt.Sprint(i)}}
-		all[i] = sample(s, minute, float64(i))
+		samples[i] = sample(s, minute, float64(i))
 	}
-	tr.write(t, all...)
-	tr.holds(t, metric.Selector{Tenant: "many", From: minute, To: minute + 1}, all...)
+	tr.write(t, samples...)
+	tr.holds(t, metric.Selector{Tenant: "many", From: minute, To: minute + 1}, samples...)
 }
 
 // wide: a range with far more values than may be held at once.
 func wide(t *testing.T, tr *Trial) {
-	const series, minutes = 10, 2 * 1440
+	const series = 10
+	minutes := int64(tr.part(2*1440, 200))
 	last := now()
 	var all []metric.Sample
-	for m := range int64(minutes) {
+	for m := range minutes {
 		for i := range series {
 			all = append(all, sample(of("wide", fmt.Sprint(i)), last-m, float64(m)))
 		}
