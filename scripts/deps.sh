@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need beside Go: a browser for the page, the compilers of guests, wat2wasm for test guests, Java and
-# Maven for Apache Kafka. What is there is left alone, so that it needs no network the second time.
+# Maven for Apache Kafka, and time-series stores (M3DB is built, which takes minutes the first time). What is there is left alone, so that it needs no network the second time.
 set -euo pipefail
 asc=0.28.20
 zig=0.17.1
@@ -24,6 +24,7 @@ python3 -m pip --version &>/dev/null || missing+=(python3-pip)
 need java default-jre-headless
 need mvn maven
 need ps procps
+need curl curl
 need setsid util-linux
 if ((${#missing[@]})); then
   echo "installing ${missing[*]}" >&2
@@ -41,3 +42,4 @@ if ! command -v zig >/dev/null; then
   "${as_root[@]}" ln -sf "/usr/local/lib/zig-$zig/ziglang/zig" /usr/local/bin/zig
 fi
 "$(dirname "${BASH_SOURCE[0]}")/kafka.sh" fetch
+"$(dirname "${BASH_SOURCE[0]}")/stores.sh" fetch prometheus victoria influx kairosdb opensearch m3db
