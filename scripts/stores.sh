@@ -7,7 +7,7 @@
 #   stores.sh kill DIR                    kill -9
 #
 # STORE is prometheus, victoria, influx (Debian packages, unpacked), kairosdb, opensearch (jars of Maven Central; Java 17+)
-# or m3db (built from tools/m3db, which takes minutes the first time; it uses PORT to PORT+8, and has no namespace yet). Without PORT a free one is taken.
+# or m3db (built from tools/m3db, which takes minutes the first time; it uses PORT to PORT+8 and has a namespace "default"). Without PORT a free one is taken.
 # Programs stay in STORES_CACHE (~/.cache/pharos/stores). Environment: STORE_ENDS_WITH (a process: once it is gone, the store
 # is killed), STORE_RETENTION (days, default 60).
 set -euo pipefail
@@ -198,9 +198,19 @@ YML
     answers "$api/placement/init" -d '{"num_shards": 4, "replication_factor": 1, "instances": [{
       "id": "m3db_local", "isolation_group": "local", "zone": "embedded", "weight": 1,
       "endpoint": "127.0.0.1:'$((port + 1))'", "hostname": "127.0.0.1", "port": '$((port + 1))'}]}'
+    answers "$api/namespace" -d '{"name": "default", "options": {
+      "bootstrapEnabled": true, "flushEnabled": true, "cleanupEnabled": true, "snapshotEnabled": true,
+      "writesToCommitLog": true, "repairEnabled": false, "coldWritesEnabled": true,
+      "retentionOptions": {"retentionPeriodDuration": "'$((24 * days))'h", "blockSizeDuration": "12h",
+        "bufferPastDuration": "1h", "bufferFutureDuration": "10m",
+        "blockDataExpiry": true, "blockDataExpiryAfterNotAccessPeriodDuration": "5m"},
+      "indexOptions": {"enabled": true, "blockSizeDuration": "12h"},
+      "aggregationOptions": {"aggregations": [{"aggregated": false}]}}}'
     touch "$dir/placed"
   fi
-  answers "$url/api/v1/services/m3db/placement"
+  answers "$api/namespace/ready" -d '{"name": "default"}'
+  answers "http://127.0.0.1:$((port + 4))/bootstrapped"
+  answers "$url/api/v1/query?query=up"
 }
 
 # free: the first of nine ports in a row on which nothing listens.

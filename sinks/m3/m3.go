@@ -37,6 +37,7 @@ type Store struct {
 	client    *web.Client
 	retention time.Duration
 	namespace string
+	seen      seen
 }
 
 // Open checks the options. It does not connect yet.
@@ -48,7 +49,7 @@ func Open(o Options) (*Store, error) {
 	if o.Namespace == "" {
 		o.Namespace = DefaultNamespace
 	}
-	return &Store{c, o.Retention, o.Namespace}, nil
+	return &Store{client: c, retention: o.Retention, namespace: o.Namespace}, nil
 }
 
 // Close lets connections go.
@@ -119,11 +120,6 @@ func (s *Store) ready(ctx context.Context) error {
 		return fmt.Errorf("the nodes have not made the namespace %s yet; run it again: %w", s.namespace, err)
 	}
 	return nil
-}
-
-// Write stores samples; those of a new series are found some time later. Where the coordinator refuses some it has taken the others.
-func (s *Store) Write(ctx context.Context, samples []metric.Sample) error {
-	return remote.Write(ctx, s.client, "/api/v1/prom/remote/write", samples)
 }
 
 // Read gives what the selector takes.

@@ -3,9 +3,11 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/klauspost/compress/snappy"
 	"github.com/prometheus/prometheus/prompb"
@@ -37,8 +39,8 @@ func Write(ctx context.Context, c *web.Client, path string, samples []metric.Sam
 	return answer.Close()
 }
 
-// request has a time series for each series and stat, with its minutes in order: as
-// samples come, in runs of one series or of one minute, both are found together.
+// request has a time series for each series and stat, with its minutes in order, as the
+// protocol wants it.
 func request(samples []metric.Sample) *prompb.WriteRequest {
 	stats := len(metric.Stats)
 	at := make(map[string]int, len(samples))
@@ -61,6 +63,9 @@ func request(samples []metric.Sample) *prompb.WriteRequest {
 			series := &out.Timeseries[first+j]
 			series.Samples = append(series.Samples, prompb.Sample{Timestamp: sinks.Millis(s.Minute), Value: v})
 		}
+	}
+	for i := range out.Timeseries {
+		slices.SortStableFunc(out.Timeseries[i].Samples, func(a, b prompb.Sample) int { return cmp.Compare(a.Timestamp, b.Timestamp) })
 	}
 	return out
 }

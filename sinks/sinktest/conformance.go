@@ -29,13 +29,12 @@ type Trial struct {
 	Store Store
 	// Later says that what was written is found some time later, and not at once.
 	Later bool
-	// Slow says that the server takes far fewer samples a second than others: the trials
-	// of many series and of a wide range are smaller, unless all is asked for.
+	// Slow says that the server takes far fewer samples a second than others.
 	Slow bool
 }
 
-// all tries slow servers with as much as others.
-var all = flag.Bool("all", false, "50,000 series and wide ranges for slow stores too")
+// all asks for the whole trial, of slow servers too.
+var all = flag.Bool("all", false, "50,000 series, and two days of minutes, for slow stores too")
 
 // Run holds a store to what every sink promises: what Write has taken is read back,
 // each value once, equal to the last bit, or as near as the store says it is;
@@ -266,17 +265,20 @@ func selectors(t *testing.T, tr *Trial) {
 }
 
 // part is how much is tried.
-func (tr *Trial) part(full, slow int) int {
-	if tr.Slow && !*all {
+func (tr *Trial) part(whole, some, slow int) int {
+	switch {
+	case *all:
+		return whole
+	case tr.Slow:
 		return slow
 	}
-	return full
+	return some
 }
 
 // many: one minute of very many series.
 func many(t *testing.T, tr *Trial) {
 	minute := now()
-	samples := make([]metric.Sample, tr.part(50_000, 1_000))
+	samples := make([]metric.Sample, tr.part(50_000, 10_000, 1_000))
 	for i := range samples {
 		s := of("many", fmt.Sprint(i%7))
 		s.Experiment = fmt.Sprint("e", i/1000)
@@ -290,7 +292,7 @@ func many(t *testing.T, tr *Trial) {
 // wide: a range with far more values than may be held at once.
 func wide(t *testing.T, tr *Trial) {
 	const series = 10
-	minutes := int64(tr.part(2*1440, 200))
+	minutes := int64(tr.part(2*1440, 1000, 200))
 	last := now()
 	var all []metric.Sample
 	for m := range minutes {
@@ -300,16 +302,18 @@ func wide(t *testing.T, tr *Trial) {
 	}
 	tr.write(t, all...)
 	tr.holds(t, metric.Selector{Tenant: "wide", From: last - minutes, To: last - minutes + 61}, all[len(all)-60*series:]...) // written last
-	n, most := 0, uint64(0)
-	base := heap()
-	err := tr.Store.Read(t.Context(), metric.Selector{Tenant: "wide", From: last - minutes, To: last + 1}, func(*metric.Series, string, int64, float64) error {
-		if n++; n%20_000 == 0 {
-			most = max(most, heap())
+	sel := metric.Selector{Tenant: "wide", From: last - minutes, To: last + 1}
+	n, most, base := 0, uint64(0), heap()
+	for began := time.Now(); n < len(all)*len(metric.Stats) && (n == 0 || tr.Later && time.Since(began) < patience); {
+		n = 0
+		if err := tr.Store.Read(t.Context(), sel, func(*metric.Series, string, int64, float64) error {
+			if n++; n%20_000 == 0 {
+				most = max(most, heap())
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	if want := len(all) * len(metric.Stats); n != want {
 		t.Errorf("%d values came, and %d were written", n, want)
