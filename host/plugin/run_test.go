@@ -389,3 +389,32 @@ func TestLastFailure(t *testing.T) {
 		t.Errorf("%d bytes: %s", len(got), got)
 	}
 }
+
+// Rules have the limits of a module: a beacon that takes more fuel than a call has is
+// found, and on_error says what becomes of it.
+func TestRulesHaveLimits(t *testing.T) {
+	list := rules.Rules{Drop: []rules.Drop{{Reason: "long", When: `do.lowerAscii().contains("zz") || do.lowerAscii().contains("yy")`}}}
+	long := strings.Repeat("a", 900_000) // more than a row is given that is to prove itself
+	for _, c := range []struct {
+		onError OnError
+		want    []string
+	}{
+		{DeadLetter, []string{"1 plugin mine: out of fuel", "2 long"}},
+		{Pass, []string{"2 long"}},
+		{Filtered, []string{"1 plugin mine", "2 long"}},
+	} {
+		p := load(t, Spec{Name: "mine", Rules: &list, Fuel: 20_000, OnError: c.onError})
+		b, sel := beacons(t, p, doing("short", long, "zZ")...)
+		got := answers(t, p, b, sel)
+		slices.Sort(got)
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, not %q", c.onError, got, c.want)
+		}
+		if s := p.Stats(); s.Fuel == 0 || s.Guilty != 1 {
+			t.Errorf("%+v", s)
+		}
+	}
+	if _, err := loader.Load(t.Context(), Spec{Name: "mine", Rules: &list, Memory: 1}); err == nil || !strings.Contains(err.Error(), "memory limit of 1 bytes") {
+		t.Error(err)
+	}
+}
