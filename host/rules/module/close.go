@@ -2,7 +2,7 @@ package module
 
 import (
 	"github.com/seed-6a2d649b/pharos/abi"
-	. "github.com/seed-6a2d649b/pharos/host/rules/asm" //nolint:revive // instructions read as such
+	. "github.com/seed-6a2d649b/pharos/host/rules/asm" // so that instructions read as such
 )
 
 // emitClose emits the function that measures sessions that have ended; nil where no
