@@ -128,7 +128,8 @@ func (t *tenant) follow(o *tenant, configs func(generation uint64) (*Config, err
 		if err := t.viewOf(generation, configs); err != nil {
 			return nil, err
 		}
-		t.views[generation].latest = max(t.views[generation].latest, w.latest)
+		own := t.views[generation]
+		own.latest, own.until = max(own.latest, w.latest), 0 // what comes has not been swept here
 	}
 	return m, nil
 }

@@ -69,13 +69,35 @@ func (p *Partition) sweepShard(shard int, limit int64) {
 		k.clear()
 		k.tenant, k.name = t, nameIn(at)
 		p.unpack(k, record, limit)
+		k.holdViews(limit)
 		p.record = k.pack(p.record[:0], k.last)
 		return p.record, true
 	})
 }
 
+// holdViews keeps the views that a key refers to, of whose tail beacons before limit
+// are left: with what is known of those they cannot be folded yet (see settled). They
+// may wait for one that came under another view, long after all of their own.
+func (k *key) holdViews(limit int64) {
+	if len(k.tail) == 0 || k.tail[0].time >= limit {
+		return
+	}
+	hold := func(w *view) { w.latest = max(w.latest, limit) }
+	if k.closer != nil {
+		hold(k.closer)
+	}
+	for i := range k.tail {
+		e := &k.tail[i]
+		hold(e.view)
+		if e.closing != nil {
+			hold(e.closing.view)
+		}
+	}
+}
+
 // dropViews lets go of older generations that no tail has beacons of any more:
-// all shards have been swept since the limit came to lie behind the last one.
+// all shards have been swept since the limit came to lie behind the last one, and
+// no key held it.
 func (p *Partition) dropViews(limit int64) {
 	for _, t := range p.tenants {
 		for generation, w := range t.views {

@@ -59,7 +59,7 @@ type view struct {
 
 	again *beacon.Batch // memory of looking at beacons again
 
-	latest int64 // time of the latest beacon that came under it
+	latest int64 // time of the latest beacon that came under it, or that it is held for; see holdViews
 	until  int64 // no tail has any from this slot on; 0: not known yet; see dropViews
 }
 
