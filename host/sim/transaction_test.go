@@ -119,7 +119,7 @@ func (w *worker) abort() {
 	}
 	clear(w.owned)
 	w.stage.Revoke(parts)
-	w.wants = parts
+	w.wants = append(parts, w.wants...) // it may not have been given all that it has yet
 }
 
 // fatal is a failure that only a new client mends. What it leaves open ends by
