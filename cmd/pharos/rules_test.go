@@ -225,6 +225,19 @@ overlap  rules 1 and 2 both hold of {"path": ".min.css", "agent": "uptime", "pri
 	expect(t, mustRun(t, "rules", "explain", file, "--json"), `"never":\[3\],"hidden":\[\{"rule":2,"by":\[0\]\}\],"overlaps":\[\{"first":0,"second":1,`)
 }
 
+// A rule that only sets cells has its cost, too.
+func TestRulesExplainSets(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "mine.yaml")
+	writeFile(t, file, `
+cells: [views]
+extract:
+  - {when: 'type == "view"', set: {views: 'cell("views") + 1'}}
+  - {point: third, when: 'cell("views") == 3'}
+`)
+	out := mustRun(t, "rules", "explain", file)
+	expect(t, out, `rule 0 .*\n  when   type == "view"\n  alone [0-9.]+ of fuel`, `rule 1  third `)
+}
+
 // TestRulesDoc does what docs/rules.md shows of the commands, and sees what it shows.
 func TestRulesDoc(t *testing.T) {
 	dir := t.TempDir()

@@ -175,7 +175,10 @@ func (s *RuleSet) costAlone(ctx context.Context, i int, beacons *givenBeacons) (
 	case abi.Split:
 		one.Split = one.Split[i : i+1]
 	default:
-		one.Extract, one.Close = one.Extract[i:i+1], nil
+		one.Extract, one.Close = slices.Clone(one.Extract[i:i+1]), nil
+		if one.Extract[0].Point == "" { // it sets cells only, and an extractor has a point
+			one.Extract = append(one.Extract, rules.Extract{Point: "none", When: "false"})
+		}
 	}
 	p, err := rules.Compile(s.Kind, one)
 	if err != nil {
