@@ -35,7 +35,7 @@ var house = map[string]rule{
 	"host/wasm":            {[]string{"abi", "host/trim", "host/wasm/fuel"}, []string{"github.com/tetratelabs/wazero"}, "the sandbox knows the contract, not what beacons or plugins are"},
 	"host/wasm/fuel":       {nil, nil, "bytes of a module into bytes of a module: it knows no engine and no contract"},
 	"host/rules":           {[]string{"abi", "host/rules/expr"}, nil, "rules are one more guest of the ABI"},
-	"host/rules/expr":      {[]string{"abi", "host/words"}, []string{"cel.dev/cel-go", "golang.org/x/text/width"}, "an expression means what it means, in whatever list it stands and whoever runs it"},
+	"host/rules/expr":      {[]string{"abi", "host/rules/automaton", "host/words"}, []string{"cel.dev/cel-go", "golang.org/x/text/width"}, "an expression means what it means, in whatever list it stands and whoever runs it"},
 	"host/fetch":           {[]string{"abi", "host/trim"}, []string{"oras.land/oras-go", "github.com/opencontainers/image-spec", "github.com/cenkalti/backoff"}, "it brings bytes; what they are worth is for others to say"},
 	"host/trim":            {nil, nil, "files by age: it knows nothing of what is in them"},
 	"host/signature":       {nil, []string{"aead.dev/minisign"}, "who has signed some bytes, whatever they are"},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/rules"
+	"github.com/seed-6a2d649b/pharos/host/rules/automaton"
 	"github.com/seed-6a2d649b/pharos/host/rules/expr"
 )
 
@@ -89,8 +90,9 @@ func TestRefused(t *testing.T) {
 		{`a.matches(b)`, `column 11: the regular expression of matches is a string, written out`},
 		{`a.matches("(")`, "column 11: missing closing ): `(`"},
 		{`a.matches("(?=x)")`, "column 11: invalid or unsupported Perl syntax: `(?=`"},
-		{`a.matches("` + strings.Repeat("a", expr.MaxRegexp+1) + `")`, `column 11: a regular expression of 1001 bytes, and 1000 are allowed`},
-		{`a.matches("` + strings.Repeat("x{900}", 12) + `")`, `column 11: the regular expression compiles to 10802 instructions, and 10000 are allowed`},
+		{`a.matches("` + strings.Repeat("a", automaton.MaxPattern+1) + `")`, `column 11: a regular expression of 1001 bytes, and 1000 are allowed`},
+		{`a.matches("` + strings.Repeat("x{900}", 12) + `")`, `column 11: a regular expression of 21600 steps, its repetitions written out, and 10000 are allowed: make them smaller`},
+		{`b == 1 && a.matches("(a|b)*a(a|b){20}")`, `column 21: its automaton needs more than 10000 states: anchor it with ^, make repetitions such as {20} smaller`},
 		{long + `.a`, `a path of 302 bytes, and 256 are allowed`},
 		{`a != null`, `column 3: null can only be compared by ==; that there is a value is has(path)`},
 		{`null < a`, `column 6: null can only be compared by ==`},

@@ -2,14 +2,13 @@ package expr
 
 import (
 	"regexp"
-	"regexp/syntax"
-	"strings"
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 
 	"github.com/seed-6a2d649b/pharos/abi"
+	"github.com/seed-6a2d649b/pharos/host/rules/automaton"
 )
 
 // opNetworks is cidr(…), which stands before .containsIP(x) only: no tree that
@@ -190,24 +189,10 @@ func (k *checker) elements(list ast.Expr) ([]ast.Expr, bool) {
 	return list.AsList().Elements(), true
 }
 
-// regexp compiles a regular expression that is not too large.
+// regexp compiles a regular expression of which an automaton can be made.
 func (k *checker) regexp(offset int32, pattern string) *regexp.Regexp {
-	if len(pattern) > MaxRegexp {
-		k.refuse(offset, "a regular expression of %d bytes, and %d are allowed", len(pattern), MaxRegexp)
-		return nil
-	}
-	tree, err := syntax.Parse(pattern, syntax.Perl)
-	if err != nil {
-		k.refuse(offset, "%s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
-		return nil
-	}
-	program, err := syntax.Compile(tree.Simplify())
-	if err != nil {
+	if _, err := automaton.Regexp(pattern); err != nil {
 		k.refuse(offset, "%v", err)
-		return nil
-	}
-	if len(program.Inst) > MaxRegexpSteps {
-		k.refuse(offset, "the regular expression compiles to %d instructions, and %d are allowed", len(program.Inst), MaxRegexpSteps)
 		return nil
 	}
 	re, err := regexp.Compile(pattern)

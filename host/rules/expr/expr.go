@@ -7,11 +7,9 @@ package expr
 
 // Bounds of an expression.
 const (
-	MaxExpression  = 32 << 10 // bytes of its source
-	MaxDepth       = 100      // nesting; twice as much with that of the definitions that it uses
-	MaxNodes       = 20_000   // operations, with those of the definitions that it uses
-	MaxRegexp      = 1000     // bytes of a regular expression
-	MaxRegexpSteps = 10_000   // instructions of a compiled regular expression
+	MaxExpression = 32 << 10 // bytes of its source
+	MaxDepth      = 100      // nesting; twice as much with that of the definitions that it uses
+	MaxNodes      = 20_000   // operations, with those of the definitions that it uses
 )
 
 // Bounds of a named list.

@@ -161,7 +161,6 @@ func TestTooMuchIsRefusedWithWhatToDo(t *testing.T) {
 		want string
 	}{
 		"columns": {rules.Rules{Drop: []rules.Drop{{Reason: "r", When: strings.Join(fields[:84], " || ")}}}, "give some rules to another plugin"},
-		"regexp":  {rules.Rules{Drop: []rules.Drop{{Reason: "r", When: `a.matches("(a|b)*a(a|b){20}")`}}}, "matches"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			program, err := rules.Compile(abi.Filter, c.list)
