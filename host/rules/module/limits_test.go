@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-6a2d649b/pharos/abi"
 	"github.com/seed-6a2d649b/pharos/host/rules"
+	"github.com/seed-6a2d649b/pharos/host/rules/expr"
 	"github.com/seed-6a2d649b/pharos/host/rules/module"
 	"github.com/seed-6a2d649b/pharos/host/rules/rulestest"
 	"github.com/seed-6a2d649b/pharos/host/wasm"
@@ -156,10 +157,18 @@ func TestTooMuchIsRefusedWithWhatToDo(t *testing.T) {
 	for i := range 200 {
 		fields = append(fields, fmt.Sprintf("f%d == g%d", i%100, i))
 	}
+	long := make([]string, 5000)
+	for i := range long {
+		long[i] = fmt.Sprintf("%1000d", i)
+	}
 	for name, c := range map[string]struct {
 		list rules.Rules
 		want string
 	}{
+		"texts": {rules.Rules{
+			Drop:  []rules.Drop{{Reason: "r", When: `a.containsAny(lists.long)`}},
+			Lists: map[string]*expr.Set{"long": expr.NewSet("long", long)},
+		}, "containsAny of lists.long: a list of texts of 5000000 bytes, and 4194304 are allowed"},
 		"columns": {rules.Rules{Drop: []rules.Drop{{Reason: "r", When: strings.Join(fields[:84], " || ")}}}, "give some rules to another plugin"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package module
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 
 	. "github.com/seed-6a2d649b/pharos/host/rules/asm" // so that instructions read as such
 	"github.com/seed-6a2d649b/pharos/host/rules/automaton"
@@ -17,7 +18,11 @@ func (g *generator) regexp(re string) *Func {
 // substrings is the function of texts of which one is to be within a text:
 // (a, n) -> i32.
 func (g *generator) substrings(set *expr.Set) *Func {
-	key := fmt.Sprintf("containsAny %s %q", set.Name, set.Texts)
+	name := "containsAny"
+	if set.Name != "" {
+		name += " of lists." + set.Name
+	}
+	key := fmt.Sprintf("%s %q", name, set.Texts)
 	return g.matcher(key, func() (automaton.Matcher, error) { return automaton.Substrings(set.Texts) })
 }
 
@@ -42,7 +47,8 @@ func (g *generator) matcher(key string, build func() (automaton.Matcher, error))
 			return f
 		}
 	}
-	g.fail(fmt.Errorf("%.80s: %w", key, err))
+	what, _, _ := strings.Cut(key, " [")
+	g.fail(fmt.Errorf("%.80s: %w", what, err))
 	f.I32(0)
 	return f
 }
