@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -236,6 +237,22 @@ extract:
 `)
 	out := mustRun(t, "rules", "explain", file)
 	expect(t, out, `rule 0 .*\n  when   type == "view"\n  alone [0-9.]+ of fuel`, `rule 1  third `)
+}
+
+// Rules over as many texts as there can be are tried as a host has them work, few
+// beacons a call.
+func TestRulesOverManyFields(t *testing.T) {
+	dir := t.TempDir()
+	file, built := filepath.Join(dir, "mine.yaml"), filepath.Join(dir, "mine.wasm")
+	text := "drop:\n"
+	for i := range 256 {
+		text += fmt.Sprintf("  - {reason: a, when: 'f%d == \"x\"'}\n", i)
+	}
+	writeFile(t, file, text+"tests: [{beacon: {f255: x}, expect: a}]\n")
+	expect(t, mustRun(t, "rules", "test", file), "tests: 1 of 1 hold\n.*\nall is well")
+	expect(t, mustRun(t, "rules", "explain", file), "of fuel a beacon")
+	mustRun(t, "rules", "build", file, "-o", built)
+	expect(t, mustRun(t, "plugin", "test", built), "all is well")
 }
 
 // TestRulesDoc does what docs/rules.md shows of the commands, and sees what it shows.

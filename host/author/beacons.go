@@ -31,6 +31,17 @@ type sample struct {
 	text  func(row int) string // the beacon
 }
 
+// part is some of the beacons.
+func (s sample) part(from, to int) sample {
+	rows := make([]int, to-from)
+	for i := range rows {
+		rows[i] = from + i
+	}
+	p := sample{what: s.what, batch: new(abi.Batch), text: func(row int) string { return s.text(from + row) }}
+	tck.Select(s.batch, rows, p.batch)
+	return p
+}
+
 // source says how the beacons of a file are read. Where a config says nothing else,
 // logical fields are found there too.
 func (in *Input) source() *beacon.Source {

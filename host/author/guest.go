@@ -82,6 +82,13 @@ func (g *guest) plan(ctx context.Context, s Settings) (*abi.Plan, error) {
 	return i.Plan(), i.Close(ctx)
 }
 
+// tooLarge says whether a guest's memory is too small for a batch, which a host gives
+// it in parts.
+func tooLarge(err error) bool {
+	var size *abi.SizeError
+	return errors.As(err, &size)
+}
+
 // subject is the guest as the conformance kit wants it.
 func (g *guest) subject(plan *abi.Plan, s Settings) tck.Subject {
 	instance := func(tight bool) tck.Make {

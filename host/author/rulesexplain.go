@@ -206,10 +206,16 @@ func costOf(ctx context.Context, code []byte, beacons *givenBeacons) (_ *abi.Pla
 	defer func() { err = errors.Join(err, i.Close(ctx)) }()
 	var out abi.Output
 	plan, used, rows := i.Plan(), uint64(0), 0
-	for from := 0; from < beacons.rows; from += runRows {
-		b := enough(beacons.columns(plan.Fields, from, min(from+runRows, beacons.rows)))
+	for from, call := 0, runRows; from < beacons.rows; {
+		to := min(from+call, beacons.rows)
+		b := enough(beacons.columns(plan.Fields, from, to), min(call, usualRows))
 		giveCells(plan, b)
-		if err := i.Process(ctx, b, &out); err != nil { // makes room, outside of what is measured
+		err := i.Process(ctx, b, &out) // makes room, outside of what is measured
+		if call > 1 && tooLarge(err) {
+			call /= 2
+			continue
+		}
+		if err != nil {
 			return nil, 0, err
 		}
 		before := i.Fuel()
@@ -218,21 +224,22 @@ func costOf(ctx context.Context, code []byte, beacons *givenBeacons) (_ *abi.Pla
 		}
 		used += i.Fuel() - before
 		rows += b.Rows
+		from = to
 	}
 	return plan, float64(used) / float64(rows), nil
 }
 
-// enough repeats the beacons of a small batch, so that what a call costs does not show.
-func enough(b *abi.Batch) *abi.Batch {
-	const rows = 1000
+// usualRows are so many that what a call costs does not show.
+const usualRows = 1000
+
+// enough repeats the beacons of a batch with fewer rows.
+func enough(b *abi.Batch, rows int) *abi.Batch {
 	if b.Rows >= rows {
 		return b
 	}
-	picked := make([]int, 0, rows+b.Rows)
-	for len(picked) < rows {
-		for i := range b.Rows {
-			picked = append(picked, i)
-		}
+	picked := make([]int, rows)
+	for i := range picked {
+		picked[i] = i % b.Rows
 	}
 	var many abi.Batch
 	tck.Select(b, picked, &many)

@@ -163,7 +163,16 @@ func answersTo(ctx context.Context, of, plan *abi.Plan, rows [][]abi.Value, kind
 	var b abi.Batch
 	var out abi.Output
 	abi.Build(plan.Fields, inOrderOf(plan.Fields, of, rows), &b)
-	if err := process(ctx, &b, &out); err != nil {
+	err := process(ctx, &b, &out)
+	if half := len(rows) / 2; half > 0 && tooLarge(err) {
+		first, err := answersTo(ctx, of, plan, rows[:half], kind, process)
+		if err != nil {
+			return nil, err
+		}
+		second, err := answersTo(ctx, of, plan, rows[half:], kind, process)
+		return append(first, second...), err
+	}
+	if err != nil {
 		return nil, err
 	}
 	out.Measurements = slices.DeleteFunc(out.Measurements, func(m abi.Measurement) bool {

@@ -306,9 +306,20 @@ func shown(answer string) string {
 func (t *tester) sample(ctx context.Context, s Settings, plan *abi.Plan, sample sample) error {
 	t.say("config %s: %d %s", s.Config, sample.batch.Rows, sample.what)
 	t.result.Trials = append(t.result.Trials, Trial{Config: s.Config, Beacons: sample.what, Rows: sample.batch.Rows})
+	return t.sampleOf(ctx, s, plan, sample)
+}
+
+// sampleOf tries a sample, in halves where it is too large for the guest.
+func (t *tester) sampleOf(ctx context.Context, s Settings, plan *abi.Plan, sample sample) error {
 	report, err := tck.Try(ctx, t.guest.subject(plan, s), sample.batch, t.o.Seed)
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if half := sample.batch.Rows / 2; half > 0 && tooLarge(err) {
+		if err := t.sampleOf(ctx, s, plan, sample.part(0, half)); err != nil {
+			return err
+		}
+		return t.sampleOf(ctx, s, plan, sample.part(half, sample.batch.Rows))
 	}
 	find := func(f Finding) {
 		f.Config = s.Config
