@@ -162,6 +162,14 @@ func (p *Partition) measureEnds(ctx context.Context, w *view, sessions []endedSe
 	return said, nil
 }
 
+// closeNow measures the sessions that are due at the watermark, which may be said
+// only behind what that books.
+func (p *Partition) closeNow(ctx context.Context) error {
+	err := p.closeDue(ctx, p.limit(p.watermark.value))
+	p.closeAll()
+	return err
+}
+
 // Finish measures the sessions that have not ended yet as if nothing more came: at
 // the end of a log that has one.
 func (p *Partition) Finish(ctx context.Context, out *Output) error {

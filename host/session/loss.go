@@ -40,6 +40,9 @@ func (r *recovery) begin(ctx context.Context) (recovered, error) {
 		return recovered{}, err
 	}
 	core.raise(floor)
+	if err := core.closeNow(ctx); err != nil { // of those taken over from partitions that were behind
+		return recovered{}, err
+	}
 	return recovered{core: core, next: r.LogStart, switches: switches{{r.LogStart, core.Generation(), core.Watermark()}}}, nil
 }
 

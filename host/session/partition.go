@@ -181,11 +181,7 @@ func (p *Partition) take(ctx context.Context, records []Record, out *Output) err
 			p.closeAll()
 		}
 	}
-	if err := p.closeDue(ctx, p.limit(p.watermark.value)); err != nil {
-		return err
-	}
-	p.closeAll()
-	return nil
+	return p.closeNow(ctx)
 }
 
 // flush moves what is booked to out.

@@ -307,6 +307,10 @@ func (r *recovery) fromStart(ctx context.Context) (*Partition, error) {
 	if r.LogStart == 0 {
 		core.raise(r.left.Switches[0].watermark) // of a route that was added: see floor
 	}
+	core.ledger.mute, core.again = true, true
+	if err := core.closeNow(ctx); err != nil { // as when it was begun
+		return nil, err
+	}
 	if err := r.replay(ctx, core, r.LogStart, r.Committed); err != nil {
 		return nil, err
 	}

@@ -40,8 +40,8 @@ var mutants = []mutant{
 	},
 	{
 		"progress before a due close", "host/session/partition.go",
-		`if err := p.closeDue(ctx, p.limit(p.watermark.value)); err != nil {`,
-		`if planted(%q) { p.closeAll(); return nil }; if err := p.closeDue(ctx, p.limit(p.watermark.value)); err != nil {`,
+		`return p.closeNow(ctx)`,
+		`if planted(%q) { p.closeAll(); return nil }; return p.closeNow(ctx)`,
 	},
 	{
 		"due close not in the snapshot", "host/session/restore.go",
