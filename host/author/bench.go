@@ -91,7 +91,7 @@ func Bench(ctx context.Context, path string, o BenchOptions) (_ *Measured, err e
 	if err != nil {
 		return nil, errors.Join(err, guest.Close(ctx))
 	}
-	e, err := compileCode(ctx, "empty guest", code)
+	e, err := compileCode(ctx, "empty guest", code, tryFuel)
 	if err != nil {
 		return nil, errors.Join(err, guest.Close(ctx))
 	}

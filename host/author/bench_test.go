@@ -20,7 +20,7 @@ func TestEmptyGuest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g, err := compileCode(t.Context(), "empty", code)
+		g, err := compileCode(t.Context(), "empty", code, tryFuel)
 		if err != nil {
 			t.Fatal(kind, err)
 		}

@@ -36,19 +36,23 @@ func compile(ctx context.Context, path string) (*guest, error) {
 	if err != nil {
 		return nil, err
 	}
-	return compileCode(ctx, path, code)
+	return compileCode(ctx, path, code, tryFuel)
 }
 
 // tryFuel is so much that whole batches are answered by a plugin that a host gives
 // few rows a call, and about what a host gives a single row before it blames it.
 const tryFuel = 10 * wasm.DefaultFuel
 
-func compileCode(ctx context.Context, name string, code []byte) (*guest, error) {
+// rulesFuel is enough for whole batches of the largest lists of rules, of which a host
+// gives fewer rows a call: what is tried there is the answer, not the fuel.
+const rulesFuel = 100 * tryFuel
+
+func compileCode(ctx context.Context, name string, code []byte, fuel int64) (*guest, error) {
 	runtime, err := wasm.NewRuntime(wasm.Options{})
 	if err != nil {
 		return nil, err
 	}
-	module, err := runtime.Compile(ctx, name, code, wasm.WithLimits(wasm.Limits{Fuel: tryFuel}))
+	module, err := runtime.Compile(ctx, name, code, wasm.WithLimits(wasm.Limits{Fuel: fuel}))
 	if err != nil {
 		return nil, errors.Join(err, runtime.Close(ctx))
 	}

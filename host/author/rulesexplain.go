@@ -194,7 +194,7 @@ func (s *RuleSet) costAlone(ctx context.Context, i int, beacons *givenBeacons) (
 
 // costOf is what a module plans, and the fuel of a beacon in calls of the usual size.
 func costOf(ctx context.Context, code []byte, beacons *givenBeacons) (_ *abi.Plan, fuel float64, err error) {
-	g, err := compileCode(ctx, "rules", code)
+	g, err := compileCode(ctx, "rules", code, rulesFuel)
 	if err != nil {
 		return nil, 0, err
 	}

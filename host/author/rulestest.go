@@ -22,7 +22,7 @@ func TestRules(ctx context.Context, s *RuleSet, o TestOptions) (_ *Tested, err e
 	if err != nil {
 		return nil, err
 	}
-	g, err := compileCode(ctx, s.Name, code)
+	g, err := compileCode(ctx, s.Name, code, rulesFuel)
 	if err != nil {
 		return nil, fmt.Errorf("the module that the rules are built to: %w", err)
 	}

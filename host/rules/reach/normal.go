@@ -47,10 +47,12 @@ type analysis struct {
 	inOrder    []*test
 	classes    [][]class // by field
 	sampleRows int
+	steps      int // that may still be taken, of allSteps
+	witnesses  int // beacons that may still be made, of allWitnesses
 }
 
 func newAnalysis(p *rules.Program) *analysis {
-	a := &analysis{program: p, tests: map[string]*test{}}
+	a := &analysis{program: p, tests: map[string]*test{}, steps: allSteps, witnesses: allWitnesses}
 	for _, r := range p.Checked() {
 		a.rules = append(a.rules, condition{holds: a.alternatives(r.When, true), fails: a.alternatives(r.When, false)})
 	}

@@ -94,7 +94,9 @@ func (a *analysis) hiddenBy(j int) []int {
 			return []int{i}
 		}
 	}
-	budget := maxSteps
+	budget := min(maxSteps, a.steps)
+	had := budget
+	defer func() { a.steps -= had - max(budget, 0) }()
 	var earlier []int
 	for i := range j { // those that have to do with it
 		if a.rules[i].fails != nil && a.rules[i].holds != nil && together(a.rules[j].holds, a.rules[i].holds) {
@@ -112,12 +114,16 @@ func (a *analysis) hiddenBy(j int) []int {
 	return earlier
 }
 
-// maxSteps bounds how many combinations are looked at for one rule.
-const maxSteps = 20_000
+const (
+	// maxSteps bounds what is looked at for one rule: combinations, each as long as it is.
+	maxSteps = 200_000
+	// allSteps bounds it for all rules; of those that are left nothing is said.
+	allSteps = 20 * maxSteps
+)
 
 // void tells whether nothing is left of an alternative where none of the rules holds.
 func (a *analysis) void(c conjunction, rules []int, budget *int) bool {
-	if *budget--; *budget < 0 {
+	if *budget -= 1 + len(c); *budget < 0 {
 		return false
 	}
 	if !c.possible() {
@@ -163,6 +169,9 @@ func (a *analysis) overlap(i, j int) (Overlap, bool) {
 	}
 	for _, c := range a.rules[i].holds {
 		for _, d := range a.rules[j].holds {
+			if a.witnesses <= 0 {
+				return o, false
+			}
 			if values, ok := a.witness(join(c, d), a.program.Checked()[i].When, a.program.Checked()[j].When); ok {
 				o.Values = values
 				return o, true

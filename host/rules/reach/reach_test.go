@@ -130,6 +130,25 @@ func shown(p *rules.Program, values []abi.Value) string {
 }
 
 // A beacon of the sample is taken before one is made.
+// The work is bounded, of the longest list too: what is found by then is told.
+func TestLongList(t *testing.T) {
+	var list rules.Rules
+	for i := range rules.MaxRules {
+		list.Drop = append(list.Drop, rules.Drop{
+			Reason: fmt.Sprint("r", i%200),
+			When:   fmt.Sprintf(`a%d.contains("i%d") && b > %d || c.matches("x%d+") && !has(d%d)`, i%40, i, i, i, i%40),
+		})
+	}
+	p, err := rules.Compile(abi.Filter, list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := reach.Analyze(p, nil)
+	if len(r.Never)+len(r.Hidden)+len(r.Unknown) > 0 || len(r.Overlaps) == 0 || r.More == 0 {
+		t.Errorf("%d never, %d hidden, %d unknown, %d and %d overlaps", len(r.Never), len(r.Hidden), len(r.Unknown), len(r.Overlaps), r.More)
+	}
+}
+
 func TestOverlapInTheSample(t *testing.T) {
 	p := ruled(t, `path.endsWith(".css")`, `path.startsWith("/x")`)
 	sample := rulestest.Batch(t, p.Plan().Fields, `{"path": "/y.css"}`, `{"path": "/x.css"}`, `{"path": "/x"}`)

@@ -14,6 +14,7 @@ import (
 const (
 	maxCandidates = 16
 	maxWitnesses  = 256
+	allWitnesses  = 50_000 // of all rules: what is not found by then is not said
 )
 
 // witness makes a beacon of which expressions hold, out of values that fulfil the
@@ -34,7 +35,9 @@ func (a *analysis) witness(c conjunction, hold ...*expr.Node) ([]abi.Value, bool
 	}
 	slices.Sort(fields)
 	row := make([]abi.Value, len(a.program.Plan().Fields))
-	budget := maxWitnesses
+	budget := min(maxWitnesses, a.witnesses)
+	had := budget
+	defer func() { a.witnesses -= 1 + had - budget }() // looking for none is work too
 	var try func(at int) bool
 	try = func(at int) bool {
 		if at == len(fields) {
