@@ -22,7 +22,39 @@ const writePath = "/api/v1/prom/remote/write"
 // A node makes a new series after it has answered, and may lose what came for it
 // meanwhile: so samples of series that this process has not written before are read
 // back, and written again as long as they are not there.
+//
+// Samples that a node takes as late (cold) and others are not written at a time: where
+// both came to one series at once, values were seen to be lost.
 func (s *Store) Write(ctx context.Context, samples []metric.Sample) error {
+	late, others := parted(samples, metric.MinuteOf(time.Now().Add(-bufferPast).UnixMilli()))
+	for _, part := range [][]metric.Sample{late, others} {
+		if len(part) == 0 {
+			continue
+		}
+		if err := s.write(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bufferPast is the namespace's: how old a sample may be that is not late. A minute
+// more is on the side of late ones.
+const bufferPast = time.Hour - time.Minute
+
+// parted gives samples before a minute, and the others.
+func parted(samples []metric.Sample, minute int64) (before, others []metric.Sample) {
+	for i := range samples {
+		if samples[i].Minute < minute {
+			before = append(before, samples[i])
+		} else {
+			others = append(others, samples[i])
+		}
+	}
+	return before, others
+}
+
+func (s *Store) write(ctx context.Context, samples []metric.Sample) error {
 	if err := remote.Write(ctx, s.client, writePath, samples); err != nil {
 		return err
 	}
