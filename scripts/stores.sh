@@ -213,10 +213,10 @@ YML
   answers "$url/api/v1/query?query=up"
 }
 
-# free: the first of nine ports in a row on which nothing listens.
+# free: the first of nine ports in a row on which nothing listens, below those that systems give to whoever connects.
 free() {
   local p q
-  for ((p = 20000 + RANDOM % 20000; ; p += 9)); do
+  for ((p = 15000 + RANDOM % 16000; ; p += 9)); do
     for ((q = p; q < p + 9; q++)); do
       if (exec 3<>"/dev/tcp/127.0.0.1/$q") 2>/dev/null; then continue 2; fi
     done

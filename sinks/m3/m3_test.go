@@ -20,7 +20,7 @@ func TestConformance(t *testing.T) {
 	if err != nil || len(made) != 1 || !strings.HasPrefix(made[0], "nothing: the namespace default is there") {
 		t.Errorf("init where it is there: %q, %v", made, err)
 	}
-	sinktest.Run(t, sinktest.Trial{Store: store, Later: true, Apart: true})
+	sinktest.Run(t, sinktest.Trial{Store: store, Later: true})
 	other, err := Open(Options{Options: web.Options{URL: server.URL}, Retention: 48 * time.Hour, Namespace: "other"})
 	if err != nil {
 		t.Fatal(err)

@@ -19,42 +19,10 @@ const writePath = "/api/v1/prom/remote/write"
 
 // Write stores samples. Where the coordinator refuses some it has taken the others.
 //
-// A node makes a new series after it has answered, and may lose what came for it
-// meanwhile: so samples of series that this process has not written before are read
-// back, and written again as long as they are not there.
-//
-// Samples that a node takes as late (cold) and others are not written at a time: where
-// both came to one series at once, values were seen to be lost.
+// A node indexes a series after it has answered, anew in each block of its index, and may
+// lose what came meanwhile: samples of a series in a block in which this process has not
+// written it before are read back, and written again as long as they are not found.
 func (s *Store) Write(ctx context.Context, samples []metric.Sample) error {
-	late, others := parted(samples, metric.MinuteOf(time.Now().Add(-bufferPast).UnixMilli()))
-	for _, part := range [][]metric.Sample{late, others} {
-		if len(part) == 0 {
-			continue
-		}
-		if err := s.write(ctx, part); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// bufferPast is the namespace's: how old a sample may be that is not late. A minute
-// more is on the side of late ones.
-const bufferPast = time.Hour - time.Minute
-
-// parted gives samples before a minute, and the others.
-func parted(samples []metric.Sample, minute int64) (before, others []metric.Sample) {
-	for i := range samples {
-		if samples[i].Minute < minute {
-			before = append(before, samples[i])
-		} else {
-			others = append(others, samples[i])
-		}
-	}
-	return before, others
-}
-
-func (s *Store) write(ctx context.Context, samples []metric.Sample) error {
 	if err := remote.Write(ctx, s.client, writePath, samples); err != nil {
 		return err
 	}
@@ -141,22 +109,30 @@ func selectors(samples []metric.Sample) []metric.Selector {
 	return out
 }
 
+// block is how many minutes a block of a node's index has, at least.
+const block = 12 * 60
+
+// indexed names a series in a block.
+func indexed(s *metric.Sample) uint64 {
+	return s.Series.Hash() ^ uint64(s.Minute/block)*0x9e3779b97f4a7c15
+}
+
 // maxSeen bounds the series that are remembered: beyond it all are forgotten, and read
 // back once more.
 const maxSeen = 4_000_000
 
-// seen are series that were written and read back, by their hashes.
+// seen are series that were written and read back, each in a block, by their hashes.
 type seen struct {
 	mu  sync.Mutex
 	all map[uint64]struct{}
 }
 
-// without gives the samples of other series.
+// without gives the samples of others.
 func (s *seen) without(samples []metric.Sample) (fresh []metric.Sample) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range samples {
-		if _, ok := s.all[samples[i].Series.Hash()]; !ok {
+		if _, ok := s.all[indexed(&samples[i])]; !ok {
 			fresh = append(fresh, samples[i])
 		}
 	}
@@ -170,6 +146,6 @@ func (s *seen) add(samples []metric.Sample) {
 		s.all = map[uint64]struct{}{}
 	}
 	for i := range samples {
-		s.all[samples[i].Series.Hash()] = struct{}{}
+		s.all[indexed(&samples[i])] = struct{}{}
 	}
 }

@@ -31,9 +31,6 @@ type Trial struct {
 	Later bool
 	// Slow says that the server takes far fewer samples a second than others.
 	Slow bool
-	// Apart keeps samples of the last hour and older ones of one series apart, unless all
-	// is asked for.
-	Apart bool
 }
 
 // all asks for the whole trial, of slow servers too.
@@ -56,14 +53,6 @@ func Run(t *testing.T, trial Trial) {
 
 // now is the minute of this trial: of the present, since stores look at their clocks.
 func now() int64 { return metric.MinuteOf(time.Now().UnixMilli()) - 2 }
-
-// newest is the minute at which old minutes begin.
-func (tr *Trial) newest() int64 {
-	if tr.Apart && !*all {
-		return now() - 120
-	}
-	return now()
-}
 
 // sample is the figure of a point of value v, and of one tenth of it.
 func sample(s *metric.Series, minute int64, v float64) metric.Sample {
@@ -189,7 +178,7 @@ func old(t *testing.T, tr *Trial) {
 	if age := tr.Store.Traits().MaxAge; age > 0 && age < most {
 		most = age - time.Hour
 	}
-	minute := tr.newest()
+	minute := now()
 	var all []metric.Sample
 	for h := range int64(most / time.Hour) {
 		all = append(all, sample(of("old", fmt.Sprint(h%3)), minute-60*h, float64(h)))
@@ -304,7 +293,7 @@ func many(t *testing.T, tr *Trial) {
 func wide(t *testing.T, tr *Trial) {
 	const series = 10
 	minutes := int64(tr.part(2*1440, 1000, 200))
-	last := tr.newest()
+	last := now()
 	var all []metric.Sample
 	for m := range minutes {
 		for i := range series {
