@@ -3,7 +3,6 @@ package m3
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -84,15 +83,23 @@ func (s *Store) missing(ctx context.Context, samples []metric.Sample) (missing [
 	return missing, nil
 }
 
-// selectors take all of some samples, and few others: one a tenant.
+// within is a tenant's part of a block.
+type within struct {
+	tenant string
+	block  int64
+}
+
+// selectors take all of some samples, and few others: one a tenant and block, since a
+// series that is found in one block may not be in the next.
 func selectors(samples []metric.Sample) []metric.Selector {
-	of := map[string]*metric.Selector{}
+	of := map[within]*metric.Selector{}
 	for i := range samples {
 		series, minute := samples[i].Series, samples[i].Minute
-		sel := of[series.Tenant]
+		at := within{series.Tenant, minute / block}
+		sel := of[at]
 		if sel == nil {
 			sel = &metric.Selector{Tenant: series.Tenant, From: minute, To: minute + 1}
-			of[series.Tenant] = sel
+			of[at] = sel
 		}
 		sel.From, sel.To = min(sel.From, minute), max(sel.To, minute+1)
 		if !slices.Contains(sel.Experiments, series.Experiment) {
@@ -103,8 +110,8 @@ func selectors(samples []metric.Sample) []metric.Selector {
 		}
 	}
 	var out []metric.Selector
-	for _, tenant := range slices.Sorted(maps.Keys(of)) {
-		out = append(out, *of[tenant])
+	for _, sel := range of {
+		out = append(out, *sel)
 	}
 	return out
 }
