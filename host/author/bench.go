@@ -163,10 +163,9 @@ func benchBeacons(plan *abi.Plan, vectors []*abi.Vector, o BenchOptions) (sample
 	return ofRows("random ones", plan, tck.Beacons(rng, plan.Fields, 1000)), nil
 }
 
-func fileBeacons(plan *abi.Plan, inputs []Input) (sample, error) {
-	s := sample{what: "those of the files", batch: new(abi.Batch)}
-	all := beacon.NewBatch(fieldsOf(plan)) // one batch may have rows of several sources
-	var rows []int
+// decodable appends beacons of files to a batch, and gives the rows of those that can be
+// decoded: as many as are looked at.
+func decodable(all *beacon.Batch, inputs []Input) (rows []int, err error) {
 	for i := range inputs {
 		err := inputs[i].rows(all, func(row int, _ int64, cause beacon.Cause) error {
 			if cause == "" {
@@ -178,8 +177,18 @@ func fileBeacons(plan *abi.Plan, inputs []Input) (sample, error) {
 			return nil
 		})
 		if err != nil && !errors.Is(err, errEnough) {
-			return s, err
+			return nil, err
 		}
+	}
+	return rows, nil
+}
+
+func fileBeacons(plan *abi.Plan, inputs []Input) (sample, error) {
+	s := sample{what: "those of the files", batch: new(abi.Batch)}
+	all := beacon.NewBatch(fieldsOf(plan)) // one batch may have rows of several sources
+	rows, err := decodable(all, inputs)
+	if err != nil {
+		return s, err
 	}
 	if len(rows) == 0 {
 		return s, errors.New("the files have no beacon that can be decoded")

@@ -289,20 +289,9 @@ func (s *RuleSet) beacons(o ExplainOptions) (*givenBeacons, error) {
 
 func (s *RuleSet) beaconsOf(inputs []Input) (*givenBeacons, error) {
 	all := beacon.NewBatch(fieldsOf(s.Program.Plan()))
-	var rows []int
-	for i := range inputs {
-		err := inputs[i].rows(all, func(row int, _ int64, cause beacon.Cause) error {
-			if cause == "" {
-				rows = append(rows, row)
-			}
-			if len(rows) == maxBenchRows {
-				return errEnough
-			}
-			return nil
-		})
-		if err != nil && !errors.Is(err, errEnough) {
-			return nil, err
-		}
+	rows, err := decodable(all, inputs)
+	if err != nil {
+		return nil, err
 	}
 	if len(rows) == 0 {
 		return nil, errors.New("the files have no beacon that can be decoded: is --format right?")
